@@ -1,0 +1,130 @@
+//! What is said between the user, the model and the tools.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who speaks in a [`Message`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The user, or the results of tools that the assistant called.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, in order.
+    pub content: Vec<Content>,
+}
+
+/// A piece of a [`Message`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content {
+    /// Prose.
+    Text {
+        /// The prose itself.
+        text: String,
+    },
+    /// The assistant asks for a tool.
+    ToolCall(ToolCall),
+    /// What a tool answered; always in a message of [`Role::User`].
+    ToolResult(ToolResult),
+}
+
+/// A request of the model to run a tool.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ToolCall {
+    /// Unique within the session; ties the result to the call.
+    pub id: String,
+    /// Name of the tool.
+    pub name: String,
+    /// Input as the model gave it, not yet validated. Text that was not JSON arrives as a string.
+    pub input: serde_json::Value,
+}
+
+/// The answer to a [`ToolCall`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ToolResult {
+    /// The call's id.
+    pub id: String,
+    /// Text for the model.
+    pub output: String,
+    /// Whether `output` tells of a failure.
+    pub is_error: bool,
+}
+
+/// Why the model stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// It said all that it had to say.
+    EndTurn,
+    /// It waits for tools.
+    ToolUse,
+    /// Its answer was cut off at the output limit.
+    MaxTokens,
+    /// It refused.
+    Refusal,
+}
+
+/// Tokens of one model call. A field that a provider does not report is 0.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct TokenUsage {
+    /// Prompt tokens billed in full.
+    pub input_tokens: u64,
+    /// Generated tokens.
+    pub output_tokens: u64,
+    /// Prompt tokens read from the provider's cache.
+    pub cache_read_tokens: u64,
+    /// Prompt tokens written to the provider's cache.
+    pub cache_write_tokens: u64,
+}
+
+impl TokenUsage {
+    /// All tokens, cached or not.
+    pub fn total(&self) -> u64 {
+        self.input_tokens
+            .saturating_add(self.output_tokens)
+            .saturating_add(self.cache_read_tokens)
+            .saturating_add(self.cache_write_tokens)
+    }
+
+    /// Adds another call's tokens to these.
+    pub fn add(&mut self, other: &TokenUsage) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.saturating_add(other.cache_read_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.saturating_add(other.cache_write_tokens);
+    }
+}
+
+/// What providers ask per million tokens, in US dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Price {
+    /// Input tokens.
+    pub input: f64,
+    /// Output tokens.
+    pub output: f64,
+    /// Cached input tokens, read.
+    pub cache_read: f64,
+    /// Cached input tokens, written.
+    pub cache_write: f64,
+}
+
+impl Price {
+    /// US dollars for `usage`.
+    pub fn cost(&self, usage: &TokenUsage) -> f64 {
+        (usage.input_tokens as f64 * self.input
+            + usage.output_tokens as f64 * self.output
+            + usage.cache_read_tokens as f64 * self.cache_read
+            + usage.cache_write_tokens as f64 * self.cache_write)
+            / 1e6
+    }
+}

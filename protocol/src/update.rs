@@ -1,0 +1,144 @@
+//! What happens in a session, as it happens: journalled, sent as `boxagnts/update`, printed by
+//! `boxagnts run --json`.
+
+use crate::commands::HunkStatus;
+use crate::conversation::{StopReason, TokenUsage, ToolCall};
+use crate::tool::ToolReport;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The notification's method.
+pub const METHOD: &str = "boxagnts/update";
+
+/// One event of a session with its place in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Update {
+    /// The session.
+    pub session: String,
+    /// Number of the event in its session, from 1, without gaps.
+    pub seq: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: SessionEvent,
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TurnOutcome {
+    /// The model said that it is done.
+    Done,
+    /// A limit stopped it.
+    Limit {
+        /// The limit's name, as in the configuration.
+        limit: String,
+        /// Its value.
+        value: f64,
+        /// What was used.
+        used: f64,
+    },
+    /// The user cancelled.
+    Cancelled,
+    /// Provider or internal error.
+    Failed {
+        /// What went wrong and what to do.
+        message: String,
+    },
+}
+
+/// What can happen in a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum SessionEvent {
+    /// The user asked.
+    TurnStarted {
+        /// Number of the turn, from 1.
+        turn: u64,
+        /// What the user asked.
+        prompt: String,
+        /// `provider:model`.
+        model: String,
+    },
+    /// A request goes to the model.
+    ModelCalled {
+        /// The turn.
+        turn: u64,
+        /// Number of the request in the turn, from 1.
+        step: u64,
+    },
+    /// The model said more.
+    TextDelta {
+        /// The turn.
+        turn: u64,
+        /// What it said.
+        text: String,
+    },
+    /// The provider failed and is asked again.
+    ModelRetry {
+        /// The turn.
+        turn: u64,
+        /// Number of the attempt that failed, from 1.
+        attempt: u32,
+        /// How long we wait, in milliseconds.
+        wait_ms: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The model's answer is complete.
+    ModelAnswered {
+        /// The turn.
+        turn: u64,
+        /// Why it stopped.
+        stop: StopReason,
+        /// Its tokens.
+        usage: TokenUsage,
+        /// US dollars, where the price is known.
+        cost_usd: Option<f64>,
+    },
+    /// A tool begins.
+    ToolStarted {
+        /// The turn.
+        turn: u64,
+        /// The call.
+        call: ToolCall,
+    },
+    /// A tool has ended.
+    ToolFinished {
+        /// The turn.
+        turn: u64,
+        /// The call's id.
+        id: String,
+        /// The tool's name.
+        name: String,
+        /// What came of it.
+        report: ToolReport,
+    },
+    /// The set of hunks, or their states, changed.
+    ProposalChanged {
+        /// Files with hunks that await a decision.
+        files: u64,
+        /// Hunks that await a decision.
+        pending: u64,
+        /// Hunks that conflict.
+        conflicted: u64,
+    },
+    /// The user decided on hunks.
+    Decided {
+        /// The hunks and what became of them.
+        hunks: Vec<HunkStatus>,
+        /// The user's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    /// A turn has ended.
+    TurnEnded {
+        /// The turn.
+        turn: u64,
+        /// How.
+        outcome: TurnOutcome,
+        /// Tokens of the whole session so far.
+        usage: TokenUsage,
+        /// US dollars of the session so far, where prices are known.
+        cost_usd: Option<f64>,
+    },
+}

@@ -1,0 +1,8 @@
+//! Pure decisions: which paths, limits and tools are allowed. No I/O; unknown means denied.
+//!
+//! Mechanisms (`workspace`, `sandbox`, `tools`) ask here and carry out the answer; they never
+//! decide for themselves.
+
+pub mod limits;
+pub mod path;
+pub mod permission;

@@ -1,0 +1,1 @@
+//! The query loop as a pure state machine.

@@ -1,0 +1,1 @@
+//! One conversation: journal, proposal, decisions, budget.

@@ -1,0 +1,1 @@
+//! The journal: sessions and their events in SQLite.

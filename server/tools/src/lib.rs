@@ -1,0 +1,1 @@
+//! The tool registry and the gate that every tool call passes.
