@@ -1,1 +1,27 @@
-//! One conversation: journal, proposal, decisions, budget.
+//! One conversation between a user, a model and tools: journal, proposal, decisions, budget.
+//!
+//! Faces (`lsp`, `cli`) talk to [`Sessions`] and to nothing below it; types of the lower layers
+//! reach them through the re-exports here. A session runs at most one turn at a time, in a task of
+//! its own; every event goes to the journal before anyone else hears of it.
+
+pub use boxagnts_model as model;
+pub use boxagnts_policy as policy;
+pub use boxagnts_store as store;
+pub use boxagnts_tools as tools;
+pub use boxagnts_workspace as workspace;
+
+mod applier;
+mod decide;
+mod environment;
+mod error;
+mod prompt;
+mod session;
+mod sessions;
+mod turn;
+
+pub use applier::{Applier, DiskApplier};
+pub use environment::{Environment, EnvironmentParts};
+pub use error::SessionError;
+pub use prompt::Context;
+pub use sessions::{Ask, Sessions};
+pub use workspace::Selection;

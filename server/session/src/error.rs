@@ -1,0 +1,38 @@
+//! Why a session cannot do what was asked.
+
+/// Errors of [`crate::Sessions`]. Nothing was changed when one is returned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// No session of that id belongs to this workspace.
+    #[error("no session `{session}` in workspace {workspace}; `boxagnts.sessions` lists them")]
+    UnknownSession {
+        /// As given.
+        session: String,
+        /// The workspace.
+        workspace: String,
+    },
+    /// A turn of the session runs already.
+    #[error("session `{session}` is busy with turn {turn}; wait for it or cancel it first")]
+    Busy {
+        /// The session.
+        session: String,
+        /// The running turn.
+        turn: u64,
+    },
+    /// There is nothing to do.
+    #[error("the prompt is empty; say what you want done")]
+    EmptyPrompt,
+    /// The selection names hunks or files that the proposal does not have.
+    #[error(transparent)]
+    Selection(#[from] boxagnts_workspace::DecideError),
+    /// The workspace cannot be used.
+    #[error(transparent)]
+    Workspace(#[from] boxagnts_workspace::OpenError),
+    /// The journal cannot be written or read.
+    #[error(transparent)]
+    Store(#[from] boxagnts_store::StoreError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] boxagnts_model::ModelError),
+}

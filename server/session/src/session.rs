@@ -1,0 +1,115 @@
+//! The state of one session, and the way every event takes: journal first, then listeners.
+
+use crate::applier::Applier;
+use crate::environment::Environment;
+use boxagnts_model::Provider;
+use boxagnts_protocol::proposal::{HunkState, Proposal, SessionState};
+use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_query::Query;
+use boxagnts_store::StoreError;
+use boxagnts_workspace::Overlay;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+
+/// Locks a mutex whose data stays valid even when a holder panicked.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Appends events to the journal and tells listeners, in the same order for all.
+#[derive(Default)]
+pub(crate) struct Hub {
+    listeners: Mutex<Vec<UnboundedSender<Update>>>,
+}
+
+impl Hub {
+    /// Every event from now on. A listener that goes away is forgotten.
+    pub(crate) fn subscribe(&self) -> UnboundedReceiver<Update> {
+        let (sender, receiver) = unbounded_channel();
+        lock(&self.listeners).push(sender);
+        receiver
+    }
+
+    fn publish(
+        &self,
+        environment: &Environment,
+        session: &str,
+        event: SessionEvent,
+    ) -> Result<(), StoreError> {
+        // Held across the append, so that listeners hear events in the journal's order.
+        let mut listeners = lock(&self.listeners);
+        let (seq, result) = match environment.store().append(session, &event) {
+            Ok(seq) => (seq, Ok(())),
+            // Listeners still hear how a turn ends when the journal cannot be written; 0 is no
+            // place in any journal.
+            Err(error) => (0, Err(error)),
+        };
+        let update = Update { session: session.to_owned(), seq, event };
+        listeners.retain(|listener| listener.send(update.clone()).is_ok());
+        result
+    }
+}
+
+/// What a session is doing.
+#[derive(Default)]
+pub(crate) struct Activity {
+    /// Number of the latest turn; 0 before the first.
+    pub(crate) turn: u64,
+    /// Ends the running turn; `None` when none runs.
+    pub(crate) running: Option<CancellationToken>,
+    /// What the model is to be told with the next prompt.
+    pub(crate) notes: Vec<String>,
+}
+
+/// One conversation.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) overlay: Arc<Overlay>,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) applier: Arc<dyn Applier>,
+    /// Locked by the running turn for its whole length.
+    pub(crate) query: tokio::sync::Mutex<Query>,
+    pub(crate) activity: Mutex<Activity>,
+    /// One batch of accepted hunks at a time: a plan holds for the text it was made on.
+    pub(crate) applying: tokio::sync::Mutex<()>,
+    pub(crate) hub: Arc<Hub>,
+}
+
+impl Session {
+    /// Journals an event and tells listeners.
+    pub(crate) fn emit(&self, event: SessionEvent) -> Result<(), StoreError> {
+        let result = self.hub.publish(&self.environment, &self.id, event);
+        if let Err(error) = &result {
+            tracing::error!(session = %self.id, %error, "cannot journal");
+        }
+        result
+    }
+
+    /// Tells how many hunks wait, after they changed.
+    pub(crate) fn emit_proposal(&self) -> Result<(), StoreError> {
+        let (mut files, mut pending, mut conflicted) = (0, 0, 0);
+        for file in self.overlay.proposal() {
+            let count = |state| file.hunks.iter().filter(|h| h.state == state).count() as u64;
+            let (waiting, conflicts) = (count(HunkState::Pending), count(HunkState::Conflicted));
+            files += u64::from(waiting + conflicts > 0);
+            pending += waiting;
+            conflicted += conflicts;
+        }
+        self.emit(SessionEvent::ProposalChanged { files, pending, conflicted })
+    }
+
+    /// What the user reviews, as it is now.
+    pub(crate) fn proposal(&self) -> Proposal {
+        let files = self.overlay.proposal();
+        let undecided = |state| matches!(state, HunkState::Pending | HunkState::Conflicted);
+        let waits = files.iter().flat_map(|file| &file.hunks).any(|hunk| undecided(hunk.state));
+        let state = match (lock(&self.activity).running.is_some(), waits) {
+            (true, _) => SessionState::Running,
+            (false, true) => SessionState::Review,
+            (false, false) => SessionState::Idle,
+        };
+        Proposal { session: self.id.clone(), state, files }
+    }
+}

@@ -1,0 +1,218 @@
+//! The sessions of one workspace folder: what faces call.
+
+use crate::applier::Applier;
+use crate::decide;
+use crate::environment::Environment;
+use crate::error::SessionError;
+use crate::prompt::{Context, SYSTEM};
+use crate::session::{Hub, Session, lock};
+use crate::turn::{self, Turn};
+use boxagnts_policy::permission::Level;
+use boxagnts_protocol::commands::{AskResult, DecideResult, HunkStatus, SessionSummary};
+use boxagnts_protocol::proposal::Proposal;
+use boxagnts_protocol::tool::ToolSpec;
+use boxagnts_protocol::update::Update;
+use boxagnts_query::Query;
+use boxagnts_workspace::{Buffers, Overlay, Selection};
+use dashmap::DashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A user's wish.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// What the user wants.
+    pub prompt: String,
+    /// The session to continue; a new one when absent.
+    pub session: Option<String>,
+    /// What the user looks at.
+    pub context: Option<Context>,
+    /// `provider:model` for a new session, instead of the configured one.
+    pub model: Option<String>,
+}
+
+/// The sessions of one workspace folder.
+pub struct Sessions {
+    environment: Arc<Environment>,
+    root: PathBuf,
+    buffers: Arc<dyn Buffers>,
+    applier: Arc<dyn Applier>,
+    live: DashMap<String, Arc<Session>>,
+    hub: Arc<Hub>,
+}
+
+impl Sessions {
+    /// Opens a workspace folder; costs the same for any number of files.
+    ///
+    /// # Errors
+    /// `root` is no directory, or cannot be opened.
+    pub fn open(
+        environment: Arc<Environment>,
+        root: &Path,
+        buffers: Arc<dyn Buffers>,
+        applier: Arc<dyn Applier>,
+    ) -> Result<Arc<Sessions>, SessionError> {
+        // Opened once to find out now whether the folder can be used, and what it is called.
+        let root = Overlay::open(root, Arc::clone(&buffers))?.root().to_path_buf();
+        Ok(Arc::new(Sessions {
+            environment,
+            root,
+            buffers,
+            applier,
+            live: DashMap::new(),
+            hub: Arc::new(Hub::default()),
+        }))
+    }
+
+    /// Absolute path of the workspace folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Starts a turn and returns at once. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Empty prompt, unknown or busy session, a model that cannot be used, a journal that cannot
+    /// be written.
+    pub fn ask(self: &Arc<Self>, ask: Ask) -> Result<AskResult, SessionError> {
+        if ask.prompt.trim().is_empty() {
+            return Err(SessionError::EmptyPrompt);
+        }
+        let session = match &ask.session {
+            Some(id) => self.get(id)?,
+            None => self.create(ask.model.as_deref())?,
+        };
+        let cancel = CancellationToken::new();
+        let number = {
+            let mut activity = lock(&session.activity);
+            if activity.running.is_some() {
+                return Err(SessionError::Busy {
+                    session: session.id.clone(),
+                    turn: activity.turn,
+                });
+            }
+            activity.turn += 1;
+            activity.running = Some(cancel.clone());
+            activity.turn
+        };
+        let result = AskResult { session: session.id.clone(), turn: number };
+        let turn = Turn {
+            number,
+            prompt: ask.prompt,
+            context: ask.context,
+            cancel,
+            specs: self.specs(),
+        };
+        tokio::spawn(turn::run(session, turn));
+        Ok(result)
+    }
+
+    /// What a session proposes, with every hunk where it is now.
+    ///
+    /// # Errors
+    /// Unknown session.
+    pub fn proposal(&self, session: &str) -> Result<Proposal, SessionError> {
+        Ok(self.get(session)?.proposal())
+    }
+
+    /// Unified diff of what waits for a decision.
+    ///
+    /// # Errors
+    /// Unknown session.
+    pub fn diff(&self, session: &str) -> Result<String, SessionError> {
+        Ok(self.get(session)?.overlay.diff())
+    }
+
+    /// Checks the selection at once and applies it in a task; the task's result says what became
+    /// of each hunk, and an update tells everyone else.
+    ///
+    /// # Errors
+    /// Unknown session, or a selection that names what the proposal does not have.
+    pub fn accept(
+        self: &Arc<Self>,
+        session: &str,
+        selection: &Selection,
+    ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
+        decide::accept(&self.get(session)?, selection.clone())
+    }
+
+    /// Drops hunks; the model hears of it, and of the comment, with the next prompt.
+    ///
+    /// # Errors
+    /// Unknown session, or a selection that names what the proposal does not have.
+    pub fn reject(
+        &self,
+        session: &str,
+        selection: &Selection,
+        comment: Option<String>,
+    ) -> Result<DecideResult, SessionError> {
+        decide::reject(&*self.get(session)?, selection, comment)
+    }
+
+    /// Ends the running turn, if one runs.
+    ///
+    /// # Errors
+    /// Unknown session.
+    pub fn cancel(&self, session: &str) -> Result<(), SessionError> {
+        let session = self.get(session)?;
+        if let Some(running) = &lock(&session.activity).running {
+            running.cancel();
+        }
+        Ok(())
+    }
+
+    /// The journalled sessions of this workspace, newest first.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn sessions(&self) -> Result<Vec<SessionSummary>, SessionError> {
+        Ok(self.environment.store().sessions(Some(&self.workspace()))?)
+    }
+
+    /// Every event of every session of this workspace, from now on.
+    pub fn subscribe(&self) -> UnboundedReceiver<Update> {
+        self.hub.subscribe()
+    }
+}
+
+impl Sessions {
+    /// The live session of that id, brought back from the journal when it is not live.
+    fn get(&self, id: &str) -> Result<Arc<Session>, SessionError> {
+        if let Some(session) = self.live.get(id) {
+            return Ok(Arc::clone(&session));
+        }
+        let unknown = || SessionError::UnknownSession {
+            session: id.to_owned(),
+            workspace: self.root.display().to_string(),
+        };
+        let store = self.environment.store();
+        let summary = match store.session(id) {
+            Ok(summary) if summary.session == id && summary.workspace == self.workspace() => summary,
+            Ok(_) | Err(StoreError::UnknownSession { .. }) => return Err(unknown()),
+            Err(error) => return Err(error.into()),
+        };
+        let events: Vec<SessionEvent> = store
+            .events(id, 0)?
+            .into_iter()
+            .filter_map(|entry| entry.event.known())
+            .collect();
+        let turns = events.iter().filter(|e| matches!(e, SessionEvent::TurnStarted { .. })).count();
+        let session = self.build(summary.session, &summary.model, Some(&events))?;
+        lock(&session.activity).turn = turns as u64;
+        // Two faces may ask for the same session at once: the first one stays.
+        Ok(Arc::clone(&self.live.entry(id.to_owned()).or_insert(session)))
+    }
+
+    fn create(&self, model: Option<&str>) -> Result<Arc<Session>, SessionError> {
+        let model = model.unwrap_or_else(|| self.environment.config().model());
+        // The model first: a session that cannot speak is not worth a place in the journal.
+        let provider = self.environment.connect(model)?;
+        let id = self.environment.store().create_session(&self.workspace(), provider.id())?;
+        let session = self.assemble(id.clone(), provider, None)?;
+        self.live.insert(id, Arc::clone(&session));
+        Ok(session)
+    }
+}

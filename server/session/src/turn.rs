@@ -1,0 +1,260 @@
+//! Drives one turn: carries out the query loop's effects and feeds it what comes back.
+//!
+//! All of a turn lives in one future: dropping the model's stream or a tool's future cancels it,
+//! so that cancellation works at every await.
+
+use crate::prompt::{Context, user_message};
+use crate::session::{Session, lock};
+use boxagnts_model::{Delta, ModelError, Request};
+use boxagnts_policy::permission::Mode;
+use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
+use boxagnts_protocol::tool::{ToolReport, ToolSpec};
+use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
+use boxagnts_query::{Effect, Event, Query};
+use boxagnts_store::StoreError;
+use boxagnts_tools::{DenyAll, ToolRequest};
+use futures::future::BoxFuture;
+use futures::stream::{BoxStream, FuturesOrdered, StreamExt};
+use futures::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What a turn starts from.
+pub(crate) struct Turn {
+    pub(crate) number: u64,
+    pub(crate) prompt: String,
+    pub(crate) context: Option<Context>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) specs: Arc<[ToolSpec]>,
+}
+
+/// Runs a turn to its end. Always journals how it ended, also after a panic.
+pub(crate) async fn run(session: Arc<Session>, turn: Turn) {
+    let number = turn.number;
+    let mut query = session.query.lock().await;
+    let driven = AssertUnwindSafe(drive(&session, &mut query, turn)).catch_unwind().await;
+    let outcome = match driven {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => TurnOutcome::Failed {
+            message: format!("the journal cannot be written, so the turn was stopped: {error}"),
+        },
+        Err(_) => TurnOutcome::Failed {
+            message: "an internal error ended the turn; the log has the details".to_owned(),
+        },
+    };
+    // Leaves the conversation in a state that a next prompt can follow, whatever happened.
+    if query.is_running() {
+        query.step(Event::Cancel);
+    }
+    let (usage, cost_usd) = (query.usage(), query.cost_usd());
+    drop(query);
+    // Before the event: whoever hears it may ask again at once.
+    lock(&session.activity).running = None;
+    let _ = session.emit(SessionEvent::TurnEnded { turn: number, outcome, usage, cost_usd });
+}
+
+type ModelStream = BoxStream<'static, Result<Delta, ModelError>>;
+
+/// What the turn waits for.
+enum Waiting<'a> {
+    Nothing,
+    Connection(BoxFuture<'a, Result<ModelStream, ModelError>>),
+    Answer(ModelStream),
+    Tools(FuturesOrdered<BoxFuture<'a, (ToolCall, ToolReport)>>),
+}
+
+async fn drive(
+    session: &Arc<Session>,
+    query: &mut Query,
+    turn: Turn,
+) -> Result<TurnOutcome, StoreError> {
+    let number = turn.number;
+    session.emit(SessionEvent::TurnStarted {
+        turn: number,
+        prompt: turn.prompt.clone(),
+        model: session.provider.id().to_owned(),
+    })?;
+    let notes = std::mem::take(&mut lock(&session.activity).notes);
+    for text in notes {
+        query.step(Event::Note { text });
+    }
+
+    let text = user_message(&turn.prompt, turn.context.as_ref());
+    let mut answer = Answer { price: session.provider.price(), ..Answer::default() };
+    let mut waiting = Waiting::Nothing;
+    let mut events = vec![Event::Prompt { text }];
+    loop {
+        let effects: Vec<Effect> = events.drain(..).flat_map(|event| query.step(event)).collect();
+        for effect in effects {
+            match effect {
+                Effect::CallModel { step, max_output_tokens } => {
+                    session.emit(SessionEvent::ModelCalled { turn: number, step })?;
+                    let request = Request {
+                        system: query.system(),
+                        messages: query.messages(),
+                        tools: Arc::clone(&turn.specs),
+                        max_output_tokens,
+                    };
+                    answer.usage = TokenUsage::default();
+                    waiting = Waiting::Connection(session.provider.stream(request));
+                }
+                Effect::RunTools { calls, .. } => {
+                    let mut running = FuturesOrdered::new();
+                    for call in calls {
+                        session.emit(SessionEvent::ToolStarted {
+                            turn: number,
+                            call: call.clone(),
+                        })?;
+                        running.push_back(run_tool(session, call, turn.cancel.clone()));
+                    }
+                    waiting = Waiting::Tools(running);
+                }
+                Effect::Abort => waiting = Waiting::Nothing,
+                Effect::Finish(outcome) => return Ok(outcome),
+            }
+        }
+
+        let wait = next_event(&mut waiting, &mut answer, session, number);
+        tokio::select! {
+            // A tool that ended in the same moment has still been cancelled.
+            biased;
+            () = turn.cancel.cancelled(), if !answer.cancelled => {
+                answer.cancelled = true;
+                events.push(Event::Cancel);
+            }
+            next = wait => events.extend(next?),
+        }
+    }
+}
+
+/// What is known of the answer that streams in.
+#[derive(Default)]
+struct Answer {
+    usage: TokenUsage,
+    price: Option<Price>,
+    cancelled: bool,
+}
+
+/// Waits for the next thing to happen, journals it, and says what the query loop must hear.
+async fn next_event(
+    waiting: &mut Waiting<'_>,
+    answer: &mut Answer,
+    session: &Session,
+    turn: u64,
+) -> Result<Vec<Event>, StoreError> {
+    match waiting {
+        // Every effect list ends in a wait or in `Finish`; should that ever fail, the turn must
+        // end and not hang.
+        Waiting::Nothing => {
+            Ok(vec![Event::ModelFailed { message: "the turn waits for nothing".to_owned() }])
+        }
+        Waiting::Connection(connection) => match connection.await {
+            Ok(stream) => {
+                *waiting = Waiting::Answer(stream);
+                Ok(Vec::new())
+            }
+            Err(error) => Ok(vec![Event::ModelFailed { message: error.to_string() }]),
+        },
+        Waiting::Answer(stream) => match stream.next().await {
+            Some(Ok(delta)) => on_delta(delta, answer, session, turn),
+            Some(Err(error)) => Ok(vec![Event::ModelFailed { message: error.to_string() }]),
+            None => Ok(vec![Event::ModelFailed {
+                message: "the model's answer ended without saying why it stopped".to_owned(),
+            }]),
+        },
+        Waiting::Tools(running) => match running.next().await {
+            Some((call, report)) => {
+                let finished = Event::ToolFinished {
+                    id: call.id.clone(),
+                    output: text_for_model(&report),
+                    is_error: !report.ok,
+                };
+                let changed = !report.diff.is_empty();
+                session.emit(SessionEvent::ToolFinished {
+                    turn,
+                    id: call.id,
+                    name: call.name,
+                    report,
+                })?;
+                if changed {
+                    session.emit_proposal()?;
+                }
+                Ok(vec![finished])
+            }
+            None => Ok(vec![Event::ModelFailed { message: "a tool call was lost".to_owned() }]),
+        },
+    }
+}
+
+fn on_delta(
+    delta: Delta,
+    answer: &mut Answer,
+    session: &Session,
+    turn: u64,
+) -> Result<Vec<Event>, StoreError> {
+    Ok(match delta {
+        Delta::Text(text) => {
+            session.emit(SessionEvent::TextDelta { turn, text: text.clone() })?;
+            vec![Event::TextDelta(text)]
+        }
+        Delta::ToolCallStart { index, id, name } => {
+            vec![Event::ToolCallStarted { index, id, name }]
+        }
+        Delta::ToolCallInput { index, json } => vec![Event::ToolCallInput { index, json }],
+        Delta::Usage(usage) => {
+            answer.usage = usage;
+            vec![Event::ModelUsage(usage)]
+        }
+        Delta::Stop(stop) => {
+            let usage = answer.usage;
+            let cost_usd = answer.price.map(|price| price.cost(&usage));
+            session.emit(SessionEvent::ModelAnswered { turn, stop, usage, cost_usd })?;
+            vec![Event::ModelStopped(stop)]
+        }
+        Delta::Retry { attempt, wait, reason } => {
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            session.emit(SessionEvent::ModelRetry { turn, attempt, wait_ms, reason })?;
+            Vec::new()
+        }
+    })
+}
+
+fn run_tool(
+    session: &Arc<Session>,
+    call: ToolCall,
+    cancel: CancellationToken,
+) -> BoxFuture<'static, (ToolCall, ToolReport)> {
+    let session = Arc::clone(session);
+    async move {
+        let config = session.environment.config();
+        let report = session
+            .environment
+            .toolbox()
+            .run(ToolRequest {
+                call: &call,
+                mode: config.mode(),
+                limits: config.limits(),
+                overlay: &session.overlay,
+                approver: &DenyAll,
+                cancel,
+            })
+            .await;
+        (call, report)
+    }
+    .boxed()
+}
+
+/// What the model reads of a report: the output, and behind it what went wrong.
+fn text_for_model(report: &ToolReport) -> String {
+    match &report.error {
+        None => report.output.clone(),
+        Some(error) if report.output.is_empty() => error.message.clone(),
+        Some(error) => format!("{}\n{}", report.output, error.message),
+    }
+}
+
+/// Whether the turn's proposal is to be accepted without asking.
+pub(crate) fn accepts_by_itself(mode: Mode) -> bool {
+    mode == Mode::Auto
+}
