@@ -146,12 +146,18 @@ limits! {
 impl Limit {
     /// The limit of that name.
     pub fn from_name(name: &str) -> Result<Limit, LimitError> {
-        Limit::ALL.iter().copied().find(|limit| limit.name() == name).ok_or_else(|| {
-            LimitError::Unknown {
+        Limit::ALL
+            .iter()
+            .copied()
+            .find(|limit| limit.name() == name)
+            .ok_or_else(|| LimitError::Unknown {
                 name: name.to_owned(),
-                known: Limit::ALL.iter().map(|l| l.name()).collect::<Vec<_>>().join(", "),
-            }
-        })
+                known: Limit::ALL
+                    .iter()
+                    .map(|l| l.name())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })
     }
 
     /// `value` for people, with its unit.
@@ -186,14 +192,24 @@ fn parse(limit: Limit, text: &str) -> Result<f64, LimitError> {
         Unit::Bytes => "a size such as 1048576 or 64MiB",
         Unit::UsDollars => "dollars such as 2.50, or none",
     };
-    let invalid =
-        || LimitError::Invalid { name: limit.name(), value: text.to_owned(), expected };
+    let invalid = || LimitError::Invalid {
+        name: limit.name(),
+        value: text.to_owned(),
+        expected,
+    };
     if limit.unit() == Unit::UsDollars {
         if text == "none" {
             return Ok(f64::INFINITY);
         }
-        let dollars: f64 = text.trim_start_matches('$').parse().map_err(|_| invalid())?;
-        return if dollars.is_finite() && dollars >= 0.0 { Ok(dollars) } else { Err(invalid()) };
+        let dollars: f64 = text
+            .trim_start_matches('$')
+            .parse()
+            .map_err(|_| invalid())?;
+        return if dollars.is_finite() && dollars >= 0.0 {
+            Ok(dollars)
+        } else {
+            Err(invalid())
+        };
     }
     let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '_' || c == '.'));
     let (number, suffix) = text.split_at(digits.unwrap_or(text.len()));
@@ -235,10 +251,15 @@ mod tests {
 
     fn check(name: &str, text: &str, expect: Result<f64, &str>) {
         let mut limits = Limits::builtin();
-        let got = limits.set(name, text).map(|limit| limits.get(limit)).map_err(|e| e.to_string());
+        let got = limits
+            .set(name, text)
+            .map(|limit| limits.get(limit))
+            .map_err(|e| e.to_string());
         match (&got, expect) {
             (Ok(value), Ok(want)) => assert_eq!(*value, want, "{name}={text}"),
-            (Err(message), Err(part)) => assert!(message.contains(part), "{name}={text}: {message}"),
+            (Err(message), Err(part)) => {
+                assert!(message.contains(part), "{name}={text}: {message}")
+            }
             _ => panic!("{name}={text}: {got:?}, expected {expect:?}"),
         }
     }
@@ -263,7 +284,11 @@ mod tests {
         check("wasm_fuel", "1.5", Err("whole number"));
         check("wasm_timeout", "soon", Err("a duration such as"));
         check("wasm_max_wasm_stack", "1GiB", Err("out of range"));
-        check("wasm_max_memory_size", "99999999999999999999", Err("expected a size"));
+        check(
+            "wasm_max_memory_size",
+            "99999999999999999999",
+            Err("expected a size"),
+        );
         check("total_budget_usd", "-1", Err("dollars"));
         check("total_budget_usd", "NaN", Err("dollars"));
     }
@@ -275,7 +300,11 @@ mod tests {
             let (min, max) = limit.bounds();
             let value = limits.get(limit);
             assert!(value >= min as f64, "{}", limit.name());
-            assert!(value <= max as f64 || limit.unit() == Unit::UsDollars, "{}", limit.name());
+            assert!(
+                value <= max as f64 || limit.unit() == Unit::UsDollars,
+                "{}",
+                limit.name()
+            );
             assert!(!limit.doc().is_empty());
         }
     }

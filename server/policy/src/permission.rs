@@ -61,22 +61,24 @@ pub enum Decision {
 /// What a tool of `level` may do in a session of `mode`.
 pub fn decide(tool: &str, level: Level, mode: Mode) -> Decision {
     match (level, mode) {
-        (Level::None | Level::Read, _) => {
-            Decision::Allow { reason: format!("`{tool}` only reads") }
-        }
-        (Level::Write, Mode::Review | Mode::Auto) => {
-            Decision::Allow { reason: format!("`{tool}` writes to the overlay, which is reviewed") }
-        }
+        (Level::None | Level::Read, _) => Decision::Allow {
+            reason: format!("`{tool}` only reads"),
+        },
+        (Level::Write, Mode::Review | Mode::Auto) => Decision::Allow {
+            reason: format!("`{tool}` writes to the overlay, which is reviewed"),
+        },
         (Level::Write, Mode::Plan) => Decision::Deny {
             reason: format!("`{tool}` writes, and mode `plan` only reads; use mode `review`"),
         },
         (Level::Execute | Level::Network | Level::Dangerous, Mode::Plan) => Decision::Deny {
             reason: format!("`{tool}` leaves the sandbox, and mode `plan` only reads"),
         },
-        (Level::Execute | Level::Network | Level::Dangerous, _) => {
-            Decision::Ask { reason: format!("`{tool}` leaves the sandbox") }
-        }
-        (Level::Forbidden, _) => Decision::Deny { reason: format!("`{tool}` is forbidden") },
+        (Level::Execute | Level::Network | Level::Dangerous, _) => Decision::Ask {
+            reason: format!("`{tool}` leaves the sandbox"),
+        },
+        (Level::Forbidden, _) => Decision::Deny {
+            reason: format!("`{tool}` is forbidden"),
+        },
     }
 }
 
