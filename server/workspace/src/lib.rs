@@ -1,1 +1,38 @@
-//! Copy-on-write overlay over the user's tree, changesets, hunks and their application.
+//! The user's workspace as tools see it, and the way of their changes back to the user.
+//!
+//! [`Overlay`] is a copy-on-write view: changeset over unsaved documents over disk. A tool call
+//! works in a [`Call`], a transaction on it. What the calls leave is reviewed as hunks
+//! ([`Overlay::proposal`]), and becomes edits of the user's files only by a [`FilePlan`], which
+//! [`Overlay::plan`] makes from hunks that the user chose.
+
+mod apply;
+mod buffers;
+mod call;
+mod change;
+mod changes;
+mod content;
+pub mod diff;
+mod error;
+mod lines;
+mod merge;
+mod overlay;
+mod plan;
+mod root;
+mod seen;
+mod view;
+mod visibility;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use apply::apply_to_disk;
+pub use buffers::{Buffer, Buffers, NoBuffers};
+pub use call::{Call, Entry};
+pub use content::Content;
+pub use error::{ApplyError, CommitError, DecideError, FsError, FsErrorCode, OpenError};
+pub use overlay::Overlay;
+pub use plan::{FilePlan, Selection, TextEdit};
+pub use root::Kind;
+pub use view::Live;
+pub use walk::Walk;

@@ -1,0 +1,101 @@
+//! Writing an accepted plan to disk: atomic, keeping the file's mode, refusing when the file is no
+//! longer what the plan was made for.
+
+use crate::content::Content;
+use crate::error::ApplyError;
+use crate::overlay::Overlay;
+use crate::plan::FilePlan;
+use boxagnts_policy::path::WorkspacePath;
+use boxagnts_protocol::proposal::ChangeKind;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// Carries one plan out and checks the result.
+///
+/// # Errors
+/// The file changed since the plan was made, or the system failed; the file is as it was then.
+pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyError> {
+    let failed = |reason: String| ApplyError {
+        path: plan.path.clone(),
+        reason,
+    };
+    let source = plan.from.as_ref().unwrap_or(&plan.path);
+    let on_disk = |path: &WorkspacePath| match overlay.root.read(path, crate::view::MAX_FILE) {
+        Ok((bytes, _)) => Some(Content::from_bytes(bytes)),
+        Err(_) => None,
+    };
+    if on_disk(source) != plan.before {
+        return Err(failed("the file changed; nothing was written".to_owned()));
+    }
+    let target = overlay.root.absolute(&plan.path);
+    match (&plan.after, plan.kind) {
+        (None, _) => {
+            check_parents(overlay, &plan.path).map_err(&failed)?;
+            fs::remove_file(&target).map_err(|error| failed(error.to_string()))?;
+        }
+        (Some(after), kind) => {
+            let from = overlay.root.absolute(source);
+            // A link that stands where the parents were would lead the write out of the workspace.
+            check_parents(overlay, &plan.path).map_err(&failed)?;
+            if matches!(kind, ChangeKind::Create | ChangeKind::Rename)
+                && fs::symlink_metadata(&target).is_ok()
+            {
+                return Err(failed("something is at that place already".to_owned()));
+            }
+            let mode = fs::metadata(&from)
+                .ok()
+                .map(|metadata| metadata.permissions());
+            write(&target, &after.bytes(), mode).map_err(|error| failed(error.to_string()))?;
+            if kind == ChangeKind::Rename {
+                fs::remove_file(&from).map_err(|error| failed(error.to_string()))?;
+            }
+        }
+    }
+    match on_disk(&plan.path) == plan.after {
+        true => Ok(()),
+        false => Err(failed("the file is not what was written".to_owned())),
+    }
+}
+
+/// Makes missing folders, none of them through a link.
+fn check_parents(overlay: &Overlay, path: &WorkspacePath) -> Result<(), String> {
+    let mut missing = Vec::new();
+    let mut folder = path.parent();
+    while let Some(here) = folder.filter(|folder| !folder.is_root()) {
+        match overlay.root.stat(&here) {
+            Ok((crate::root::Kind::Directory, _)) => break,
+            Ok(_) => return Err(format!("`{here}` is not a directory")),
+            Err(error) if error.code == crate::error::FsErrorCode::NotFound => {}
+            Err(error) => return Err(error.message),
+        }
+        folder = here.parent();
+        missing.push(here);
+    }
+    for here in missing.iter().rev() {
+        fs::create_dir(overlay.root.absolute(here))
+            .map_err(|error| format!("`{here}`: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Puts a new file in the place of the old one; readers see the one or the other.
+fn write(target: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> std::io::Result<()> {
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".boxagnts-").suffix(".tmp");
+    // New files get the mode that the user's umask gives, not that of temporary files.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    if let Some(mode) = mode {
+        file.as_file().set_permissions(mode)?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(target).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,412 @@
+//! Unified diffs in git's extended format: written for people and `git apply`, read back when a
+//! session comes back from its journal.
+
+use crate::content::Content;
+use boxagnts_policy::path::{PathError, WorkspacePath};
+use diffy::binary::BinaryPatch;
+use diffy::patch_set::{FileOperation, ParseOptions, PatchKind, PatchSet};
+use git2::{DiffOptions, ObjectType, Oid, Patch};
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline, group_diff_ops};
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+const CONTEXT_LINES: usize = 3;
+const DIFF_TIME: Duration = Duration::from_secs(2);
+
+/// What happens to one file. `None` content means that there is no file.
+#[derive(Debug, Clone)]
+pub struct FileDiff {
+    /// Where it is afterwards.
+    pub path: WorkspacePath,
+    /// Where it was, when it moves.
+    pub from: Option<WorkspacePath>,
+    /// What it was.
+    pub before: Option<Content>,
+    /// What it becomes.
+    pub after: Option<Content>,
+}
+
+/// The diff of all files, which `git apply` takes.
+pub fn unified(files: &[FileDiff]) -> String {
+    let mut out = String::new();
+    for file in files {
+        file_diff(&mut out, file);
+    }
+    out
+}
+
+fn file_diff(out: &mut String, file: &FileDiff) {
+    if file.from.is_none() && file.before == file.after {
+        return;
+    }
+    let old_name = file.from.as_ref().unwrap_or(&file.path).as_str();
+    let new_name = file.path.as_str();
+    let _ = writeln!(
+        out,
+        "diff --git {} {}",
+        quoted("a/", old_name),
+        quoted("b/", new_name)
+    );
+    match (&file.before, &file.after) {
+        (None, _) => out.push_str("new file mode 100644\n"),
+        (_, None) => out.push_str("deleted file mode 100644\n"),
+        _ => {}
+    }
+    if file.from.is_some() {
+        if file.before == file.after {
+            out.push_str("similarity index 100%\n");
+        }
+        let _ = writeln!(out, "rename from {}", quoted("", old_name));
+        let _ = writeln!(out, "rename to {}", quoted("", new_name));
+    }
+    if file.before == file.after {
+        return;
+    }
+    let bytes = |content: &Option<Content>| {
+        content
+            .as_ref()
+            .map(|c| c.bytes().into_owned())
+            .unwrap_or_default()
+    };
+    let (old, new) = (bytes(&file.before), bytes(&file.after));
+    let texts = (std::str::from_utf8(&old), std::str::from_utf8(&new));
+    let is_binary = |content: &Option<Content>| matches!(content, Some(Content::Binary(_)));
+    match texts {
+        (Ok(old), Ok(new)) if !is_binary(&file.before) && !is_binary(&file.after) => {
+            // Git leaves the names out when there is nothing to change.
+            if old.is_empty() && new.is_empty() {
+                return;
+            }
+            let name = |present: bool, prefix, name: &str| match present {
+                // A tab ends a name with spaces in it.
+                true if name.contains(' ') => format!("{}\t", quoted(prefix, name)),
+                true => quoted(prefix, name),
+                false => "/dev/null".to_owned(),
+            };
+            let _ = writeln!(out, "--- {}", name(file.before.is_some(), "a/", old_name));
+            let _ = writeln!(out, "+++ {}", name(file.after.is_some(), "b/", new_name));
+            text_hunks(out, old, new);
+        }
+        _ => binary_hunk(out, file, &old, &new),
+    }
+}
+
+fn text_hunks(out: &mut String, old: &str, new: &str) {
+    let (old, new): (Vec<&str>, Vec<&str>) = (
+        old.split_inclusive('\n').collect(),
+        new.split_inclusive('\n').collect(),
+    );
+    let deadline = Instant::now().checked_add(DIFF_TIME);
+    let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, deadline);
+    for group in group_diff_ops(ops, CONTEXT_LINES) {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else {
+            continue;
+        };
+        let old_span = first.old_range().start..last.old_range().end;
+        let new_span = first.new_range().start..last.new_range().end;
+        // Without lines, the number is that of the line before.
+        let place = |span: &std::ops::Range<usize>| match span.len() {
+            0 => format!("{},0", span.start),
+            1 => format!("{}", span.start + 1),
+            n => format!("{},{n}", span.start + 1),
+        };
+        let _ = writeln!(out, "@@ -{} +{} @@", place(&old_span), place(&new_span));
+        for op in group {
+            match op {
+                DiffOp::Equal { .. } => put_lines(out, ' ', &old[op.old_range()]),
+                _ => {
+                    put_lines(out, '-', &old[op.old_range()]);
+                    put_lines(out, '+', &new[op.new_range()]);
+                }
+            }
+        }
+    }
+}
+
+fn put_lines(out: &mut String, sign: char, lines: &[&str]) {
+    for line in lines {
+        out.push(sign);
+        out.push_str(line);
+        if !line.ends_with('\n') {
+            out.push_str("\n\\ No newline at end of file\n");
+        }
+    }
+}
+
+/// Git's own format for binary content, by git's own library.
+fn binary_hunk(out: &mut String, file: &FileDiff, old: &[u8], new: &[u8]) {
+    let oid = |present: bool, bytes: &[u8]| match present {
+        true => Oid::hash_object(ObjectType::Blob, bytes).map(|oid| oid.to_string()),
+        false => Ok("0".repeat(40)),
+    };
+    let mut options = DiffOptions::new();
+    options.show_binary(true).force_binary(true);
+    let body = Patch::from_buffers(old, None, new, None, Some(&mut options))
+        .and_then(|mut patch| Ok(patch.to_buf()?.to_vec()))
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let ids = (
+        oid(file.before.is_some(), old),
+        oid(file.after.is_some(), new),
+    );
+    let body = body
+        .as_deref()
+        .and_then(|text| text.find("GIT binary patch").map(|at| &text[at..]));
+    match (ids, body) {
+        ((Ok(old), Ok(new)), Some(body)) => {
+            let mode = if file.before.is_some() && file.after.is_some() {
+                " 100644"
+            } else {
+                ""
+            };
+            let _ = writeln!(out, "index {old}..{new}{mode}");
+            out.push_str(body);
+            if !out.ends_with("\n\n") {
+                out.push('\n');
+            }
+        }
+        _ => {
+            let _ = writeln!(out, "Binary files a/{0} and b/{0} differ", file.path);
+        }
+    }
+}
+
+/// A name as git writes it: in quotes, with escapes, when it has characters that would mislead.
+fn quoted(prefix: &str, name: &str) -> String {
+    if !name.contains(['"', '\\']) && !name.chars().any(char::is_control) {
+        return format!("{prefix}{name}");
+    }
+    let mut out = format!("\"{prefix}");
+    for c in name.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\{:03o}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Why a diff cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DiffError {
+    /// It is no unified diff.
+    #[error("the diff cannot be read: {0}")]
+    Malformed(String),
+    /// It names a path that tools may not use.
+    #[error("the diff names a path that is refused: {0}")]
+    Path(#[from] PathError),
+    /// It does not fit the file.
+    #[error("the diff does not fit `{path}`: {reason}")]
+    Misfit {
+        /// The file.
+        path: WorkspacePath,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a diff does to one file, not yet applied.
+#[derive(Debug)]
+pub struct FilePatch<'a> {
+    /// Where the file was; `None` when the diff creates it.
+    pub from: Option<WorkspacePath>,
+    /// Where it is afterwards; `None` when the diff deletes it.
+    pub to: Option<WorkspacePath>,
+    patch: PatchKind<'a, [u8]>,
+}
+
+impl FilePatch<'_> {
+    /// The file's content afterwards.
+    ///
+    /// # Errors
+    /// The lines that the diff expects are not there.
+    pub fn apply(&self, before: &[u8]) -> Result<Vec<u8>, DiffError> {
+        let misfit = |reason: String| {
+            let path = self.to.as_ref().or(self.from.as_ref());
+            DiffError::Misfit {
+                path: path.cloned().unwrap_or_else(WorkspacePath::root),
+                reason,
+            }
+        };
+        match &self.patch {
+            PatchKind::Text(patch) => {
+                diffy::apply_bytes(before, patch).map_err(|error| misfit(error.to_string()))
+            }
+            PatchKind::Binary(BinaryPatch::Marker) => {
+                Err(misfit("it has no content for a binary file".to_owned()))
+            }
+            PatchKind::Binary(patch) => patch.apply(before).map_err(|e| misfit(e.to_string())),
+        }
+    }
+}
+
+/// Reads a diff in git's extended format.
+///
+/// # Errors
+/// It is malformed, or names paths outside of what [`WorkspacePath::parse`] takes.
+pub fn parse(diff: &[u8]) -> Result<Vec<FilePatch<'_>>, DiffError> {
+    let mut files = Vec::new();
+    for file in PatchSet::parse_bytes(diff, ParseOptions::gitdiff()) {
+        let file = file.map_err(|error| DiffError::Malformed(error.to_string()))?;
+        let path = |name: &[u8], prefix: &str| {
+            let name = std::str::from_utf8(name)
+                .map_err(|_| DiffError::Malformed("a file name is not UTF-8".to_owned()))?;
+            Ok::<_, DiffError>(WorkspacePath::parse(
+                name.strip_prefix(prefix).unwrap_or(name),
+            )?)
+        };
+        let (from, to) = match file.operation() {
+            FileOperation::Create(name) => (None, Some(path(name, "b/")?)),
+            FileOperation::Delete(name) => (Some(path(name, "a/")?), None),
+            FileOperation::Modify { original, modified } => {
+                (Some(path(original, "a/")?), Some(path(modified, "b/")?))
+            }
+            FileOperation::Rename { from, to } => (Some(path(from, "")?), Some(path(to, "")?)),
+            FileOperation::Copy { to, .. } => {
+                return Err(DiffError::Malformed(format!(
+                    "it copies a file to `{}`, which is not supported",
+                    String::from_utf8_lossy(to)
+                )));
+            }
+        };
+        files.push(FilePatch {
+            from,
+            to,
+            patch: file.into_patch(),
+        });
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn file(name: &str, before: Option<&[u8]>, after: Option<&[u8]>) -> FileDiff {
+        let content = |bytes: &[u8]| Content::from_bytes(bytes.to_vec());
+        FileDiff {
+            path: WorkspacePath::parse(name).expect("a path"),
+            from: None,
+            before: before.map(content),
+            after: after.map(content),
+        }
+    }
+
+    /// Applies our diff with the system's git, which must exist, and with our own reader.
+    fn check(file: &FileDiff) {
+        let diff = unified(std::slice::from_ref(file));
+        let bytes = |content: &Option<Content>| content.as_ref().map(|c| c.bytes().into_owned());
+        let (before, after) = (bytes(&file.before), bytes(&file.after));
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |path: &WorkspacePath| folder.path().join(path.as_str());
+        if let Some(before) = &before {
+            std::fs::write(place(file.from.as_ref().unwrap_or(&file.path)), before)
+                .expect("written");
+        }
+        std::fs::write(folder.path().join("the.diff"), &diff).expect("written");
+        let git = std::process::Command::new("git")
+            .args(["apply", "the.diff"])
+            .current_dir(folder.path())
+            .output()
+            .expect("git runs");
+        let complaint = String::from_utf8_lossy(&git.stderr).into_owned();
+        assert!(git.status.success(), "{complaint}\n{diff}");
+        assert_eq!(std::fs::read(place(&file.path)).ok(), after, "{diff}");
+
+        let ours = parse(diff.as_bytes()).expect("it is ours");
+        assert_eq!(ours.len(), 1, "{diff}");
+        let applied = ours[0].to.as_ref().map(|_| {
+            ours[0]
+                .apply(before.as_deref().unwrap_or_default())
+                .expect("it fits")
+        });
+        assert_eq!(applied, after, "{diff}");
+    }
+
+    #[test]
+    fn git_takes_our_diffs() {
+        check(&file("a.txt", Some(b"a\nb\nc\n"), Some(b"a\nB\nc\n")));
+        check(&file("a.txt", Some(b"a\nb"), Some(b"a\nb\n")));
+        check(&file("a.txt", Some(b"a\r\nb\r\n"), Some(b"a\r\nB\r\n")));
+        check(&file(
+            "a.txt",
+            Some(b"\xef\xbb\xbfa\n"),
+            Some(b"\xef\xbb\xbfb\n"),
+        ));
+        check(&file("new file.txt", None, Some(b"hello\n")));
+        check(&file("empty", None, Some(b"")));
+        check(&file("gone.txt", Some(b"x\n"), None));
+        check(&file("\u{fc}.txt", Some(b"x\n"), Some(b"y\n")));
+        check(&file("q\"uote.txt", Some(b"x\n"), Some(b"y\n")));
+    }
+
+    #[test]
+    fn git_takes_our_binary_diffs() {
+        check(&file("a.bin", Some(b"\0\x01\x02"), Some(b"\0\xff")));
+        check(&file("a.bin", None, Some(b"\0\xff")));
+        check(&file("a.bin", Some(b"\0\x01\x02"), None));
+        check(&file("a.bin", Some(b"\xff\xfe"), Some(b"text\n")));
+    }
+
+    #[test]
+    fn git_takes_our_moves() {
+        let from = Some(WorkspacePath::parse("old name.txt").expect("a path"));
+        check(&FileDiff {
+            from: from.clone(),
+            ..file("b.txt", Some(b"a\n"), Some(b"a\n"))
+        });
+        check(&FileDiff {
+            from,
+            ..file("b.txt", Some(b"a\nb\nc\n"), Some(b"a\nB\nc\n"))
+        });
+    }
+
+    #[test]
+    fn what_is_no_diff_is_refused() {
+        let check = |diff: &str, expect: &str| match parse(diff.as_bytes()) {
+            Err(error) => assert!(error.to_string().contains(expect), "{error}"),
+            Ok(files) => panic!("{diff}: {files:?}"),
+        };
+        let out = "diff --git a/../x b/../x\n--- a/../x\n+++ b/../x\n@@ -1 +1 @@\n-a\n+b\n";
+        check(out, "is refused");
+        check(
+            "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1,9 +1 @@\n-a\n",
+            "cannot be read",
+        );
+    }
+
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec("[ab+-]{0,2}(\r\n|\n|\r)", 0..10).prop_flat_map(|lines| {
+            prop_oneof![
+                Just(lines.concat()),
+                Just(lines.concat().trim_end().to_owned())
+            ]
+            .prop_map(String::into_bytes)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_we_write_we_read(before in text(), after in text()) {
+            prop_assume!(before != after);
+            let diff = unified(&[file("f", Some(&before), Some(&after))]);
+            let files = parse(diff.as_bytes()).map_err(|e| TestCaseError::fail(format!("{e}\n{diff}")))?;
+            prop_assert_eq!(files.len(), 1);
+            prop_assert_eq!(files[0].apply(&before).expect("it fits"), after);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(diff in prop::collection::vec(any::<u8>(), 0..200)) {
+            for file in parse(&diff).into_iter().flatten() {
+                let _ = file.apply(b"a\nb\n");
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The copy-on-write view of a workspace: changeset over dirty documents over disk.
+//!
+//! Opening one does no walk and reads no file; it costs the same for any size of tree.
+
+use crate::buffers::Buffers;
+use crate::call::Call;
+use crate::change::Namer;
+use crate::changes::Changes;
+use crate::content::Content;
+use crate::diff::{self, DiffError, FileDiff};
+use crate::error::{CommitError, OpenError};
+use crate::root::{Root, Stamp};
+use crate::seen::Seen;
+use crate::view::{self, Live};
+use crate::visibility::Rules;
+use boxagnts_policy::path::WorkspacePath;
+use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a session proposes on top of a workspace.
+pub struct Overlay {
+    pub(crate) root: Arc<Root>,
+    pub(crate) buffers: Arc<dyn Buffers>,
+    pub(crate) rules: Arc<Rules>,
+    state: Mutex<State>,
+}
+
+/// The session's part, behind one lock that is never held across a wait.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) changes: Changes,
+    pub(crate) namer: Option<Namer>,
+    pub(crate) decided: Vec<Decided>,
+    pub(crate) seen: Seen,
+    /// The user's files when the changes were last compared with them.
+    compared: HashMap<WorkspacePath, Compared>,
+}
+
+/// A hunk that the user has decided on.
+#[derive(Debug, Clone)]
+pub(crate) struct Decided {
+    pub(crate) path: WorkspacePath,
+    pub(crate) kind: ChangeKind,
+    pub(crate) hunk: Hunk,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Compared {
+    Buffer(i32),
+    Disk(Stamp),
+    Absent,
+}
+
+impl fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overlay")
+            .field("root", &self.root.path())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Overlay {
+    /// Opens a workspace folder.
+    ///
+    /// # Errors
+    /// There is no such directory, or it cannot be opened.
+    pub fn open(root: &Path, buffers: Arc<dyn Buffers>) -> Result<Arc<Overlay>, OpenError> {
+        let opened = Root::open(root).map_err(|source| OpenError {
+            path: root.to_path_buf(),
+            source,
+        })?;
+        Ok(Arc::new(Overlay {
+            root: Arc::new(opened),
+            buffers,
+            rules: Arc::default(),
+            state: Mutex::default(),
+        }))
+    }
+
+    /// Another session's overlay over the same folder; shares the parsed ignore files.
+    pub fn another(&self) -> Arc<Overlay> {
+        Arc::new(Overlay {
+            root: Arc::clone(&self.root),
+            buffers: Arc::clone(&self.buffers),
+            rules: Arc::clone(&self.rules),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Absolute path of the folder.
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// URI of a file in it.
+    pub fn uri(&self, path: &WorkspacePath) -> String {
+        let absolute = self.root.absolute(path);
+        url::Url::from_file_path(&absolute)
+            .map_or_else(|()| absolute.display().to_string(), |url| url.to_string())
+    }
+
+    /// Begins a tool call's transaction; `group` names the call in the hunks that come of it.
+    pub fn begin(self: &Arc<Self>, group: &str) -> Call {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let changes = state.changes.clone();
+        drop(state);
+        Call::new(Arc::clone(self), changes, group.to_owned())
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        // The data is consistent between any two statements that can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what a call did.
+    pub(crate) fn commit(
+        &self,
+        before: &Changes,
+        after: &Changes,
+        touched: &BTreeSet<WorkspacePath>,
+        group: &str,
+    ) -> Result<(), CommitError> {
+        let mut state = self.lock();
+        for path in touched {
+            let same = match (before.get(path), state.changes.get(path)) {
+                (None, None) => true,
+                (Some(a), Some(b)) => {
+                    a.base == b.base && a.current == b.current && a.from == b.from
+                }
+                _ => false,
+            };
+            if !same {
+                return Err(CommitError { path: path.clone() });
+            }
+        }
+        let mut namer = state.namer();
+        for path in touched {
+            state.changes.adopt(path, after, &mut namer, Some(group));
+            state.compared.remove(path);
+        }
+        state.namer = Some(namer);
+        Ok(())
+    }
+
+    /// Compares every change with the user's file of now, where that has changed since last time.
+    pub(crate) fn refresh(&self, state: &mut State) {
+        for path in state.changes.paths() {
+            let Some(change) = state.changes.get(&path) else {
+                continue;
+            };
+            let source = change.from.clone().unwrap_or_else(|| path.clone());
+            let compared = self.compared(&source);
+            if change.from.is_none() && state.compared.get(&path) == Some(&compared) {
+                continue;
+            }
+            let (_, live) = view::live(&self.root, &*self.buffers, &source);
+            let taken = source != path && self.compared(&path) != Compared::Absent;
+            let Some(mut change) = state.changes.take(&path) else {
+                continue;
+            };
+            let kind = change.kind();
+            for hunk in change.refresh(live.as_ref(), taken) {
+                state.decided.push(Decided {
+                    path: path.clone(),
+                    kind,
+                    hunk,
+                });
+            }
+            state.changes.put(path.clone(), change);
+            state.compared.insert(path, compared);
+        }
+    }
+
+    fn compared(&self, path: &WorkspacePath) -> Compared {
+        match self.buffers.get(path) {
+            Some(buffer) => Compared::Buffer(buffer.version),
+            None => self
+                .root
+                .stamp(path)
+                .map_or(Compared::Absent, Compared::Disk),
+        }
+    }
+
+    /// What the user reviews, every hunk where it is now; sorted by path.
+    pub fn proposal(&self) -> Vec<FileProposal> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let mut files: BTreeMap<WorkspacePath, FileProposal> = BTreeMap::new();
+        let entry = |path: &WorkspacePath, from: Option<String>, kind| FileProposal {
+            uri: self.uri(path),
+            path: path.to_string(),
+            from,
+            kind,
+            hunks: Vec::new(),
+        };
+        for (path, change) in state.changes.iter() {
+            let from = change.from.as_ref().map(ToString::to_string);
+            let mut file = entry(path, from, change.kind());
+            let source = change.from.as_ref().unwrap_or(path);
+            file.hunks = change.hunks(view::live(&self.root, &*self.buffers, source).1.as_ref());
+            files.insert(path.clone(), file);
+        }
+        for decided in &state.decided {
+            let file = files
+                .entry(decided.path.clone())
+                .or_insert_with(|| entry(&decided.path, None, decided.kind));
+            file.hunks.push(decided.hunk.clone());
+        }
+        for (path, file) in &mut files {
+            file.hunks
+                .sort_by_key(|hunk| (hunk.range.start, hunk.range.end));
+            if let Some(reason) = path.dangerous() {
+                for hunk in file
+                    .hunks
+                    .iter_mut()
+                    .filter(|hunk| hunk.state == HunkState::Pending)
+                {
+                    let note = hunk
+                        .note
+                        .take()
+                        .map(|note| format!("{note}; "))
+                        .unwrap_or_default();
+                    hunk.note = Some(format!("{note}dangerous: {reason}"));
+                }
+            }
+        }
+        files.into_values().collect()
+    }
+
+    /// Unified diff from the user's files of now to what is proposed, without hunks that conflict.
+    pub fn diff(&self) -> String {
+        let all = crate::plan::Selection::All;
+        let plans = self.plan(&all).unwrap_or_default();
+        let changed = plans.into_iter().filter(|plan| !plan.hunks.is_empty());
+        let files: Vec<FileDiff> = changed
+            .map(|plan| FileDiff {
+                path: plan.path,
+                from: plan.from,
+                before: plan.before,
+                after: plan.after,
+            })
+            .collect();
+        diff::unified(&files)
+    }
+
+    /// Takes a journalled [`Overlay::diff`] back into an empty overlay. Files that it no longer
+    /// fits are left out and named. Ids of new hunks are greater than `last_id`.
+    ///
+    /// # Errors
+    /// The diff cannot be read.
+    pub fn restore(&self, diff: &str, last_id: u64) -> Result<Vec<String>, DiffError> {
+        let mut lost = Vec::new();
+        let files = diff::parse(diff.as_bytes())?;
+        let mut state = self.lock();
+        let mut namer = Namer { last: last_id };
+        for file in files {
+            let Some(path) = file.to.as_ref().or(file.from.as_ref()).cloned() else {
+                continue;
+            };
+            let before = match &file.from {
+                Some(from) => view::live(&self.root, &*self.buffers, from).1,
+                None => None,
+            };
+            let bytes = before.as_ref().map(|content| content.bytes().into_owned());
+            let mut result = file.apply(&bytes.unwrap_or_default());
+            if file.from.is_some() && before.is_none() {
+                result = Err(DiffError::Misfit {
+                    path: path.clone(),
+                    reason: "it is gone".into(),
+                });
+            }
+            let after = match result {
+                Ok(after) => file.to.as_ref().map(|_| Content::from_bytes(after)),
+                Err(error) => {
+                    lost.push(error.to_string());
+                    continue;
+                }
+            };
+            let mut changes = Changes::default();
+            let from = file.from.as_ref().unwrap_or(&path);
+            if from != &path {
+                changes.rename(from, &path, || before.clone());
+            }
+            changes.set(&path, || before, after);
+            state.changes.adopt(&path, &changes, &mut namer, None);
+        }
+        state.namer = Some(namer);
+        Ok(lost)
+    }
+
+    /// Where the user's text of a file lives now.
+    pub fn live(&self, path: &WorkspacePath) -> (Live, Option<Content>) {
+        view::live(&self.root, &*self.buffers, path)
+    }
+}
+
+impl State {
+    pub(crate) fn namer(&mut self) -> Namer {
+        self.namer.take().unwrap_or(Namer { last: 0 })
+    }
+
+    /// The change of `path` is no longer what was compared.
+    pub(crate) fn forget_comparison(&mut self, path: &WorkspacePath) {
+        self.compared.remove(path);
+    }
+}

@@ -1,0 +1,62 @@
+//! What tools have read: the base for a file that a tool later writes without reading it again.
+
+use crate::content::Content;
+use boxagnts_policy::path::WorkspacePath;
+use std::collections::{HashMap, VecDeque};
+
+/// Bytes kept; the oldest readings go first.
+const MAX_BYTES: usize = 32 << 20;
+
+/// Contents by path, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    contents: HashMap<WorkspacePath, Content>,
+    order: VecDeque<WorkspacePath>,
+    bytes: usize,
+}
+
+impl Seen {
+    pub(crate) fn get(&self, path: &WorkspacePath) -> Option<&Content> {
+        self.contents.get(path)
+    }
+
+    pub(crate) fn insert(&mut self, path: WorkspacePath, content: Content) {
+        self.forget(&path);
+        self.bytes += content.len();
+        self.order.push_back(path.clone());
+        self.contents.insert(path, content);
+        while self.bytes > MAX_BYTES
+            && let Some(oldest) = self.order.front().cloned()
+        {
+            self.forget(&oldest);
+        }
+    }
+
+    pub(crate) fn forget(&mut self, path: &WorkspacePath) {
+        if let Some(old) = self.contents.remove(path) {
+            self.bytes -= old.len();
+            self.order.retain(|other| other != path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_readings_go_first() {
+        let path = |n: usize| WorkspacePath::parse(&format!("f{n}")).expect("a path");
+        let content = || Content::from_bytes(vec![b'x'; MAX_BYTES / 4]);
+        let mut seen = Seen::default();
+        for n in 0..5 {
+            seen.insert(path(n), content());
+        }
+        assert!(seen.get(&path(0)).is_none());
+        assert!(seen.get(&path(1)).is_some());
+        seen.insert(path(1), content());
+        seen.insert(path(5), content());
+        assert!(seen.get(&path(1)).is_some(), "read again, so it is young");
+        assert!(seen.get(&path(2)).is_none());
+    }
+}
