@@ -29,6 +29,34 @@ pub struct ToolReport {
     pub diff: String,
 }
 
+impl ToolReport {
+    /// What the model reads of it: the output, and behind it what went wrong.
+    pub fn for_model(&self) -> String {
+        match &self.error {
+            None => self.output.clone(),
+            Some(error) if self.output.is_empty() => error.message.clone(),
+            Some(error) => format!("{}\n{}", self.output, error.message),
+        }
+    }
+
+    /// The report of a call that never ran.
+    pub fn refused(kind: FailureKind, message: impl Into<String>) -> ToolReport {
+        ToolReport {
+            ok: false,
+            output: String::new(),
+            error: Some(ToolFailure {
+                kind,
+                message: message.into(),
+                limit: None,
+                value: None,
+                used: None,
+            }),
+            usage: ToolUsage::default(),
+            diff: String::new(),
+        }
+    }
+}
+
 /// Kinds of failure of a tool call. Exit codes and the journal go by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -56,6 +56,9 @@ pub enum SessionEvent {
         turn: u64,
         /// What the user asked.
         prompt: String,
+        /// What the model is told along with it: where the user looks, what was rejected.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        context: Option<String>,
         /// `provider:model`.
         model: String,
     },
@@ -121,6 +124,10 @@ pub enum SessionEvent {
         pending: u64,
         /// Hunks that conflict.
         conflicted: u64,
+        /// Unified diff of all that is proposed: what brings the proposal back after a restart.
+        diff: String,
+        /// Number of the youngest hunk; ids are never used twice.
+        last_hunk: u64,
     },
     /// The user decided on hunks.
     Decided {

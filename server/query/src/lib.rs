@@ -1,1 +1,134 @@
-//! The query loop as a pure state machine.
+//! The query loop as a pure state machine: events in, effects out. It does no I/O and knows no
+//! clock; every limit on a turn is decided here, before the step that would exceed it.
+
+mod answer;
+mod budget;
+mod query;
+mod restore;
+
+#[cfg(test)]
+mod tests;
+
+pub use query::Query;
+
+use boxagnts_protocol::conversation::{Price, StopReason, TokenUsage, ToolCall};
+use boxagnts_protocol::tool::FailureKind;
+use boxagnts_protocol::update::TurnOutcome;
+use std::sync::Arc;
+
+/// The limits that the loop enforces; names and meaning as in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Model requests of one turn.
+    pub max_turns: u64,
+    /// Tool calls of one turn.
+    pub max_tool_calls: u64,
+    /// Tokens of the session, all kinds together.
+    pub max_tokens_total: u64,
+    /// How often a cut-off answer is continued in one turn.
+    pub max_tokens_recovery_limit: u64,
+    /// US dollars of the session; infinity for none.
+    pub total_budget_usd: f64,
+}
+
+/// What the loop knows of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolInfo {
+    /// Its name.
+    pub name: String,
+    /// Whether its calls may run at the same time as others of their kind.
+    pub read_only: bool,
+}
+
+/// What a loop is made from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The limits.
+    pub limits: Limits,
+    /// What the model costs; when it is unknown the token limit governs.
+    pub price: Option<Price>,
+    /// Tokens that one answer may have, before budgets cut it.
+    pub max_output_tokens: u64,
+    /// The system prompt.
+    pub system: Arc<str>,
+    /// Tools that the model may call.
+    pub tools: Vec<ToolInfo>,
+}
+
+/// What the loop is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The user speaks: a turn begins.
+    Prompt {
+        /// The whole message for the model.
+        text: String,
+    },
+    /// The model said more.
+    TextDelta(String),
+    /// The model begins a tool call.
+    ToolCallStarted {
+        /// Its place in the answer; ties the fragments of its input to it.
+        index: usize,
+        /// The provider's id of the call.
+        id: String,
+        /// The tool.
+        name: String,
+    },
+    /// A fragment of a tool call's input.
+    ToolCallInput {
+        /// As in `ToolCallStarted`.
+        index: usize,
+        /// The fragment.
+        json: String,
+    },
+    /// Tokens of the running model call so far.
+    ModelUsage(TokenUsage),
+    /// The answer is complete.
+    ModelStopped(StopReason),
+    /// There will be no (more) answer.
+    ModelFailed {
+        /// What went wrong and what to do.
+        message: String,
+    },
+    /// A tool call has ended.
+    ToolFinished {
+        /// The call's id.
+        id: String,
+        /// Text for the model.
+        output: String,
+        /// Whether it tells of a failure.
+        is_error: bool,
+    },
+    /// The user cancels.
+    Cancel,
+}
+
+/// What the loop wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Send [`Query::system`] and [`Query::messages`] to the model.
+    CallModel {
+        /// Number of the request in the turn, from 1.
+        step: u64,
+        /// Tokens that the answer may have.
+        max_output_tokens: u64,
+    },
+    /// Run these calls at the same time. The next batch comes when all have finished.
+    RunTools {
+        /// The calls.
+        calls: Vec<ToolCall>,
+    },
+    /// A call that does not run; the loop has recorded the answer to it.
+    Refuse {
+        /// The call.
+        call: ToolCall,
+        /// What kind of failure it is.
+        kind: FailureKind,
+        /// What the model is told.
+        message: String,
+    },
+    /// Drop the model's stream or the running tools.
+    Abort,
+    /// The turn is over.
+    Finish(TurnOutcome),
+}

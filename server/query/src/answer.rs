@@ -1,0 +1,115 @@
+//! An answer of the model as it streams in.
+
+use boxagnts_protocol::conversation::{Content, ToolCall};
+use serde_json::Value;
+
+/// The pieces of an answer, in the order in which they began.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Call {
+        index: usize,
+        id: String,
+        name: String,
+        json: String,
+    },
+}
+
+/// A complete answer.
+#[derive(Debug, Default)]
+pub(crate) struct Complete {
+    /// Text and calls.
+    pub(crate) content: Vec<Content>,
+    /// The calls among them.
+    pub(crate) calls: Vec<ToolCall>,
+    /// Tools whose calls were cut off; they are not in `content`.
+    pub(crate) cut_off: Vec<String>,
+}
+
+impl Answer {
+    pub(crate) fn text(&mut self, delta: &str) {
+        match self.pieces.last_mut() {
+            Some(Piece::Text(text)) => text.push_str(delta),
+            _ if delta.is_empty() => {}
+            _ => self.pieces.push(Piece::Text(delta.to_owned())),
+        }
+    }
+
+    pub(crate) fn call_started(&mut self, index: usize, id: String, name: String) {
+        // A provider that announces a call twice adds nothing.
+        if self.call(index).is_none() {
+            self.pieces.push(Piece::Call {
+                index,
+                id,
+                name,
+                json: String::new(),
+            });
+        }
+    }
+
+    pub(crate) fn call_input(&mut self, index: usize, fragment: &str) {
+        if let Some(json) = self.call(index) {
+            json.push_str(fragment);
+        }
+    }
+
+    fn call(&mut self, wanted: usize) -> Option<&mut String> {
+        self.pieces.iter_mut().find_map(|piece| match piece {
+            Piece::Call { index, json, .. } if *index == wanted => Some(json),
+            _ => None,
+        })
+    }
+
+    /// The text alone: what is kept of an answer that ended early.
+    pub(crate) fn into_text(self) -> String {
+        let texts = self.pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text),
+            Piece::Call { .. } => None,
+        });
+        texts.collect()
+    }
+
+    /// Puts the answer together. `cut` says that it ended at the output limit, so that a call
+    /// whose input is not whole JSON was never finished. `unique` makes a call's id one that the
+    /// conversation does not have yet.
+    pub(crate) fn complete(self, cut: bool, mut unique: impl FnMut(String) -> String) -> Complete {
+        let mut complete = Complete::default();
+        for piece in self.pieces {
+            match piece {
+                Piece::Text(text) => complete.content.push(Content::Text { text }),
+                Piece::Call { id, name, json, .. } => {
+                    let input = match parse(&json) {
+                        Some(_) if cut && json.trim().is_empty() => None,
+                        None if !cut => Some(Value::String(json)),
+                        parsed => parsed,
+                    };
+                    let Some(input) = input else {
+                        complete.cut_off.push(name);
+                        continue;
+                    };
+                    let call = ToolCall {
+                        id: unique(id),
+                        name,
+                        input,
+                    };
+                    complete.calls.push(call.clone());
+                    complete.content.push(Content::ToolCall(call));
+                }
+            }
+        }
+        complete
+    }
+}
+
+/// A call without input is a call with an empty object: providers send nothing then.
+fn parse(json: &str) -> Option<Value> {
+    if json.trim().is_empty() {
+        return Some(Value::Object(serde_json::Map::new()));
+    }
+    serde_json::from_str(json).ok()
+}

@@ -1,0 +1,458 @@
+//! The loop through scripts of events, and through random ones.
+
+use crate::{Config, Effect, Event, Limits, Query, ToolInfo};
+use boxagnts_protocol::conversation::{Content, Message, Price, Role, StopReason, TokenUsage};
+use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use std::fmt::Write;
+use std::sync::Arc;
+
+const LIMITS: Limits = Limits {
+    max_turns: 50,
+    max_tool_calls: 500,
+    max_tokens_total: 2_000_000,
+    max_tokens_recovery_limit: 3,
+    total_budget_usd: f64::INFINITY,
+};
+
+fn config(limits: Limits) -> Config {
+    let tool = |name: &str, read_only| ToolInfo {
+        name: name.to_owned(),
+        read_only,
+    };
+    Config {
+        limits,
+        price: Some(Price {
+            input: 1.0,
+            output: 10.0,
+            cache_read: 0.1,
+            cache_write: 1.25,
+        }),
+        max_output_tokens: 1000,
+        system: Arc::from("system"),
+        tools: vec![tool("read", true), tool("grep", true), tool("edit", false)],
+    }
+}
+
+/// One event per line: `prompt TEXT`, `text TEXT`, `call INDEX ID NAME JSON`, `usage IN OUT`,
+/// `stop REASON`, `fail TEXT`, `done ID TEXT`, `cancel`.
+fn event(line: &str) -> Vec<Event> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    vec![match word {
+        "prompt" => Event::Prompt {
+            text: rest.to_owned(),
+        },
+        "text" => Event::TextDelta(rest.to_owned()),
+        "call" => {
+            let mut parts = rest.splitn(4, ' ');
+            let index = parts.next().unwrap().parse().unwrap();
+            let id = parts.next().unwrap().to_owned();
+            let name = parts.next().unwrap().to_owned();
+            let json = parts.next().unwrap_or("").to_owned();
+            return vec![
+                Event::ToolCallStarted { index, id, name },
+                Event::ToolCallInput { index, json },
+            ];
+        }
+        "usage" => {
+            let (input, output) = rest.split_once(' ').unwrap();
+            Event::ModelUsage(TokenUsage {
+                input_tokens: input.parse().unwrap(),
+                output_tokens: output.parse().unwrap(),
+                ..TokenUsage::default()
+            })
+        }
+        "stop" => Event::ModelStopped(match rest {
+            "end_turn" => StopReason::EndTurn,
+            "tool_use" => StopReason::ToolUse,
+            "max_tokens" => StopReason::MaxTokens,
+            "refusal" => StopReason::Refusal,
+            other => panic!("{other}"),
+        }),
+        "fail" => Event::ModelFailed {
+            message: rest.to_owned(),
+        },
+        "done" => {
+            let (id, output) = rest.split_once(' ').unwrap();
+            Event::ToolFinished {
+                id: id.to_owned(),
+                output: output.to_owned(),
+                is_error: false,
+            }
+        }
+        "cancel" => Event::Cancel,
+        other => panic!("unknown event {other}"),
+    }]
+}
+
+fn check(limits: Limits, script: &str, expect: Expect) {
+    let mut query = Query::new(config(limits));
+    let mut seen = String::new();
+    for line in script
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        for effect in event(line).into_iter().flat_map(|event| query.step(event)) {
+            let _ = match effect {
+                Effect::CallModel {
+                    step,
+                    max_output_tokens,
+                } => {
+                    writeln!(seen, "model {step} ({max_output_tokens})")
+                }
+                Effect::RunTools { calls } => {
+                    let ids: Vec<String> = calls
+                        .iter()
+                        .map(|call| format!("{} {}", call.id, call.name))
+                        .collect();
+                    writeln!(seen, "run {}", ids.join(" | "))
+                }
+                Effect::Refuse { call, message, .. } => {
+                    writeln!(seen, "refuse {}: {message}", call.id)
+                }
+                Effect::Abort => writeln!(seen, "abort"),
+                Effect::Finish(outcome) => writeln!(seen, "finish {outcome:?}"),
+            };
+        }
+        assert_valid(&query.messages(), !query.is_running());
+    }
+    for message in query.messages().iter() {
+        let _ = write!(seen, "{:?}:", message.role);
+        for content in &message.content {
+            let _ = match content {
+                Content::Text { text } => write!(seen, " {text:?}"),
+                Content::ToolCall(call) => write!(seen, " <{} {}>", call.name, call.input),
+                Content::ToolResult(result) => write!(seen, " [{} {:?}]", result.id, result.output),
+            };
+        }
+        seen.push('\n');
+    }
+    expect.assert_eq(&seen);
+}
+
+/// What providers demand of a history.
+fn assert_valid(messages: &[Message], at_rest: bool) {
+    let mut role = Role::Assistant;
+    for (i, message) in messages.iter().enumerate() {
+        assert_ne!(message.role, role, "roles alternate");
+        role = message.role;
+        assert!(!message.content.is_empty(), "no message is empty");
+        let calls: Vec<&str> = message
+            .content
+            .iter()
+            .filter_map(|content| match content {
+                Content::ToolCall(call) => Some(call.id.as_str()),
+                _ => None,
+            })
+            .collect();
+        let results: Vec<&str> = messages.get(i + 1).map_or(Vec::new(), |next| {
+            let results = next.content.iter().filter_map(|content| match content {
+                Content::ToolResult(result) => Some(result.id.as_str()),
+                _ => None,
+            });
+            results.collect()
+        });
+        if message.role == Role::Assistant && (at_rest || i + 1 < messages.len()) {
+            assert_eq!(calls, results, "every call is answered, in order");
+        }
+    }
+}
+
+#[test]
+fn tools_run_in_batches_and_their_results_go_back() {
+    check(
+        LIMITS,
+        r#"
+        prompt fix it
+        text I look.
+        call 0 a read {"path":"x"}
+        call 1 b grep {"pattern":"y"}
+        call 2 c edit {}
+        call 3 d read
+        usage 100 20
+        stop tool_use
+        done b found
+        done a text
+        done c edited
+        done d text
+        text Done.
+        stop end_turn
+        "#,
+        expect![[r#"
+            model 1 (1000)
+            run a read | b grep
+            run c edit
+            run d read
+            model 2 (1000)
+            finish Done
+            User: "fix it"
+            Assistant: "I look." <read {"path":"x"}> <grep {"pattern":"y"}> <edit {}> <read {}>
+            User: [a "text"] [b "found"] [c "edited"] [d "text"]
+            Assistant: "Done."
+        "#]],
+    );
+}
+
+#[test]
+fn what_cannot_run_is_refused_and_the_model_is_told() {
+    check(
+        LIMITS,
+        r#"
+        prompt x
+        call 0 a shell {"command":"id"}
+        call 1 a read "x"
+        call 2 b edit {"path":
+        stop tool_use
+        "#,
+        expect![[r#"
+            model 1 (1000)
+            refuse a: there is no tool `shell`; the tools are: read, grep, edit
+            refuse a_2: the input of `read` is not a JSON object; call it again
+            refuse b: the input of `edit` is not a JSON object; call it again
+            model 2 (1000)
+            User: "x"
+            Assistant: <shell {"command":"id"}> <read "x"> <edit "{\"path\":">
+            User: [a "there is no tool `shell`; the tools are: read, grep, edit"] [a_2 "the input of `read` is not a JSON object; call it again"] [b "the input of `edit` is not a JSON object; call it again"]
+        "#]],
+    );
+}
+
+#[test]
+fn a_cut_off_answer_is_continued_and_a_cut_off_call_never_runs() {
+    check(
+        Limits {
+            max_tokens_recovery_limit: 1,
+            ..LIMITS
+        },
+        r#"
+        prompt x
+        text I wri
+        call 0 a edit {"path":"x","con
+        stop max_tokens
+        text te
+        stop max_tokens
+        "#,
+        expect![[r#"
+            model 1 (1000)
+            model 2 (1000)
+            finish Limit { limit: "max_tokens_recovery_limit", value: 1.0, used: 2.0 }
+            User: "x"
+            Assistant: "I wri"
+            User: "[Your answer was cut off at the output limit; go on where it stopped. The call of `edit` was cut off and did not run: make it again, in smaller pieces.]"
+            Assistant: "te"
+        "#]],
+    );
+}
+
+#[test]
+fn each_limit_stops_before_the_step_that_would_exceed_it() {
+    let turn = "prompt x\ncall 0 a read {}\nusage 50 50\nstop tool_use\ndone a text";
+    check(
+        Limits {
+            max_turns: 1,
+            ..LIMITS
+        },
+        turn,
+        expect![[r#"
+            model 1 (1000)
+            run a read
+            finish Limit { limit: "max_turns", value: 1.0, used: 1.0 }
+            User: "x"
+            Assistant: <read {}>
+            User: [a "text"]
+        "#]],
+    );
+    check(
+        Limits {
+            max_tokens_total: 100,
+            ..LIMITS
+        },
+        turn,
+        expect![[r#"
+            model 1 (100)
+            run a read
+            finish Limit { limit: "max_tokens_total", value: 100.0, used: 100.0 }
+            User: "x"
+            Assistant: <read {}>
+            User: [a "text"]
+        "#]],
+    );
+    check(
+        Limits {
+            total_budget_usd: 0.0005,
+            ..LIMITS
+        },
+        turn,
+        expect![[r#"
+            model 1 (50)
+            run a read
+            finish Limit { limit: "total_budget_usd", value: 0.0005, used: 0.00055 }
+            User: "x"
+            Assistant: <read {}>
+            User: [a "text"]
+        "#]],
+    );
+    check(
+        Limits {
+            max_tool_calls: 0,
+            ..LIMITS
+        },
+        turn,
+        expect![[r#"
+            model 1 (1000)
+            finish Limit { limit: "max_tool_calls", value: 0.0, used: 0.0 }
+            User: "x"
+            Assistant: <read {}>
+            User: [a "not run: the limit `max_tool_calls` is reached"]
+        "#]],
+    );
+}
+
+#[test]
+fn cancelling_keeps_what_was_said_and_answers_every_call() {
+    check(
+        LIMITS,
+        "prompt x\ntext half\ncancel\ntext late\nprompt y\ncall 0 a read {}\ncall 1 b edit {}\n\
+         stop tool_use\ncancel\ndone a late\nprompt z",
+        expect![[r#"
+            model 1 (1000)
+            abort
+            finish Cancelled
+            model 1 (1000)
+            run a read
+            abort
+            finish Cancelled
+            model 1 (1000)
+            User: "x"
+            Assistant: "half\n[cancelled by the user]"
+            User: "y"
+            Assistant: <read {}> <edit {}>
+            User: [a "cancelled by the user"] [b "cancelled by the user"] "z"
+        "#]],
+    );
+}
+
+#[test]
+fn failures_and_refusals_end_the_turn_with_the_reason() {
+    check(
+        LIMITS,
+        "prompt x\nfail no key\nprompt y\nstop refusal",
+        expect![[r#"
+            model 1 (1000)
+            abort
+            finish Failed { message: "no key" }
+            model 1 (1000)
+            finish Failed { message: "the model refused to answer; say it differently or use another model" }
+            User: "x"
+            Assistant: "[no answer: the model failed]"
+            User: "y"
+            Assistant: "[no answer]"
+        "#]],
+    );
+}
+
+#[test]
+fn a_conversation_comes_back_from_its_journal() {
+    let journal = r#"[
+        {"event":"turn_started","turn":1,"prompt":"x","context":"\n[y]","model":"m"},
+        {"event":"model_called","turn":1,"step":1},
+        {"event":"text_delta","turn":1,"text":"I "},
+        {"event":"text_delta","turn":1,"text":"look"},
+        {"event":"model_answered","turn":1,"stop":"tool_use","usage":{"input_tokens":3},"cost_usd":0.5},
+        {"event":"tool_started","turn":1,"call":{"id":"a","name":"read","input":{}}},
+        {"event":"tool_started","turn":1,"call":{"id":"b","name":"read","input":{}}},
+        {"event":"tool_finished","turn":1,"id":"b","name":"read","report":
+          {"ok":true,"output":"text","error":null,"usage":{"fuel":1,"wall_ms":1,"peak_memory_bytes":1,
+           "host_bytes":0,"files_opened":1},"diff":""}}
+    ]"#;
+    let events: Vec<SessionEvent> = serde_json::from_str(journal).unwrap();
+    for cut in 0..=events.len() {
+        let mut query = Query::restore(config(LIMITS), &events[..cut]);
+        assert_valid(&query.messages(), true);
+        query.step(Event::Prompt {
+            text: "next".to_owned(),
+        });
+        assert_valid(&query.messages(), true);
+    }
+    let query = Query::restore(config(LIMITS), &events);
+    assert_eq!(query.usage().input_tokens, 3);
+    assert_eq!(query.cost_usd(), Some(0.5));
+    let last = format!("{:?}", query.messages().last().unwrap());
+    assert!(
+        last.contains("interrupted") && last.contains("text"),
+        "{last}"
+    );
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let id = prop_oneof![Just("a"), Just("b"), Just("")].prop_map(str::to_owned);
+    let name = prop_oneof![Just("read"), Just("edit"), Just("nope")].prop_map(str::to_owned);
+    let json = prop_oneof![Just("{}"), Just("{\"a\":"), Just("1}"), Just("3")];
+    let stop = prop_oneof![
+        Just(StopReason::EndTurn),
+        Just(StopReason::ToolUse),
+        Just(StopReason::MaxTokens),
+        Just(StopReason::Refusal)
+    ];
+    prop_oneof![
+        2 => Just(Event::Prompt { text: "p".to_owned() }),
+        2 => Just(Event::TextDelta("t".to_owned())),
+        4 => (0usize..3, id, name)
+            .prop_map(|(index, id, name)| Event::ToolCallStarted { index, id, name }),
+        3 => (0usize..3, json)
+            .prop_map(|(index, json)| Event::ToolCallInput { index, json: json.to_owned() }),
+        2 => (0u64..9, 0u64..9).prop_map(|(input_tokens, output_tokens)| Event::ModelUsage(
+            TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() })),
+        4 => stop.prop_map(Event::ModelStopped),
+        1 => Just(Event::ModelFailed { message: "f".to_owned() }),
+        1 => Just(Event::Cancel),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_events_break_the_history_or_a_limit(
+        events in proptest::collection::vec(any_event(), 0..80),
+        finish in any::<bool>(),
+    ) {
+        let limits = Limits { max_turns: 4, max_tool_calls: 5, max_tokens_total: 60, ..LIMITS };
+        let mut query = Query::new(config(limits));
+        let (mut requests, mut calls) = (0, 0);
+        for event in events {
+            if matches!(event, Event::Prompt { .. }) && !query.is_running() {
+                (requests, calls) = (0, 0);
+            }
+            let mut effects = query.step(event);
+            while let Some(effect) = effects.pop() {
+                match effect {
+                    Effect::CallModel { max_output_tokens, .. } => {
+                        requests += 1;
+                        prop_assert!(query.usage().total() < limits.max_tokens_total);
+                        prop_assert!(max_output_tokens <= 60 - query.usage().total());
+                    }
+                    Effect::RunTools { calls: batch } => {
+                        calls += batch.len();
+                        prop_assert!(batch.len() == 1 || batch.iter().all(|c| c.name == "read"));
+                        if finish {
+                            for call in batch {
+                                let id = call.id;
+                                let output = String::new();
+                                let done = Event::ToolFinished { id, output, is_error: false };
+                                effects.extend(query.step(done));
+                            }
+                        }
+                    }
+                    Effect::Finish(outcome) => {
+                        prop_assert!(!query.is_running());
+                        prop_assert!(outcome != TurnOutcome::Done || effects.is_empty());
+                    }
+                    Effect::Refuse { .. } | Effect::Abort => {}
+                }
+            }
+            prop_assert!(requests <= 4 && calls <= 5);
+            assert_valid(&query.messages(), !query.is_running());
+        }
+    }
+}
