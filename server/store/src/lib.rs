@@ -1,1 +1,10 @@
-//! The journal: sessions and their events in SQLite.
+//! The journal: every session and every event of it, in one SQLite file. An event that was
+//! appended survives the death of the process at any later point.
+
+mod error;
+mod location;
+mod store;
+
+pub use error::StoreError;
+pub use location::default_path;
+pub use store::{Entry, Recorded, Store};

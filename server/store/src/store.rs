@@ -1,0 +1,483 @@
+//! The database behind the journal.
+
+use crate::error::StoreError;
+use boxagnts_protocol::commands::SessionSummary;
+use boxagnts_protocol::update::SessionEvent;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Format of the file, kept in SQLite's `user_version`.
+const FORMAT: i64 = 1;
+
+/// Longest title of a session, in characters.
+const TITLE_CHARS: usize = 80;
+
+const SCHEMA: &str = "
+CREATE TABLE sessions (
+  key INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  workspace TEXT NOT NULL,
+  model TEXT NOT NULL,
+  title TEXT NOT NULL DEFAULT '',
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE events (
+  session INTEGER NOT NULL REFERENCES sessions (key),
+  seq INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (session, seq)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1;
+";
+
+/// The journal. Several processes may use one file at the same time.
+#[derive(Debug)]
+pub struct Store {
+    connection: Mutex<Connection>,
+}
+
+/// An event with its place in the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Number in its session, from 1, without gaps.
+    pub seq: u64,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What happened.
+    pub event: Recorded,
+}
+
+/// An event as the journal has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recorded {
+    /// One that this program knows.
+    Known(Box<SessionEvent>),
+    /// One that another version wrote.
+    Unknown(serde_json::Value),
+}
+
+impl Recorded {
+    /// The event, when this program knows it.
+    pub fn known(self) -> Option<SessionEvent> {
+        match self {
+            Recorded::Known(event) => Some(*event),
+            Recorded::Unknown(_) => None,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the journal, and makes it and its folder (for its owner alone) when they are not
+    /// there.
+    ///
+    /// # Errors
+    /// The folder cannot be made, the file is no journal, or a newer program wrote it. A file that
+    /// cannot be used stays as it is.
+    pub fn open(path: &Path) -> Result<Store, StoreError> {
+        let failed = |reason: String| StoreError::Open {
+            path: path.to_path_buf(),
+            reason,
+        };
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            make_private_folder(folder).map_err(|error| failed(error.to_string()))?;
+        }
+        make_private_file(path).map_err(|error| failed(error.to_string()))?;
+        let connection = Connection::open(path).map_err(|error| failed(error.to_string()))?;
+        Store::prepare(connection, path)
+    }
+
+    /// A journal that is gone with the value: for tests and for runs that ask for none.
+    ///
+    /// # Errors
+    /// SQLite cannot allocate.
+    pub fn in_memory() -> Result<Store, StoreError> {
+        Store::prepare(Connection::open_in_memory()?, Path::new(":memory:"))
+    }
+
+    fn prepare(mut connection: Connection, path: &Path) -> Result<Store, StoreError> {
+        let failed = |error: rusqlite::Error| StoreError::Open {
+            path: path.into(),
+            reason: error.to_string(),
+        };
+        connection
+            .busy_timeout(Duration::from_secs(10))
+            .map_err(failed)?;
+        // With WAL, NORMAL survives the death of the process; only a power cut may take the last
+        // events, and an fsync for each streamed word would be felt.
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
+            )
+            .map_err(failed)?;
+        let version = |connection: &Connection| {
+            connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        };
+        if version(&connection).map_err(failed)? == 0 {
+            // Decided inside of a write transaction: two processes may be here at once.
+            let transaction = connection
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+                .map_err(failed)?;
+            if version(&transaction).map_err(failed)? == 0 {
+                transaction.execute_batch(SCHEMA).map_err(failed)?;
+            }
+            transaction.commit().map_err(failed)?;
+        }
+        let found = version(&connection).map_err(failed)?;
+        if found > FORMAT {
+            return Err(StoreError::Newer {
+                path: PathBuf::from(path),
+                found,
+                known: FORMAT,
+            });
+        }
+        Ok(Store {
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// Begins a session and gives its id.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn create_session(&self, workspace: &str, model: &str) -> Result<String, StoreError> {
+        let id = random_id()?;
+        self.connection()
+            .prepare_cached(
+                "INSERT INTO sessions (id, workspace, model, created_ms) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![id, workspace, model, now_ms()])?;
+        Ok(id)
+    }
+
+    /// Appends an event and gives its number.
+    ///
+    /// # Errors
+    /// Unknown session, or a journal that cannot be written.
+    pub fn append(&self, session: &str, event: &SessionEvent) -> Result<u64, StoreError> {
+        let body = serde_json::to_string(event)?;
+        let connection = self.connection();
+        let seq: Option<u64> = connection
+            .prepare_cached(
+                "INSERT INTO events (session, seq, at_ms, body)
+                 SELECT s.key,
+                        1 + coalesce((SELECT max(seq) FROM events WHERE session = s.key), 0),
+                        ?2, ?3
+                 FROM sessions s WHERE s.id = ?1
+                 RETURNING seq",
+            )?
+            .query_row(params![session, now_ms(), body], |row| row.get(0))
+            .optional()?;
+        let seq = seq.ok_or_else(|| StoreError::UnknownSession {
+            session: session.to_owned(),
+        })?;
+        if let SessionEvent::TurnStarted { prompt, .. } = event {
+            connection
+                .prepare_cached("UPDATE sessions SET title = ?2 WHERE id = ?1 AND title = ''")?
+                .execute(params![session, title(prompt)])?;
+        }
+        Ok(seq)
+    }
+
+    /// The events of a session behind number `after`, in order.
+    ///
+    /// # Errors
+    /// Unknown session, or a journal that cannot be read.
+    pub fn events(&self, session: &str, after: u64) -> Result<Vec<Entry>, StoreError> {
+        let connection = self.connection();
+        let key: Option<i64> = connection
+            .prepare_cached("SELECT key FROM sessions WHERE id = ?1")?
+            .query_row([session], |row| row.get(0))
+            .optional()?;
+        let key = key.ok_or_else(|| StoreError::UnknownSession {
+            session: session.to_owned(),
+        })?;
+        let mut statement = connection.prepare_cached(
+            "SELECT seq, at_ms, body FROM events WHERE session = ?1 AND seq > ?2 ORDER BY seq",
+        )?;
+        let rows = statement.query_map(params![key, after], |row| {
+            Ok((
+                row.get::<_, u64>(0)?,
+                row.get::<_, u64>(1)?,
+                row.get::<_, String>(2)?,
+            ))
+        })?;
+        let mut entries = Vec::new();
+        for row in rows {
+            let (seq, at_ms, body) = row?;
+            let event = match serde_json::from_str(&body) {
+                Ok(event) => Recorded::Known(Box::new(event)),
+                Err(_) => Recorded::Unknown(
+                    serde_json::from_str(&body).unwrap_or(serde_json::Value::String(body)),
+                ),
+            };
+            entries.push(Entry { seq, at_ms, event });
+        }
+        Ok(entries)
+    }
+
+    /// The sessions, of one workspace or of all, those with the latest events first.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn sessions(&self, workspace: Option<&str>) -> Result<Vec<SessionSummary>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(&format!(
+            "{SUMMARY} WHERE ?1 IS NULL OR workspace = ?1 ORDER BY updated_ms DESC, key DESC"
+        ))?;
+        let rows = statement.query_map([workspace], summary)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The session of that id, or the only one whose id begins so.
+    ///
+    /// # Errors
+    /// No session or several fit, or the journal cannot be read.
+    pub fn session(&self, id: &str) -> Result<SessionSummary, StoreError> {
+        let unknown = || StoreError::UnknownSession {
+            session: id.to_owned(),
+        };
+        if id.is_empty() {
+            return Err(unknown());
+        }
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached(&format!("{SUMMARY} WHERE substr(id, 1, length(?1)) = ?1"))?;
+        let mut found: Vec<SessionSummary> = statement
+            .query_map([id], summary)?
+            .collect::<Result<_, _>>()?;
+        if let Some(exact) = found.iter().position(|session| session.session == id) {
+            return Ok(found.swap_remove(exact));
+        }
+        match found.len() {
+            0 | 1 => found.pop().ok_or_else(unknown),
+            count => Err(StoreError::AmbiguousSession {
+                session: id.to_owned(),
+                count,
+            }),
+        }
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // SQLite rolls back what a panicking holder left; the connection stays good.
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const SUMMARY: &str = "
+    SELECT id, title, workspace, model, created_ms,
+           coalesce((SELECT at_ms FROM events WHERE session = key ORDER BY seq DESC LIMIT 1),
+                    created_ms) AS updated_ms
+    FROM sessions";
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+    Ok(SessionSummary {
+        session: row.get(0)?,
+        title: row.get(1)?,
+        workspace: row.get(2)?,
+        model: row.get(3)?,
+        created_ms: row.get(4)?,
+        updated_ms: row.get(5)?,
+    })
+}
+
+/// The first line of a prompt, cut.
+fn title(prompt: &str) -> String {
+    let line = prompt.trim().lines().next().unwrap_or_default();
+    let mut title: String = line.chars().take(TITLE_CHARS).collect();
+    if title.len() < line.len() {
+        title.push('…');
+    }
+    title
+}
+
+/// Twelve characters, 60 random bits: short enough to type, never guessed twice.
+fn random_id() -> Result<String, StoreError> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0u8; 12];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Random(error.to_string()))?;
+    Ok(bytes
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect())
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// SQLite makes its side files with the mode of the main one.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delta(text: &str) -> SessionEvent {
+        SessionEvent::TextDelta {
+            turn: 1,
+            text: text.to_owned(),
+        }
+    }
+
+    fn started(prompt: &str) -> SessionEvent {
+        SessionEvent::TurnStarted {
+            turn: 1,
+            prompt: prompt.to_owned(),
+            context: None,
+            model: "m".to_owned(),
+        }
+    }
+
+    #[test]
+    fn events_come_back_in_order_from_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/journal.db");
+        let store = Store::open(&path).unwrap();
+        let id = store.create_session("/w", "builtin").unwrap();
+        let other = store.create_session("/v", "builtin").unwrap();
+        assert_eq!(
+            store
+                .append(&id, &started("rename A to B\nplease"))
+                .unwrap(),
+            1
+        );
+        assert_eq!(store.append(&other, &delta("x")).unwrap(), 1);
+        assert_eq!(store.append(&id, &delta("done")).unwrap(), 2);
+        // A killed process closes nothing.
+        std::mem::forget(store);
+
+        let store = Store::open(&path).unwrap();
+        let events = store.events(&id, 0).unwrap();
+        assert_eq!(
+            events.iter().map(|entry| entry.seq).collect::<Vec<_>>(),
+            [1, 2]
+        );
+        assert_eq!(events[1].event.clone().known(), Some(delta("done")));
+        assert_eq!(store.events(&id, 1).unwrap().len(), 1);
+        let summary = store.session(&id[..8]).unwrap();
+        assert_eq!(
+            (summary.session.as_str(), summary.title.as_str()),
+            (id.as_str(), "rename A to B")
+        );
+        assert_eq!(store.sessions(Some("/v")).unwrap().len(), 1);
+        assert_eq!(store.sessions(None).unwrap().len(), 2);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        }
+    }
+
+    #[test]
+    fn two_processes_share_a_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let path = path.clone();
+                std::thread::spawn(move || {
+                    let store = Store::open(&path).unwrap();
+                    let id = store.create_session("/w", "m").unwrap();
+                    for n in 1..=50 {
+                        assert_eq!(store.append(&id, &delta("x")).unwrap(), n);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(Store::open(&path).unwrap().sessions(None).unwrap().len(), 4);
+    }
+
+    fn check_open(content: &[u8], part: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        std::fs::write(&path, content).unwrap();
+        let message = Store::open(&path).unwrap_err().to_string();
+        assert!(
+            message.contains(part) && message.contains("BOXAGNTS_STATE_DIR"),
+            "{message}"
+        );
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            content,
+            "the file stays as it is"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_journal_is_named_and_kept() {
+        check_open(&b"not a database".repeat(100), "journal.db");
+    }
+
+    #[test]
+    fn a_newer_journal_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        drop(Store::open(&path).unwrap());
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        let message = Store::open(&path).unwrap_err().to_string();
+        assert!(message.contains("format 99"), "{message}");
+    }
+
+    #[test]
+    fn unknown_sessions_and_events_of_other_versions_are_told_apart() {
+        let store = Store::in_memory().unwrap();
+        let id = store.create_session("/w", "m").unwrap();
+        let unknown = |result: Result<SessionSummary, StoreError>| {
+            assert!(matches!(result, Err(StoreError::UnknownSession { .. })));
+        };
+        unknown(store.session("nope"));
+        unknown(store.session(""));
+        unknown(store.session("%"));
+        assert!(matches!(
+            store.append("nope", &delta("")),
+            Err(StoreError::UnknownSession { .. })
+        ));
+        assert!(matches!(
+            store.events("nope", 0),
+            Err(StoreError::UnknownSession { .. })
+        ));
+
+        store.append(&id, &delta("x")).unwrap();
+        store
+            .connection()
+            .execute(
+                "UPDATE events SET body = '{\"event\":\"from_the_future\"}'",
+                [],
+            )
+            .unwrap();
+        let event = store.events(&id, 0).unwrap().remove(0).event;
+        assert!(matches!(event, Recorded::Unknown(_)));
+    }
+}
