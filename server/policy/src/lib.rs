@@ -3,6 +3,7 @@
 //! Mechanisms (`workspace`, `sandbox`, `tools`) ask here and carry out the answer; they never
 //! decide for themselves.
 
+pub mod config;
 pub mod limits;
 pub mod path;
 pub mod permission;

@@ -103,7 +103,7 @@ macro_rules! limits {
                 match limit { $(Limit::$name => self.$name as f64,)+ }
             }
 
-            fn put(&mut self, limit: Limit, value: f64) {
+            pub(crate) fn put(&mut self, limit: Limit, value: f64) {
                 match limit { $(Limit::$name => self.$name = value as limits!(@type $unit),)+ }
             }
         }
@@ -185,7 +185,7 @@ impl Limits {
     }
 }
 
-fn parse(limit: Limit, text: &str) -> Result<f64, LimitError> {
+pub(crate) fn parse(limit: Limit, text: &str) -> Result<f64, LimitError> {
     let expected = match limit.unit() {
         Unit::Count => "a whole number",
         Unit::Milliseconds => "a duration such as 30s, 500ms or 2m",
@@ -287,7 +287,7 @@ mod tests {
         check(
             "wasm_max_memory_size",
             "99999999999999999999",
-            Err("expected a size"),
+            Err("out of range"),
         );
         check("total_budget_usd", "-1", Err("dollars"));
         check("total_budget_usd", "NaN", Err("dollars"));
