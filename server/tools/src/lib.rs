@@ -1,1 +1,19 @@
-//! The tool registry and the gate that every tool call passes.
+//! The tools and the one gate in front of them: name, input, permission, sandbox, overlay.
+//!
+//! [`Toolbox::run`] is the only way to run a tool. A call is a transaction: what it wrote reaches
+//! the overlay only when it succeeded.
+
+mod approval;
+mod embedded;
+mod gate;
+mod host_fs;
+mod input;
+mod report;
+mod toolbox;
+
+#[cfg(test)]
+mod tests;
+
+pub use approval::{Approver, DenyAll};
+pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
+pub use toolbox::{ForeignTool, ToolRequest, ToolsError, Toolbox};

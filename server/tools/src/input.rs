@@ -1,0 +1,54 @@
+//! Checking a tool's input against its JSON Schema before the tool sees it.
+
+use jsonschema::Validator;
+use serde_json::Value;
+use std::sync::OnceLock;
+
+/// Problems that are named in one message; the rest would only bury them.
+const MAX_PROBLEMS: usize = 3;
+
+/// A schema, compiled when the first input comes.
+#[derive(Debug, Default)]
+pub(crate) struct InputSchema {
+    compiled: OnceLock<Result<Validator, String>>,
+}
+
+impl InputSchema {
+    /// `Err` says which fields are wrong and why.
+    pub(crate) fn check(&self, tool: &str, schema: &Value, input: &Value) -> Result<(), String> {
+        let compile = || jsonschema::validator_for(schema).map_err(|error| error.to_string());
+        let validator = match self.compiled.get_or_init(compile) {
+            Ok(validator) => validator,
+            Err(error) => return Err(format!("`{tool}` declares an unusable input schema: {error}")),
+        };
+        let mut errors = validator.iter_errors(input);
+        let problems: Vec<String> = errors
+            .by_ref()
+            .take(MAX_PROBLEMS)
+            .map(|error| {
+                let place = error.instance_path().to_string();
+                let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
+                format!("{place}{}", short(&error.to_string()))
+            })
+            .collect();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let more = match errors.count() {
+            0 => String::new(),
+            count => format!("; and {count} more"),
+        };
+        Err(format!("the input of `{tool}` does not fit: {}{more}", problems.join("; ")))
+    }
+}
+
+/// The validator's messages quote the value, which may be a whole file.
+fn short(message: &str) -> String {
+    const MAX: usize = 300;
+    if message.chars().count() <= MAX {
+        return message.to_owned();
+    }
+    let tail: String = message.chars().rev().take(MAX / 2).collect();
+    let head: String = message.chars().take(MAX / 2).collect();
+    format!("{head} … {}", tail.chars().rev().collect::<String>())
+}

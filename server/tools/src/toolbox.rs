@@ -1,0 +1,264 @@
+//! The registry of tools, and the way of every call through the gate.
+
+use crate::approval::Approver;
+use crate::embedded::{self, Embedded};
+use crate::host_fs::HostFs;
+use crate::input::InputSchema;
+use crate::{gate, report};
+use boxagnts_policy::limits::Limits;
+use boxagnts_policy::permission::{Level, Mode};
+use boxagnts_protocol::conversation::ToolCall;
+use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
+use boxagnts_sandbox::{CallRequest, LoadError, Sandbox, Tool, ToolKind};
+use boxagnts_workspace::Overlay;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+/// Called with each progress message of a tool.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// All tools of a process.
+pub struct Toolbox {
+    sandbox: Arc<Sandbox>,
+    tools: Vec<Registered>,
+    specs: Arc<[ToolSpec]>,
+    /// Components that are ready to run, by tool and guest stack (an engine's own setting).
+    loaded: Mutex<HashMap<(String, u64), Loading>>,
+}
+
+type Loading = Arc<OnceCell<Arc<Tool>>>;
+
+struct Registered {
+    tool: Embedded,
+    schema: InputSchema,
+}
+
+/// One call on its way.
+pub struct ToolRequest<'a> {
+    /// What the model wants.
+    pub call: &'a ToolCall,
+    /// The session's mode.
+    pub mode: Mode,
+    /// What the call may use.
+    pub limits: &'a Limits,
+    /// Where it reads and writes.
+    pub overlay: &'a Arc<Overlay>,
+    /// Whom to ask when the tool leaves the sandbox.
+    pub approver: &'a dyn Approver,
+    /// Ends the call.
+    pub cancel: CancellationToken,
+    /// Hears the tool's progress.
+    pub progress: Option<Progress>,
+}
+
+/// A component from a file of the user's.
+#[derive(Clone)]
+pub struct ForeignTool {
+    tool: Arc<Tool>,
+    /// What it says of itself; `None` for a WASI command.
+    pub spec: Option<ToolSpec>,
+    /// The level that it asks for.
+    pub level: Level,
+}
+
+/// Why tools cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ToolsError {
+    /// The embedded manifest cannot be read.
+    #[error("the embedded tools are damaged, reinstall boxagnts: {0}")]
+    Manifest(#[from] serde_json::Error),
+    /// A file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A file is no component that can run here.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// A component cannot say what it is.
+    #[error("{path} cannot describe itself: {reason}")]
+    Describe {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Toolbox {
+    /// Knows every embedded tool and has loaded none.
+    ///
+    /// # Errors
+    /// The binary is damaged.
+    pub fn new(sandbox: Arc<Sandbox>) -> Result<Arc<Toolbox>, ToolsError> {
+        let tools: Vec<Registered> = embedded::all()?
+            .into_iter()
+            .map(|tool| Registered { tool, schema: InputSchema::default() })
+            .collect();
+        let specs = tools.iter().map(|registered| registered.tool.spec.clone()).collect();
+        Ok(Arc::new(Toolbox { sandbox, tools, specs, loaded: Mutex::default() }))
+    }
+
+    /// What the model is told, in a fixed order.
+    pub fn specs(&self) -> Arc<[ToolSpec]> {
+        Arc::clone(&self.specs)
+    }
+
+    /// The level of a tool; `None` when there is no such tool.
+    pub fn level(&self, name: &str) -> Option<Level> {
+        self.find(name).map(|registered| registered.tool.level)
+    }
+
+    fn find(&self, name: &str) -> Option<&Registered> {
+        self.tools.iter().find(|registered| registered.tool.spec.name == name)
+    }
+
+    /// Loads every tool, one after the other, so that first calls do not wait for a compiler.
+    /// Blocks; failures are logged and met again by the call that needs the tool.
+    pub fn prewarm(&self, limits: &Limits) {
+        for registered in &self.tools {
+            let name = &registered.tool.spec.name;
+            let cell = self.cell(name, limits);
+            if cell.initialized() {
+                continue;
+            }
+            match self.sandbox.load(name, registered.tool.wasm, limits) {
+                Ok(tool) => drop(cell.set(tool)),
+                Err(error) => tracing::warn!(tool = %name, %error, "cannot load"),
+            }
+        }
+    }
+
+    /// Runs one call. Everything that can go wrong is in the report.
+    pub async fn run(&self, request: ToolRequest<'_>) -> ToolReport {
+        let ToolCall { name, input, .. } = request.call;
+        let Some(Registered { tool, schema }) = self.find(name) else {
+            let names: Vec<&str> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
+            let message =
+                format!("there is no tool `{name}`; the tools are: {}", names.join(", "));
+            return ToolReport::refused(FailureKind::UnknownTool, message);
+        };
+        if let Err(message) = schema.check(name, &tool.spec.input_schema, input) {
+            return ToolReport::refused(FailureKind::InvalidInput, message);
+        }
+        let loaded = match self.load(tool, request.limits).await {
+            Ok(loaded) => loaded,
+            Err(message) => return ToolReport::refused(FailureKind::Internal, message),
+        };
+        call(&loaded, tool.level, request).await
+    }
+
+    /// Reads a component of the user's and asks it what it is.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no component that can run here, or fails to describe itself.
+    pub async fn open_file(&self, path: &Path, limits: &Limits) -> Result<ForeignTool, ToolsError> {
+        let shown = path.display().to_string();
+        let wasm = std::fs::read(path)
+            .map_err(|error| ToolsError::Read { path: shown.clone(), error })?;
+        let (sandbox, name, given) = (Arc::clone(&self.sandbox), shown.clone(), limits.clone());
+        let load = tokio::task::spawn_blocking(move || sandbox.load(&name, &wasm, &given));
+        let tool = load.await.map_err(|error| ToolsError::Describe {
+            path: shown.clone(),
+            reason: error.to_string(),
+        })??;
+        if tool.kind() == ToolKind::WasiCommand {
+            return Ok(ForeignTool { tool, spec: None, level: Level::None });
+        }
+        let described = tool.describe(limits).await.map_err(|failure| ToolsError::Describe {
+            path: shown.clone(),
+            reason: failure.to_string(),
+        })?;
+        let input_schema = serde_json::from_str(&described.input_schema).map_err(|error| {
+            ToolsError::Describe { path: shown, reason: format!("its input schema: {error}") }
+        })?;
+        let spec = ToolSpec {
+            name: described.name,
+            description: described.description,
+            input_schema,
+        };
+        Ok(ForeignTool { tool, spec: Some(spec), level: described.level })
+    }
+
+    /// Runs a component of the user's, through the same gate as every tool.
+    pub async fn run_file(&self, foreign: &ForeignTool, request: ToolRequest<'_>) -> ToolReport {
+        if let Some(spec) = &foreign.spec {
+            let checked =
+                InputSchema::default().check(&spec.name, &spec.input_schema, &request.call.input);
+            if let Err(message) = checked {
+                return ToolReport::refused(FailureKind::InvalidInput, message);
+            }
+        }
+        call(&foreign.tool, foreign.level, request).await
+    }
+
+    fn cell(&self, name: &str, limits: &Limits) -> Loading {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(loaded.entry((name.to_owned(), limits.wasm_max_wasm_stack)).or_default())
+    }
+
+    async fn load(&self, tool: &Embedded, limits: &Limits) -> Result<Arc<Tool>, String> {
+        let cell = self.cell(&tool.spec.name, limits);
+        let loaded = cell.get_or_try_init(|| async {
+            let (sandbox, wasm) = (Arc::clone(&self.sandbox), tool.wasm);
+            let (name, limits) = (tool.spec.name.clone(), limits.clone());
+            // Compiling takes up to a second when the cache is cold.
+            tokio::task::spawn_blocking(move || sandbox.load(&name, wasm, &limits))
+                .await
+                .map_err(|error| error.to_string())?
+                .map_err(|error| error.to_string())
+        });
+        loaded.await.cloned()
+    }
+}
+
+/// The gate, the sandbox, and the end of the transaction.
+async fn call(tool: &Arc<Tool>, level: Level, request: ToolRequest<'_>) -> ToolReport {
+    let ToolCall { id, name, input } = request.call;
+    let grants = match gate::pass(name, level, request.mode, request.approver).await {
+        Ok(grants) => grants,
+        Err(reason) => return ToolReport::refused(FailureKind::Denied, reason),
+    };
+    let called = tool
+        .call(CallRequest {
+            input: input.to_string(),
+            limits: request.limits.clone(),
+            grants,
+            fs: HostFs(request.overlay.begin(id)),
+            cancel: request.cancel,
+            progress: request.progress,
+        })
+        .await;
+    let output = match called.outcome {
+        Ok(output) => output,
+        // The staged changes go with `called.fs`.
+        Err(failure) => return report::failed(called.partial, failure, &called.usage),
+    };
+    let usage = report::used(&called.usage);
+    let Some(HostFs(staged)) = called.fs.filter(|_| grants.workspace_write) else {
+        return ToolReport { ok: true, output: output.text, error: None, usage, diff: String::new() };
+    };
+    // Merging and diffing many files takes its time.
+    let committed = tokio::task::spawn_blocking(move || {
+        let diff = staged.diff();
+        staged.commit().map(|()| diff)
+    });
+    match committed.await {
+        Ok(Ok(diff)) => ToolReport { ok: true, output: output.text, error: None, usage, diff },
+        Ok(Err(conflict)) => {
+            let refused = ToolReport::refused(FailureKind::Failed, conflict.to_string());
+            ToolReport { usage, ..refused }
+        }
+        Err(error) => ToolReport {
+            usage,
+            ..ToolReport::refused(FailureKind::Internal, format!("cannot commit: {error}"))
+        },
+    }
+}
