@@ -1,1 +1,19 @@
-//! The language server face.
+//! The language server face: the only place that knows LSP types. It converts and forwards, and
+//! never decides.
+//!
+//! No handler awaits the client; whatever must wait for the editor runs in a spawned task.
+
+mod actions;
+mod applier;
+mod capabilities;
+mod commands;
+mod convert;
+mod documents;
+mod folder;
+mod observer;
+mod params;
+mod positions;
+mod review;
+mod server;
+
+pub use server::{Connector, serve};

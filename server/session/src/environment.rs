@@ -1,8 +1,11 @@
 //! What all sessions of a process share: configuration, journal, tools.
 
-use boxagnts_policy::config::Config;
+use boxagnts_model::{ModelError, Provider, ProviderKind, ProviderSettings, RetryPolicy, Settings};
+use boxagnts_policy::config::{self, Config};
+use boxagnts_protocol::conversation::Price;
 use boxagnts_store::Store;
 use boxagnts_tools::Toolbox;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The parts of an [`Environment`].
@@ -36,8 +39,40 @@ impl Environment {
         &self.parts.store
     }
 
+    /// Makes a model ready to be asked; speaks to nobody yet.
+    pub(crate) fn connect(&self, model: &str) -> Result<Arc<dyn Provider>, ModelError> {
+        let config = &self.parts.config;
+        let providers = config.providers().iter();
+        let settings = Settings {
+            providers: providers.map(|(name, p)| (name.clone(), provider(p))).collect(),
+            max_output_tokens: config.max_output_tokens(),
+            // Relative paths of scripts are the process's own.
+            base_dir: PathBuf::new(),
+            retry: RetryPolicy::default(),
+        };
+        boxagnts_model::connect(model, &settings)
+    }
+
     /// The tools and the gate in front of them.
     pub fn toolbox(&self) -> &Arc<Toolbox> {
         &self.parts.toolbox
+    }
+}
+
+fn provider(provider: &config::Provider) -> ProviderSettings {
+    ProviderSettings {
+        kind: provider.kind.map(|kind| match kind {
+            config::ProviderKind::OpenAi => ProviderKind::OpenAi,
+            config::ProviderKind::Anthropic => ProviderKind::Anthropic,
+        }),
+        base_url: provider.base_url.clone(),
+        api_key_env: provider.api_key_env.clone(),
+        api_key_command: provider.api_key_command.clone(),
+        price: provider.price.map(|price| Price {
+            input: price.input,
+            output: price.output,
+            cache_read: price.cache_read,
+            cache_write: price.cache_write,
+        }),
     }
 }

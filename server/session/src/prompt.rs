@@ -34,10 +34,20 @@ pub struct Context {
 /// Longest selection that goes into a prompt, in bytes; the model can read the rest itself.
 const MAX_SELECTION_BYTES: usize = 16 * 1024;
 
-/// The user message for `prompt` asked while looking at `context`.
-pub(crate) fn user_message(prompt: &str, context: Option<&Context>) -> String {
-    let mut message = prompt.to_owned();
-    let Some(context) = context else { return message };
+/// What stands behind the prompt in the message for the model: what the user looks at, and what
+/// happened since the last turn. Empty when there is nothing to say.
+pub(crate) fn behind_prompt(context: Option<&Context>, notes: &[String]) -> String {
+    let mut message = String::new();
+    if let Some(context) = context {
+        push_context(&mut message, context);
+    }
+    for note in notes {
+        let _ = write!(message, "\n\n{note}");
+    }
+    message
+}
+
+fn push_context(message: &mut String, context: &Context) {
     let _ = write!(message, "\n\n[The user is looking at `{}`", context.path);
     if let Some(range) = context.range {
         // People and tools count lines from one.
@@ -54,7 +64,6 @@ pub(crate) fn user_message(prompt: &str, context: Option<&Context>) -> String {
             message.push_str("\n[The selection is longer; read the file for the rest.]");
         }
     }
-    message
 }
 
 fn longest_backtick_run(text: &str) -> usize {
@@ -83,15 +92,15 @@ mod tests {
             selection: Some(selection.into()),
             language: Some("rust".into()),
         };
-        assert_eq!(user_message("Explain", Some(&context)), expect);
+        assert_eq!(behind_prompt(Some(&context), &["[note]".to_owned()]), expect);
     }
 
     #[test]
     fn a_selection_is_fenced_safely() {
-        let head = "Explain\n\n[The user is looking at `src/a.rs`, lines 3-4]";
-        check("fn a() {}", &format!("{head}\n```rust\nfn a() {{}}\n```"));
-        check("x\n```\ny", &format!("{head}\n````rust\nx\n```\ny\n````"));
-        check("  ", head);
+        let head = "\n\n[The user is looking at `src/a.rs`, lines 3-4]";
+        check("fn a() {}", &format!("{head}\n```rust\nfn a() {{}}\n```\n\n[note]"));
+        check("x\n```\ny", &format!("{head}\n````rust\nx\n```\ny\n````\n\n[note]"));
+        check("  ", &format!("{head}\n\n[note]"));
     }
 
     #[test]
@@ -99,7 +108,7 @@ mod tests {
         let long = "ä".repeat(MAX_SELECTION_BYTES);
         let context =
             Context { path: "a".into(), range: None, selection: Some(long), language: None };
-        let message = user_message("x", Some(&context));
+        let message = behind_prompt(Some(&context), &[]);
         assert!(message.len() < MAX_SELECTION_BYTES + 200);
         assert!(message.ends_with("read the file for the rest.]"));
     }

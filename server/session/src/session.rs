@@ -89,15 +89,19 @@ impl Session {
 
     /// Tells how many hunks wait, after they changed.
     pub(crate) fn emit_proposal(&self) -> Result<(), StoreError> {
-        let (mut files, mut pending, mut conflicted) = (0, 0, 0);
+        let (mut files, mut pending, mut conflicted, mut last_hunk) = (0, 0, 0, 0);
         for file in self.overlay.proposal() {
+            let numbers = file.hunks.iter().filter_map(|hunk| hunk.id.strip_prefix('h'));
+            let youngest = numbers.filter_map(|number| number.parse().ok()).max();
+            last_hunk = youngest.unwrap_or(0).max(last_hunk);
             let count = |state| file.hunks.iter().filter(|h| h.state == state).count() as u64;
             let (waiting, conflicts) = (count(HunkState::Pending), count(HunkState::Conflicted));
             files += u64::from(waiting + conflicts > 0);
             pending += waiting;
             conflicted += conflicts;
         }
-        self.emit(SessionEvent::ProposalChanged { files, pending, conflicted })
+        let diff = self.overlay.diff();
+        self.emit(SessionEvent::ProposalChanged { files, pending, conflicted, diff, last_hunk })
     }
 
     /// What the user reviews, as it is now.

@@ -5,18 +5,20 @@ use crate::decide;
 use crate::environment::Environment;
 use crate::error::SessionError;
 use crate::prompt::{Context, SYSTEM};
-use crate::session::{Hub, Session, lock};
+use crate::session::{Activity, Hub, Session, lock};
 use crate::turn::{self, Turn};
-use boxagnts_policy::permission::Level;
+use boxagnts_model::Provider;
+use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::commands::{AskResult, DecideResult, HunkStatus, SessionSummary};
-use boxagnts_protocol::proposal::Proposal;
+use boxagnts_protocol::proposal::{HunkState, Proposal};
 use boxagnts_protocol::tool::ToolSpec;
-use boxagnts_protocol::update::Update;
-use boxagnts_query::Query;
+use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_query::{self as query, Query, ToolInfo};
+use boxagnts_store::StoreError;
 use boxagnts_workspace::{Buffers, Overlay, Selection};
 use dashmap::DashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -199,9 +201,8 @@ impl Sessions {
             .into_iter()
             .filter_map(|entry| entry.event.known())
             .collect();
-        let turns = events.iter().filter(|e| matches!(e, SessionEvent::TurnStarted { .. })).count();
-        let session = self.build(summary.session, &summary.model, Some(&events))?;
-        lock(&session.activity).turn = turns as u64;
+        let provider = self.environment.connect(&summary.model)?;
+        let session = self.assemble(summary.session, provider, &events)?;
         // Two faces may ask for the same session at once: the first one stays.
         Ok(Arc::clone(&self.live.entry(id.to_owned()).or_insert(session)))
     }
@@ -211,8 +212,115 @@ impl Sessions {
         // The model first: a session that cannot speak is not worth a place in the journal.
         let provider = self.environment.connect(model)?;
         let id = self.environment.store().create_session(&self.workspace(), provider.id())?;
-        let session = self.assemble(id.clone(), provider, None)?;
+        let session = self.assemble(id.clone(), provider, &[])?;
         self.live.insert(id, Arc::clone(&session));
         Ok(session)
     }
+
+    /// A session with the past that `events` tell.
+    fn assemble(
+        &self,
+        id: String,
+        provider: Arc<dyn Provider>,
+        events: &[SessionEvent],
+    ) -> Result<Arc<Session>, SessionError> {
+        let overlay = Overlay::open(&self.root, Arc::clone(&self.buffers))?;
+        let mut notes = Vec::new();
+        let proposed = events.iter().rev().find_map(|event| match event {
+            SessionEvent::ProposalChanged { diff, last_hunk, .. } => Some((diff, *last_hunk)),
+            _ => None,
+        });
+        if let Some((diff, last_hunk)) = proposed {
+            match overlay.restore(diff, last_hunk) {
+                Ok(lost) if lost.is_empty() => {}
+                Ok(lost) => {
+                    tracing::warn!(session = %id, files = ?lost, "proposals no longer fit");
+                    notes.push(format!(
+                        "[The user's files changed while the session was away; your proposals for \
+                         these files are gone: {}]",
+                        lost.join(", ")
+                    ));
+                }
+                Err(error) => tracing::error!(session = %id, %error, "cannot restore the proposal"),
+            }
+        }
+        notes.extend(undelivered(events));
+        let turns = events.iter().filter(|e| matches!(e, SessionEvent::TurnStarted { .. })).count();
+        let query = Query::restore(self.query_config(provider.as_ref()), events);
+        let activity = Activity { turn: turns as u64, running: None, notes };
+        Ok(Arc::new(Session {
+            id,
+            environment: Arc::clone(&self.environment),
+            overlay,
+            provider,
+            applier: Arc::clone(&self.applier),
+            query: tokio::sync::Mutex::new(query),
+            activity: Mutex::new(activity),
+            applying: tokio::sync::Mutex::new(()),
+            hub: Arc::clone(&self.hub),
+        }))
+    }
+
+    fn query_config(&self, provider: &dyn Provider) -> query::Config {
+        let limits = self.environment.config().limits();
+        let toolbox = self.environment.toolbox();
+        let tools = self.specs();
+        query::Config {
+            limits: query::Limits {
+                max_turns: limits.max_turns,
+                max_tool_calls: limits.max_tool_calls,
+                max_tokens_total: limits.max_tokens_total,
+                max_tokens_recovery_limit: limits.max_tokens_recovery_limit,
+                total_budget_usd: limits.total_budget_usd,
+            },
+            price: provider.price(),
+            max_output_tokens: provider.max_output_tokens(),
+            system: Arc::from(SYSTEM),
+            tools: tools
+                .iter()
+                .map(|spec| ToolInfo {
+                    name: spec.name.clone(),
+                    read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
+                })
+                .collect(),
+        }
+    }
+
+    /// The tools that the mode lets a model use; naming others would only invite refusals.
+    fn specs(&self) -> Arc<[ToolSpec]> {
+        let toolbox = self.environment.toolbox();
+        let all = toolbox.specs();
+        if self.environment.config().mode() != Mode::Plan {
+            return all;
+        }
+        let reads = |spec: &&ToolSpec| toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read);
+        all.iter().filter(reads).cloned().collect()
+    }
+
+    fn workspace(&self) -> String {
+        self.root.display().to_string()
+    }
+}
+
+/// Rejections that the model has not heard of yet.
+fn undelivered(events: &[SessionEvent]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for event in events {
+        match event {
+            SessionEvent::TurnStarted { .. } => notes.clear(),
+            SessionEvent::Decided { hunks, comment } => {
+                let rejected = hunks.iter().filter(|hunk| hunk.state == HunkState::Rejected);
+                let count = rejected.count();
+                if count > 0 {
+                    let says = comment.as_deref().map(|text| format!(" and says: {text}"));
+                    let says = says.unwrap_or_default();
+                    notes.push(format!(
+                        "[The user rejected {count} hunks of your proposal; they are undone{says}]"
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    notes
 }

@@ -3,18 +3,22 @@
 //! All of a turn lives in one future: dropping the model's stream or a tool's future cancels it,
 //! so that cancellation works at every await.
 
-use crate::prompt::{Context, user_message};
+use crate::decide;
+use crate::prompt::{Context, behind_prompt};
 use crate::session::{Session, lock};
 use boxagnts_model::{Delta, ModelError, Request};
+use boxagnts_policy::path::WorkspacePath;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
 use boxagnts_protocol::tool::{ToolReport, ToolSpec};
+use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
 use boxagnts_tools::{DenyAll, ToolRequest};
+use boxagnts_workspace::Selection;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, FuturesOrdered, StreamExt};
+use futures::stream::{BoxStream, FuturesUnordered, StreamExt};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -49,6 +53,9 @@ pub(crate) async fn run(session: Arc<Session>, turn: Turn) {
     }
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
+    if outcome == TurnOutcome::Done && session.environment.config().mode() == Mode::Auto {
+        accept_harmless(&session).await;
+    }
     // Before the event: whoever hears it may ask again at once.
     lock(&session.activity).running = None;
     let _ = session.emit(SessionEvent::TurnEnded { turn: number, outcome, usage, cost_usd });
@@ -57,11 +64,10 @@ pub(crate) async fn run(session: Arc<Session>, turn: Turn) {
 type ModelStream = BoxStream<'static, Result<Delta, ModelError>>;
 
 /// What the turn waits for.
-enum Waiting<'a> {
+enum Waiting {
     Nothing,
-    Connection(BoxFuture<'a, Result<ModelStream, ModelError>>),
     Answer(ModelStream),
-    Tools(FuturesOrdered<BoxFuture<'a, (ToolCall, ToolReport)>>),
+    Tools(FuturesUnordered<BoxFuture<'static, (ToolCall, ToolReport)>>),
 }
 
 async fn drive(
@@ -70,17 +76,15 @@ async fn drive(
     turn: Turn,
 ) -> Result<TurnOutcome, StoreError> {
     let number = turn.number;
+    let notes = std::mem::take(&mut lock(&session.activity).notes);
+    let context = behind_prompt(turn.context.as_ref(), &notes);
+    let text = format!("{}{context}", turn.prompt);
     session.emit(SessionEvent::TurnStarted {
         turn: number,
-        prompt: turn.prompt.clone(),
+        prompt: turn.prompt,
+        context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
-    let notes = std::mem::take(&mut lock(&session.activity).notes);
-    for text in notes {
-        query.step(Event::Note { text });
-    }
-
-    let text = user_message(&turn.prompt, turn.context.as_ref());
     let mut answer = Answer { price: session.provider.price(), ..Answer::default() };
     let mut waiting = Waiting::Nothing;
     let mut events = vec![Event::Prompt { text }];
@@ -97,18 +101,24 @@ async fn drive(
                         max_output_tokens,
                     };
                     answer.usage = TokenUsage::default();
-                    waiting = Waiting::Connection(session.provider.stream(request));
+                    waiting = Waiting::Answer(session.provider.stream(request));
                 }
-                Effect::RunTools { calls, .. } => {
-                    let mut running = FuturesOrdered::new();
+                Effect::RunTools { calls } => {
+                    let mut running = FuturesUnordered::new();
                     for call in calls {
                         session.emit(SessionEvent::ToolStarted {
                             turn: number,
                             call: call.clone(),
                         })?;
-                        running.push_back(run_tool(session, call, turn.cancel.clone()));
+                        running.push(run_tool(session, call, turn.cancel.clone()));
                     }
                     waiting = Waiting::Tools(running);
+                }
+                Effect::Refuse { call, kind, message } => {
+                    let (id, name) = (call.id.clone(), call.name.clone());
+                    session.emit(SessionEvent::ToolStarted { turn: number, call })?;
+                    let report = ToolReport::refused(kind, message);
+                    session.emit(SessionEvent::ToolFinished { turn: number, id, name, report })?;
                 }
                 Effect::Abort => waiting = Waiting::Nothing,
                 Effect::Finish(outcome) => return Ok(outcome),
@@ -138,7 +148,7 @@ struct Answer {
 
 /// Waits for the next thing to happen, journals it, and says what the query loop must hear.
 async fn next_event(
-    waiting: &mut Waiting<'_>,
+    waiting: &mut Waiting,
     answer: &mut Answer,
     session: &Session,
     turn: u64,
@@ -149,13 +159,6 @@ async fn next_event(
         Waiting::Nothing => {
             Ok(vec![Event::ModelFailed { message: "the turn waits for nothing".to_owned() }])
         }
-        Waiting::Connection(connection) => match connection.await {
-            Ok(stream) => {
-                *waiting = Waiting::Answer(stream);
-                Ok(Vec::new())
-            }
-            Err(error) => Ok(vec![Event::ModelFailed { message: error.to_string() }]),
-        },
         Waiting::Answer(stream) => match stream.next().await {
             Some(Ok(delta)) => on_delta(delta, answer, session, turn),
             Some(Err(error)) => Ok(vec![Event::ModelFailed { message: error.to_string() }]),
@@ -167,7 +170,7 @@ async fn next_event(
             Some((call, report)) => {
                 let finished = Event::ToolFinished {
                     id: call.id.clone(),
-                    output: text_for_model(&report),
+                    output: report.for_model(),
                     is_error: !report.ok,
                 };
                 let changed = !report.diff.is_empty();
@@ -238,6 +241,7 @@ fn run_tool(
                 overlay: &session.overlay,
                 approver: &DenyAll,
                 cancel,
+                progress: None,
             })
             .await;
         (call, report)
@@ -245,16 +249,22 @@ fn run_tool(
     .boxed()
 }
 
-/// What the model reads of a report: the output, and behind it what went wrong.
-fn text_for_model(report: &ToolReport) -> String {
-    match &report.error {
-        None => report.output.clone(),
-        Some(error) if report.output.is_empty() => error.message.clone(),
-        Some(error) => format!("{}\n{}", report.output, error.message),
+/// Accepts what is proposed, except where a change could do harm by itself (a hook, an editor's
+/// task, a shell's start file): that waits for the user in every mode.
+async fn accept_harmless(session: &Session) {
+    let harmless = |path: &str| {
+        WorkspacePath::parse(path).is_ok_and(|path| path.dangerous().is_none())
+    };
+    let hunks: Vec<String> = session
+        .overlay
+        .proposal()
+        .into_iter()
+        .filter(|file| harmless(&file.path) && file.from.as_deref().is_none_or(harmless))
+        .flat_map(|file| file.hunks)
+        .filter(|hunk| hunk.state == HunkState::Pending)
+        .map(|hunk| hunk.id)
+        .collect();
+    if !hunks.is_empty() {
+        decide::apply(session, &Selection::Hunks(hunks)).await;
     }
-}
-
-/// Whether the turn's proposal is to be accepted without asking.
-pub(crate) fn accepts_by_itself(mode: Mode) -> bool {
-    mode == Mode::Auto
 }

@@ -1,0 +1,158 @@
+//! Code actions and lenses: asking about a selection, deciding on pending hunks.
+
+use crate::convert;
+use crate::folder::Folder;
+use crate::server::Shared;
+use boxagnts_protocol::commands::{ACCEPT, ASK, AskParams, DecideParams, REJECT, TextDocument};
+use boxagnts_protocol::proposal::{FileProposal, Hunk, HunkState};
+use serde::Serialize;
+use std::sync::Arc;
+use tower_lsp::ls_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeLens, Command, Range,
+};
+
+/// What "Ask BoxAgnts…" asks where the editor has no place to type: the selection says it.
+const SELECTION_PROMPT: &str =
+    "Do what the selected text asks for (a comment, a TODO, or an obvious fix of the code).";
+
+/// A hunk that waits, with where it is.
+pub(crate) struct Waiting {
+    pub(crate) session: String,
+    pub(crate) hunk: Hunk,
+    /// In the client's encoding.
+    pub(crate) range: Range,
+}
+
+/// The hunks that wait in a document, of all sessions that this process knows.
+pub(crate) fn waiting(shared: &Shared, folder: &Folder, uri: &str) -> Vec<Waiting> {
+    let Some(path) = folder.names.relative(uri) else { return Vec::new() };
+    let rope = shared.documents.get(uri).map(|document| document.rope);
+    let encoding = shared.documents.encoding();
+    let mut found = Vec::new();
+    for session in shared.sessions_of(folder) {
+        let Ok(proposal) = folder.proposal(&session) else { continue };
+        let here = |file: &FileProposal| file.path == path || file.from.as_deref() == Some(&path);
+        for hunk in proposal.files.into_iter().filter(here).flat_map(|file| file.hunks) {
+            if !matches!(hunk.state, HunkState::Pending | HunkState::Conflicted) {
+                continue;
+            }
+            let range = convert::range(hunk.range);
+            let range = rope.as_ref().map_or(range, |rope| encoding.from_utf16(rope, range));
+            found.push(Waiting { session: session.clone(), hunk, range });
+        }
+    }
+    found
+}
+
+/// The actions at a range.
+pub(crate) fn code_actions(
+    shared: &Arc<Shared>,
+    folder: &Folder,
+    params: &CodeActionParams,
+) -> Vec<CodeActionOrCommand> {
+    let wanted = params.context.only.as_ref();
+    let offers = |kind: &CodeActionKind| {
+        wanted.is_none_or(|only| {
+            only.iter().any(|want| {
+                let (want, kind) = (want.as_str(), kind.as_str());
+                want.is_empty() || kind == want || kind.starts_with(&format!("{want}."))
+            })
+        })
+    };
+    let uri = convert::normalize(params.text_document.uri.as_str());
+    let mut actions = Vec::new();
+    let mut add = |title: String, kind: &CodeActionKind, command: Command, diagnostics| {
+        if offers(kind) {
+            actions.push(CodeActionOrCommand::CodeAction(CodeAction {
+                title,
+                kind: Some(kind.clone()),
+                command: Some(command),
+                diagnostics,
+                ..CodeAction::default()
+            }));
+        }
+    };
+
+    let refactor = CodeActionKind::REFACTOR;
+    let here = |hunk: &Waiting| touches(hunk.range, params.range);
+    let hunks: Vec<Waiting> = waiting(shared, folder, &uri).into_iter().filter(here).collect();
+    for Waiting { session, hunk, .. } in &hunks {
+        let one = Some(vec![hunk.id.clone()]);
+        let title = format!("Accept hunk {}", hunk.id);
+        add(title.clone(), &refactor, decide(ACCEPT, &title, session, one.clone(), None), None);
+        let title = format!("Reject hunk {}", hunk.id);
+        add(title.clone(), &refactor, decide(REJECT, &title, session, one, None), None);
+    }
+    if let Some(Waiting { session, .. }) = hunks.first() {
+        let file = Some(vec![uri.clone()]);
+        let title = "Accept all hunks in this file";
+        add(title.to_owned(), &refactor, decide(ACCEPT, title, session, None, file.clone()), None);
+        let title = "Reject all hunks in this file";
+        add(title.to_owned(), &refactor, decide(REJECT, title, session, None, file), None);
+    }
+
+    for diagnostic in &params.context.diagnostics {
+        if diagnostic.source.as_deref() == Some(crate::observer::SOURCE) {
+            continue;
+        }
+        let source = diagnostic.source.as_deref().unwrap_or("the editor");
+        let line = diagnostic.range.start.line + 1;
+        let prompt =
+            format!("Fix this diagnostic of {source} at line {line}: {}", diagnostic.message);
+        let title = "Fix this diagnostic with BoxAgnts";
+        let command = ask(title, prompt, &uri, diagnostic.range);
+        let diagnostics = Some(vec![diagnostic.clone()]);
+        add(title.to_owned(), &CodeActionKind::QUICKFIX, command, diagnostics);
+    }
+    let range = params.range;
+    let title = "Ask BoxAgnts…";
+    add(title.to_owned(), &refactor, ask(title, SELECTION_PROMPT.to_owned(), &uri, range), None);
+    let title = "Explain with BoxAgnts";
+    let prompt = "Explain the selected code. Change nothing.".to_owned();
+    add(title.to_owned(), &refactor, ask(title, prompt, &uri, range), None);
+    actions
+}
+
+/// Lenses above the hunks that wait.
+pub(crate) fn code_lenses(shared: &Arc<Shared>, folder: &Folder, uri: &str) -> Vec<CodeLens> {
+    let mut lenses = Vec::new();
+    for Waiting { session, hunk, range } in waiting(shared, folder, uri) {
+        let one = Some(vec![hunk.id.clone()]);
+        for (command, verb) in [(ACCEPT, "Accept"), (REJECT, "Reject")] {
+            let title = format!("{verb} {}", hunk.id);
+            let command = decide(command, &title, &session, one.clone(), None);
+            lenses.push(CodeLens { range, command: Some(command), data: None });
+        }
+    }
+    lenses
+}
+
+/// An empty range touches what begins or ends at it.
+fn touches(a: Range, b: Range) -> bool {
+    a.start <= b.end && b.start <= a.end
+}
+
+fn decide(
+    name: &str,
+    title: &str,
+    session: &str,
+    hunks: Option<Vec<String>>,
+    files: Option<Vec<String>>,
+) -> Command {
+    let session = session.to_owned();
+    command(name, title, &DecideParams { session, hunks, files, all: None, comment: None })
+}
+
+fn ask(title: &str, prompt: String, uri: &str, range: Range) -> Command {
+    let text_document = Some(TextDocument { uri: uri.to_owned() });
+    let range = Some(convert::proposal_range(range));
+    command(ASK, title, &AskParams { prompt, text_document, range, session: None })
+}
+
+fn command(name: &str, title: &str, params: &impl Serialize) -> Command {
+    Command {
+        title: title.to_owned(),
+        command: name.to_owned(),
+        arguments: serde_json::to_value(params).ok().map(|params| vec![params]),
+    }
+}

@@ -1,0 +1,131 @@
+//! Command arguments as editors really send them: objects, JSON in strings, or words typed at a
+//! prompt.
+
+use boxagnts_protocol::commands::{AskParams, DecideParams, SessionParams};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Parameters of `boxagnts.ask`: an object, or words.
+pub(crate) fn ask(arguments: &[Value]) -> Result<AskParams, String> {
+    if let Some(params) = object("boxagnts.ask", arguments)? {
+        return Ok(params);
+    }
+    let prompt = words(arguments)?.join(" ");
+    if prompt.trim().is_empty() {
+        return Err("boxagnts.ask needs {\"prompt\": …}".to_owned());
+    }
+    Ok(AskParams { prompt, text_document: None, range: None, session: None })
+}
+
+/// Parameters of commands about one session: an object, or the session. `latest` stands in when
+/// nothing is given.
+pub(crate) fn session(
+    command: &str,
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<SessionParams, String> {
+    if let Some(params) = object(command, arguments)? {
+        return Ok(params);
+    }
+    match words(arguments)?.as_slice() {
+        [] => latest
+            .map(|session| SessionParams { session })
+            .ok_or_else(|| "there is no session yet; ask first".to_owned()),
+        [session] => Ok(SessionParams { session: session.clone() }),
+        _ => Err(format!("{command} needs {{\"session\": …}}")),
+    }
+}
+
+/// Parameters of accept and reject: an object, or `all`, or hunk ids (of the latest session).
+pub(crate) fn decide(
+    command: &str,
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<DecideParams, String> {
+    if let Some(params) = object::<DecideParams>(command, arguments)? {
+        let given = [params.hunks.is_some(), params.files.is_some(), params.all == Some(true)];
+        if given.iter().filter(|given| **given).count() != 1 {
+            return Err(format!("{command} needs exactly one of hunks, files, all: true"));
+        }
+        return Ok(params);
+    }
+    let hunks = words(arguments)?;
+    if hunks.is_empty() {
+        return Err(format!("{command} needs {{\"session\": …, \"hunks\": […]}}, or `all`"));
+    }
+    let session = latest.ok_or_else(|| "there is no session yet; ask first".to_owned())?;
+    let all = hunks == ["all"];
+    Ok(DecideParams {
+        session,
+        hunks: (!all).then_some(hunks),
+        files: None,
+        all: all.then_some(true),
+        comment: None,
+    })
+}
+
+/// The parameters, when one object is given, by itself or as JSON in a string.
+fn object<T: DeserializeOwned>(command: &str, arguments: &[Value]) -> Result<Option<T>, String> {
+    let [argument] = arguments else { return Ok(None) };
+    let value = match argument {
+        Value::Object(_) => argument.clone(),
+        Value::String(text) if text.trim_start().starts_with('{') => {
+            serde_json::from_str(text).map_err(|error| format!("{command}: {error}"))?
+        }
+        _ => return Ok(None),
+    };
+    serde_json::from_value(value).map(Some).map_err(|error| format!("{command}: {error}"))
+}
+
+fn words(arguments: &[Value]) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    for argument in arguments {
+        match argument {
+            Value::Null => {}
+            Value::String(word) => words.push(word.clone()),
+            Value::Number(number) => words.push(number.to_string()),
+            other => return Err(format!("cannot use {other} here; give one object")),
+        }
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(arguments: Value, expect: Result<&str, &str>) {
+        let arguments = arguments.as_array().unwrap();
+        let got = decide("boxagnts.accept", arguments, Some("s".into()));
+        let got = got.map(|params| serde_json::to_string(&params).unwrap());
+        match (got, expect) {
+            (Ok(got), Ok(expect)) => assert_eq!(got, expect),
+            (Err(got), Err(part)) => assert!(got.contains(part), "{got}"),
+            (got, expect) => panic!("{got:?}, expected {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn arguments_come_in_many_shapes() {
+        check(json!([{"session": "a", "all": true}]), Ok(r#"{"session":"a","all":true}"#));
+        check(json!(["{\"session\":\"a\",\"hunks\":[\"h1\"]}"]), Ok(r#"{"session":"a","hunks":["h1"]}"#));
+        check(json!(["all"]), Ok(r#"{"session":"s","all":true}"#));
+        check(json!(["h1", "h2"]), Ok(r#"{"session":"s","hunks":["h1","h2"]}"#));
+        check(json!([]), Err("needs"));
+        check(json!([{"session": "a"}]), Err("exactly one of"));
+        check(json!([{"session": "a", "all": true, "hunks": []}]), Err("exactly one of"));
+        check(json!([{"session": "a", "hunk": "h1"}]), Err("unknown field"));
+        check(json!([true]), Err("give one object"));
+        check(json!(["{"]), Err("boxagnts.accept"));
+    }
+
+    #[test]
+    fn a_prompt_may_be_typed() {
+        assert_eq!(ask(&[json!("rename a"), json!("to b")]).unwrap().prompt, "rename a to b");
+        assert!(ask(&[]).is_err());
+        assert!(ask(&[json!({"promt": "x"})]).unwrap_err().contains("promt"));
+        let latest = session("boxagnts.cancel", &[], Some("s".into())).unwrap();
+        assert_eq!(latest.session, "s");
+    }
+}
