@@ -1,0 +1,289 @@
+//! Engines, the epoch's clock, and turning bytes into tools.
+
+use crate::cache::Cache;
+use crate::call::Capabilities;
+use crate::command;
+use crate::tool::{Program, Tool};
+use boxagnts_policy::limits::Limits;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine, EngineWeak, OptLevel};
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+/// How often running guests are asked whether their time is up.
+const TICK: Duration = Duration::from_millis(5);
+/// Stack for host calls above the guest's own.
+const HOST_STACK: usize = 1 << 20;
+/// Components larger than this are refused: compiling them takes the host's memory, not theirs.
+const MAX_COMPONENT: usize = 64 << 20;
+
+/// Why a component cannot be a tool.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Not WebAssembly, or not valid.
+    #[error("{name} is no valid WebAssembly component: {reason}")]
+    Invalid {
+        /// As given.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A core module.
+    #[error(
+        "{name} is a core module; tools are components: make it one with \
+         `wasm-tools component new`"
+    )]
+    CoreModule {
+        /// As given.
+        name: String,
+    },
+    /// It wants more of the host than there is.
+    #[error(
+        "{name} imports what no tool can have: {imports}; a tool may import workspace-read, \
+         workspace-write and progress of boxagnts:tool@0.1.0, a command WASI 0.2"
+    )]
+    Imports {
+        /// As given.
+        name: String,
+        /// What it imports.
+        imports: String,
+    },
+    /// It is neither a tool nor a command.
+    #[error(
+        "{name} exports neither `describe` and `run` of boxagnts:tool@0.1.0 nor wasi:cli/run: \
+         {reason}"
+    )]
+    Exports {
+        /// As given.
+        name: String,
+        /// What is missing.
+        reason: String,
+    },
+    /// A fault of ours.
+    #[error("the sandbox cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// Everything that calls share: engines and the cache of compiled components.
+pub struct Sandbox {
+    cache: Option<Cache>,
+    /// By guest stack, which is a setting of the engine: nearly always one.
+    engines: Mutex<HashMap<u64, Engine>>,
+}
+
+impl Sandbox {
+    /// Does nothing yet. `cache` is the folder for compiled components; without one every process
+    /// compiles for itself.
+    pub fn new(cache: Option<PathBuf>) -> Arc<Sandbox> {
+        Arc::new(Sandbox {
+            cache: cache.map(Cache::new),
+            engines: Mutex::default(),
+        })
+    }
+
+    /// Makes a component ready to be called: from the cache, or by compiling it. Blocks, up to
+    /// seconds for a large component. `name` is for messages.
+    ///
+    /// # Errors
+    /// The bytes are no component, or one that imports what no tool can have.
+    pub fn load(&self, name: &str, wasm: &[u8], limits: &Limits) -> Result<Arc<Tool>, LoadError> {
+        let name = name.to_owned();
+        let invalid = |reason: String| LoadError::Invalid {
+            name: name.clone(),
+            reason,
+        };
+        match wasm.get(..8) {
+            Some([b'\0', b'a', b's', b'm', 1, 0, 0, 0]) => {
+                return Err(LoadError::CoreModule { name });
+            }
+            // Text and precompiled code are not taken from anyone.
+            Some([b'\0', b'a', b's', b'm', ..]) => {}
+            _ => return Err(invalid("it does not begin as WebAssembly does".to_owned())),
+        }
+        if wasm.len() > MAX_COMPONENT {
+            return Err(invalid(format!("it has more than {MAX_COMPONENT} bytes")));
+        }
+        let engine = self.engine(limits)?;
+        let compile =
+            || Component::new(&engine, wasm).map_err(|error| invalid(format!("{error:#}")));
+        let component = match &self.cache {
+            None => compile()?,
+            Some(cache) => match cache.load(&engine, wasm) {
+                Some(component) => component,
+                None => {
+                    let component = compile()?;
+                    cache.store(&engine, wasm, &component);
+                    component
+                }
+            },
+        };
+        let program = classify(&name, &engine, component)?;
+        Ok(Arc::new(Tool::new(name, program)))
+    }
+
+    fn engine(&self, limits: &Limits) -> Result<Engine, LoadError> {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&limits.wasm_max_wasm_stack) {
+            return Ok(engine.clone());
+        }
+        let setup = |error: wasmtime::Error| LoadError::Setup(format!("{error:#}"));
+        let stack = usize::try_from(limits.wasm_max_wasm_stack).unwrap_or(usize::MAX);
+        let mut config = Config::new();
+        config
+            .consume_fuel(true)
+            .epoch_interruption(true)
+            .wasm_component_model(true)
+            .concurrency_support(false)
+            .max_wasm_stack(stack)
+            .async_stack_size(stack.saturating_add(HOST_STACK))
+            .cranelift_opt_level(OptLevel::Speed)
+            .memory_init_cow(true)
+            .wasm_backtrace_max_frames(None);
+        let engine = Engine::new(&config).map_err(setup)?;
+        ticker().watch(&engine);
+        engines.insert(limits.wasm_max_wasm_stack, engine.clone());
+        Ok(engine)
+    }
+}
+
+/// Finds out from imports and exports what a component is.
+fn classify(name: &str, engine: &Engine, component: Component) -> Result<Program, LoadError> {
+    let kind = component.component_type();
+    let mut imports = Capabilities::default();
+    let (mut foreign, mut wasi) = (Vec::new(), false);
+    for (import, _) in kind.imports(engine) {
+        match import {
+            "boxagnts:tool/types@0.1.0" => {}
+            "boxagnts:tool/workspace-read@0.1.0" => imports.workspace_read = true,
+            "boxagnts:tool/workspace-write@0.1.0" => imports.workspace_write = true,
+            "boxagnts:tool/progress@0.1.0" => imports.progress = true,
+            other if is_wasi_0_2(other) => wasi = true,
+            other => foreign.push(other.to_owned()),
+        }
+    }
+    let exports = |wanted: &str| kind.exports(engine).any(|(name, _)| name == wanted);
+    let is_tool = exports("describe") && exports("run");
+    let touches_workspace = imports != Capabilities::default();
+    if is_tool && wasi {
+        foreign.extend(
+            kind.imports(engine)
+                .map(|(name, _)| name.to_owned())
+                .filter(|name| is_wasi_0_2(name)),
+        );
+    }
+    if !foreign.is_empty() {
+        return Err(LoadError::Imports {
+            name: name.to_owned(),
+            imports: foreign.join(", "),
+        });
+    }
+    if is_tool || touches_workspace {
+        return Ok(Program::World { component, imports });
+    }
+    let setup = |error: wasmtime::Error| LoadError::Setup(format!("{error:#}"));
+    let wrong = |error: wasmtime::Error| LoadError::Exports {
+        name: name.to_owned(),
+        reason: format!("{error:#}"),
+    };
+    let linker = command::linker(engine).map_err(setup)?;
+    let pre = linker
+        .instantiate_pre(&component)
+        .map_err(|error| LoadError::Imports {
+            name: name.to_owned(),
+            imports: format!("{error:#}"),
+        })?;
+    Ok(Program::Command(CommandPre::new(pre).map_err(wrong)?))
+}
+
+fn is_wasi_0_2(import: &str) -> bool {
+    let interfaces = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+    let Some((package, version)) = import.strip_prefix("wasi:").and_then(|i| i.split_once('@'))
+    else {
+        return false;
+    };
+    let package = package.split('/').next().unwrap_or_default();
+    interfaces.contains(&package) && version.starts_with("0.2.")
+}
+
+/// The thread that moves the epoch of every engine while calls run, and sleeps while none does.
+pub(crate) struct Ticker {
+    state: Mutex<TickerState>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct TickerState {
+    engines: Vec<EngineWeak>,
+    running: usize,
+    started: bool,
+}
+
+/// While it lives, the epoch moves.
+pub(crate) struct Running(&'static Ticker);
+
+pub(crate) fn ticker() -> &'static Ticker {
+    static TICKER: OnceLock<Ticker> = OnceLock::new();
+    TICKER.get_or_init(|| Ticker {
+        state: Mutex::default(),
+        wake: Condvar::new(),
+    })
+}
+
+impl Ticker {
+    fn lock(&self) -> MutexGuard<'_, TickerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self, engine: &Engine) {
+        let mut state = self.lock();
+        state.engines.retain(|engine| engine.upgrade().is_some());
+        state.engines.push(engine.weak());
+    }
+
+    /// Counts a call as running.
+    ///
+    /// # Errors
+    /// The thread cannot be started; without it no time limit would hold.
+    pub(crate) fn run(&'static self) -> std::io::Result<Running> {
+        let mut state = self.lock();
+        if !state.started {
+            let thread = std::thread::Builder::new().name("epoch".to_owned());
+            thread.stack_size(64 << 10).spawn(move || self.tick())?;
+            state.started = true;
+        }
+        state.running += 1;
+        if state.running == 1 {
+            self.wake.notify_one();
+        }
+        Ok(Running(self))
+    }
+
+    fn tick(&self) {
+        let mut state = self.lock();
+        loop {
+            if state.running == 0 {
+                state = self
+                    .wake
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            for engine in state.engines.iter().filter_map(EngineWeak::upgrade) {
+                engine.increment_epoch();
+            }
+            drop(state);
+            std::thread::sleep(TICK);
+            state = self.lock();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.lock().running -= 1;
+    }
+}

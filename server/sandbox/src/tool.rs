@@ -1,0 +1,409 @@
+//! A loaded component and the way of a call through it.
+
+use crate::call::{
+    CallFailure, CallReport, CallRequest, Capabilities, Description, ToolOutput, Usage,
+};
+use crate::command::{self, CommandHost};
+use crate::engine::{Running, ticker};
+use crate::files::{
+    AnyFs, Entry, FsError, FsErrorCode, GuestFs, Metadata as FileMetadata, WithWalks,
+};
+use crate::meter::{Meter, bounded, cut, govern, milliseconds};
+use crate::world::{self, Host, ToolError, abi};
+use boxagnts_policy::limits::{Limit, Limits};
+use boxagnts_policy::permission::Level;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use wasmtime::Store;
+use wasmtime::component::{Component, Linker};
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+/// How long behind its limit a call may come back by itself before it is abandoned.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// What a component is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToolKind {
+    /// A tool of our ABI.
+    World,
+    /// A WASI 0.2 command.
+    WasiCommand,
+}
+
+pub(crate) enum Program {
+    World {
+        component: Component,
+        imports: Capabilities,
+    },
+    Command(CommandPre<CommandHost>),
+}
+
+/// A component that is ready to be called.
+pub struct Tool {
+    name: String,
+    program: Program,
+    /// Linked once for each set of grants.
+    linked: Mutex<HashMap<Capabilities, abi::ToolPre<Host>>>,
+}
+
+/// What a call on a blocking thread brings back.
+struct Ended {
+    outcome: Result<ToolOutput, CallFailure>,
+    partial: String,
+    usage: Usage,
+    fs: Option<Box<dyn AnyFs>>,
+}
+
+impl Ended {
+    fn refused(failure: CallFailure) -> Ended {
+        Ended {
+            outcome: Err(failure),
+            partial: String::new(),
+            usage: Usage::default(),
+            fs: None,
+        }
+    }
+}
+
+impl Tool {
+    pub(crate) fn new(name: String, program: Program) -> Tool {
+        Tool {
+            name,
+            program,
+            linked: Mutex::default(),
+        }
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> ToolKind {
+        match self.program {
+            Program::World { .. } => ToolKind::World,
+            Program::Command(_) => ToolKind::WasiCommand,
+        }
+    }
+
+    /// The host interfaces that it imports: all that it could ever use.
+    pub fn imports(&self) -> Capabilities {
+        match &self.program {
+            Program::World { imports, .. } => *imports,
+            Program::Command(_) => Capabilities::default(),
+        }
+    }
+
+    /// Asks the component what it is. It gets all that it imports and finds an empty workspace.
+    ///
+    /// # Errors
+    /// The same as of a call: describing is the component's own code.
+    pub async fn describe(self: &Arc<Self>, limits: &Limits) -> Result<Description, CallFailure> {
+        let (tool, limits) = (Arc::clone(self), limits.clone());
+        let cancel = CancellationToken::new();
+        let run = {
+            let (limits, cancel) = (limits.clone(), cancel.clone());
+            move || {
+                let fs = WithWalks::new(NoFiles);
+                let (mut store, bindings, _running) =
+                    tool.instantiate(tool.imports(), limits, cancel, fs, None)?;
+                bindings
+                    .call_describe(&mut store)
+                    .map_err(|error| store.data().meter.explain(&error))
+            }
+        };
+        let task = tokio::task::spawn_blocking(run);
+        match finish(task, &limits, &cancel).await {
+            Ok(described) => described.map(description),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Runs one call in a fresh store, within the limits, whatever the component does.
+    pub async fn call<F: GuestFs>(self: &Arc<Self>, call: CallRequest<F>) -> CallReport<F> {
+        let CallRequest {
+            input,
+            limits,
+            grants,
+            fs,
+            cancel,
+            progress,
+        } = call;
+        let beyond = self.imports().beyond(grants);
+        if !beyond.is_empty() {
+            let message = format!(
+                "`{}` imports {} and was not granted it",
+                self.name,
+                beyond.join(" and ")
+            );
+            return CallReport {
+                outcome: Err(CallFailure::Denied(message)),
+                partial: String::new(),
+                usage: Usage::default(),
+                fs: Some(fs),
+            };
+        }
+        let started = Instant::now();
+        let tool = Arc::clone(self);
+        let runtime = tokio::runtime::Handle::current();
+        let task = {
+            let (limits, cancel) = (limits.clone(), cancel.clone());
+            tokio::task::spawn_blocking(move || {
+                let fs = WithWalks::new(fs);
+                match &tool.program {
+                    Program::World { .. } => {
+                        tool.run_world(&input, grants, limits, cancel, fs, progress)
+                    }
+                    Program::Command(pre) => {
+                        let _running = match ticker().run() {
+                            Ok(running) => running,
+                            Err(error) => {
+                                return Ended::refused(CallFailure::Internal(error.to_string()));
+                            }
+                        };
+                        let name = &tool.name;
+                        let (outcome, partial, usage) =
+                            command::run(pre, name, &input, limits, cancel, &runtime);
+                        Ended {
+                            outcome,
+                            partial,
+                            usage,
+                            fs: Some(fs),
+                        }
+                    }
+                }
+            })
+        };
+        let ended = match finish(task, &limits, &cancel).await {
+            Ok(ended) => ended,
+            Err(failure) => {
+                let usage = Usage {
+                    wall: started.elapsed(),
+                    ..Usage::default()
+                };
+                Ended {
+                    usage,
+                    ..Ended::refused(failure)
+                }
+            }
+        };
+        let mut usage = ended.usage;
+        usage.wall = started.elapsed();
+        CallReport {
+            outcome: ended.outcome,
+            partial: ended.partial,
+            usage,
+            fs: ended.fs.and_then(WithWalks::<F>::unwrap),
+        }
+    }
+
+    fn run_world(
+        &self,
+        input: &str,
+        grants: Capabilities,
+        limits: Limits,
+        cancel: CancellationToken,
+        fs: Box<dyn AnyFs>,
+        progress: Option<crate::call::Progress>,
+    ) -> Ended {
+        let max_output = limits.max_output_bytes;
+        let (mut store, bindings, running) =
+            match self.instantiate(grants, limits, cancel, fs, progress) {
+                Ok(made) => made,
+                Err(failure) => return Ended::refused(failure),
+            };
+        let called = bindings.call_run(&mut store, input);
+        let fuel_left = store.get_fuel().unwrap_or(0);
+        let host = store.into_data();
+        drop(running);
+        let mut partial = String::new();
+        let outcome = match called {
+            Ok(Ok(output)) => {
+                let used = output.text.len() as u64;
+                if used > max_output {
+                    let max = usize::try_from(max_output).unwrap_or(usize::MAX);
+                    partial = cut(&output.text, max).to_owned();
+                    let limit = Limit::max_output_bytes;
+                    Err(CallFailure::Limit {
+                        limit,
+                        value: max_output,
+                        used,
+                    })
+                } else {
+                    Ok(ToolOutput {
+                        text: output.text,
+                        truncated: output.truncated,
+                    })
+                }
+            }
+            Ok(Err(ToolError::InvalidInput(why))) => Err(CallFailure::InvalidInput(bounded(why))),
+            Ok(Err(ToolError::Failed(why))) => Err(match host.denied {
+                Some(_) => CallFailure::Denied(bounded(why)),
+                None => CallFailure::Failed(bounded(why)),
+            }),
+            Err(error) => Err(host.meter.explain(&error)),
+        };
+        Ended {
+            outcome,
+            partial,
+            usage: host.meter.usage(fuel_left),
+            fs: Some(host.fs),
+        }
+    }
+
+    fn instantiate(
+        &self,
+        grants: Capabilities,
+        limits: Limits,
+        cancel: CancellationToken,
+        fs: Box<dyn AnyFs>,
+        progress: Option<crate::call::Progress>,
+    ) -> Result<(Store<Host>, abi::Tool, Running), CallFailure> {
+        let pre = self.link(grants)?;
+        let running = ticker().run().map_err(|error| {
+            CallFailure::Internal(format!("no thread for time limits: {error}"))
+        })?;
+        let meter = Meter::new(limits, cancel);
+        let host = Host {
+            meter,
+            fs,
+            progress,
+            denied: None,
+        };
+        let mut store = Store::new(pre.engine(), host);
+        govern(&mut store).map_err(|error| CallFailure::Internal(error.to_string()))?;
+        match pre.instantiate(&mut store) {
+            Ok(bindings) => Ok((store, bindings, running)),
+            // Start functions are the component's own code.
+            Err(error) => Err(store.data().meter.explain(&error)),
+        }
+    }
+
+    fn link(&self, grants: Capabilities) -> Result<abi::ToolPre<Host>, CallFailure> {
+        let Program::World { component, .. } = &self.program else {
+            return Err(CallFailure::Internal(format!(
+                "`{}` is a command",
+                self.name
+            )));
+        };
+        let mut linked = self.linked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pre) = linked.get(&grants) {
+            return Ok(pre.clone());
+        }
+        let link = || {
+            let mut linker = Linker::new(component.engine());
+            world::link(&mut linker, grants)?;
+            abi::ToolPre::new(linker.instantiate_pre(component)?)
+        };
+        let pre = link().map_err(|error| {
+            CallFailure::Failed(format!("`{}` is no tool of this ABI: {error:#}", self.name))
+        })?;
+        linked.insert(grants, pre.clone());
+        Ok(pre)
+    }
+}
+
+/// Waits for a call on a blocking thread, and abandons one that is stuck in the host: the epoch
+/// stops guests, nothing stops a system call.
+async fn finish<T>(
+    task: JoinHandle<T>,
+    limits: &Limits,
+    cancel: &CancellationToken,
+) -> Result<T, CallFailure> {
+    let started = Instant::now();
+    let timeout = Duration::from_millis(limits.wasm_timeout);
+    let mut task = task;
+    let stuck = tokio::select! {
+        biased;
+        ended = &mut task => return ended.map_err(broken),
+        () = tokio::time::sleep(timeout) => None,
+        () = cancel.cancelled() => Some(CallFailure::Cancelled),
+    };
+    match tokio::time::timeout(GRACE, &mut task).await {
+        Ok(ended) => ended.map_err(broken),
+        Err(_) => {
+            tracing::warn!("a tool call is stuck in the host and was abandoned");
+            Err(stuck.unwrap_or_else(|| CallFailure::Limit {
+                limit: Limit::wasm_timeout,
+                value: limits.wasm_timeout,
+                used: milliseconds(started.elapsed()),
+            }))
+        }
+    }
+}
+
+fn broken(error: tokio::task::JoinError) -> CallFailure {
+    CallFailure::Internal(format!("the call ended unexpectedly: {error}"))
+}
+
+fn description(spec: abi::boxagnts::tool::types::Spec) -> Description {
+    use abi::boxagnts::tool::types::{Capability, Level as Abi};
+    let has = |capability| spec.capabilities.contains(&capability);
+    Description {
+        level: match spec.level {
+            Abi::None => Level::None,
+            Abi::Read => Level::Read,
+            Abi::Write => Level::Write,
+            Abi::Execute => Level::Execute,
+            Abi::Network => Level::Network,
+            Abi::Dangerous => Level::Dangerous,
+            Abi::Forbidden => Level::Forbidden,
+        },
+        capabilities: Capabilities {
+            workspace_read: has(Capability::WorkspaceRead),
+            workspace_write: has(Capability::WorkspaceWrite),
+            progress: has(Capability::Progress),
+        },
+        name: bounded(spec.name),
+        description: bounded(spec.description),
+        input_schema: spec.input_schema,
+    }
+}
+
+/// What a component finds that is asked to describe itself.
+struct NoFiles;
+
+impl NoFiles {
+    fn error<T>() -> Result<T, FsError> {
+        let message = "there are no files while a tool describes itself".to_owned();
+        Err(FsError {
+            code: FsErrorCode::Denied,
+            message,
+        })
+    }
+}
+
+impl GuestFs for NoFiles {
+    type Walk = ();
+
+    fn read(&mut self, _: &str, _: u64) -> Result<Vec<u8>, FsError> {
+        NoFiles::error()
+    }
+
+    fn stat(&mut self, _: &str) -> Result<FileMetadata, FsError> {
+        NoFiles::error()
+    }
+
+    fn list(&mut self, _: &str) -> Result<Vec<Entry>, FsError> {
+        NoFiles::error()
+    }
+
+    fn walk(&mut self, _: &str) -> Result<(), FsError> {
+        NoFiles::error()
+    }
+
+    fn walk_next(&mut self, (): &mut (), _: u32) -> Result<Vec<String>, FsError> {
+        NoFiles::error()
+    }
+
+    fn write(&mut self, _: &str, _: Vec<u8>) -> Result<(), FsError> {
+        NoFiles::error()
+    }
+
+    fn remove(&mut self, _: &str) -> Result<(), FsError> {
+        NoFiles::error()
+    }
+
+    fn rename(&mut self, _: &str, _: &str) -> Result<(), FsError> {
+        NoFiles::error()
+    }
+}
