@@ -1,1 +1,44 @@
-fn main() {}
+//! Repository chores, as `cargo xtask NAME`.
+
+mod guests;
+mod manifest;
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Builds the tools to tools-wasm/dist.
+    Tools {
+        /// Builds them elsewhere and compares: byte for byte when the compiler is the recorded
+        /// one, else by running the tests of the tools on what was built.
+        #[arg(long)]
+        check: bool,
+        /// Another folder than tools-wasm/dist.
+        #[arg(long, conflicts_with = "check")]
+        out: Option<PathBuf>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let root = root()?;
+    match Arguments::parse().chore {
+        Chore::Tools { check: true, .. } => guests::check(&root),
+        Chore::Tools { out, .. } => {
+            let out = out.unwrap_or_else(|| root.join("tools-wasm/dist"));
+            guests::build(&root, &out).map(drop)
+        }
+    }
+}
+
+fn root() -> anyhow::Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here.join("../..").canonicalize()?)
+}

@@ -14,7 +14,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["protocol"]),
     ("query", &["protocol"]),
     ("store", &["protocol"]),
-    ("session", &["model", "policy", "protocol", "query", "store", "tools", "workspace"]),
+    (
+        "session",
+        &[
+            "model",
+            "policy",
+            "protocol",
+            "query",
+            "store",
+            "tools",
+            "workspace",
+        ],
+    ),
     ("lsp", &["session", "protocol"]),
     ("cli", &["lsp", "session", "protocol"]),
     ("test-support", &["protocol"]),
@@ -37,12 +48,24 @@ const SOLE_OWNERS: &[(&str, &str)] = &[
 
 /// Crates that a sans-I/O or pure crate may not use.
 const PURE: &[&str] = &["protocol", "policy", "query"];
-const IMPURE: &[&str] = &["tokio", "reqwest", "wasmtime", "rusqlite", "git2", "tower-lsp-server"];
+const IMPURE: &[&str] = &[
+    "tokio",
+    "reqwest",
+    "wasmtime",
+    "rusqlite",
+    "git2",
+    "tower-lsp-server",
+];
 
 fn metadata() -> Vec<Package> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec();
-    metadata.expect("cargo metadata works in a checkout").packages
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec();
+    metadata
+        .expect("cargo metadata works in a checkout")
+        .packages
 }
 
 fn short(name: &str) -> &str {
@@ -51,7 +74,10 @@ fn short(name: &str) -> &str {
 
 /// Names of the dependencies that end up in the product.
 fn normal_dependencies(package: &Package) -> BTreeSet<&str> {
-    let normal = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development);
+    let normal = package
+        .dependencies
+        .iter()
+        .filter(|d| d.kind != DependencyKind::Development);
     normal.map(|d| d.name.as_str()).collect()
 }
 
@@ -61,7 +87,9 @@ fn violations(packages: &[(&str, BTreeSet<&str>)]) -> Vec<String> {
     for (name, dependencies) in packages {
         let name = short(name);
         let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == name) else {
-            found.push(format!("`{name}` has no place in the layers: add it to LAYERS"));
+            found.push(format!(
+                "`{name}` has no place in the layers: add it to LAYERS"
+            ));
             continue;
         };
         for dependency in dependencies {
@@ -76,7 +104,9 @@ fn violations(packages: &[(&str, BTreeSet<&str>)]) -> Vec<String> {
                 && *owner != name
                 && !["xtask", "test-support", "tests"].contains(&name)
             {
-                found.push(format!("`{name}` must not use `{krate}`: only `{owner}` knows it"));
+                found.push(format!(
+                    "`{name}` must not use `{krate}`: only `{owner}` knows it"
+                ));
             }
             if PURE.contains(&name) && IMPURE.contains(dependency) {
                 found.push(format!("`{name}` is pure and must not use `{dependency}`"));
@@ -89,20 +119,33 @@ fn violations(packages: &[(&str, BTreeSet<&str>)]) -> Vec<String> {
 #[test]
 fn crates_keep_to_their_layers() {
     let packages = metadata();
-    let view: Vec<_> =
-        packages.iter().map(|p| (p.name.as_str(), normal_dependencies(p))).collect();
+    let view: Vec<_> = packages
+        .iter()
+        .map(|p| (p.name.as_str(), normal_dependencies(p)))
+        .collect();
     assert_eq!(violations(&view), Vec::<String>::new());
-    assert_eq!(view.len(), LAYERS.len(), "LAYERS names crates that are gone");
+    assert_eq!(
+        view.len(),
+        LAYERS.len(),
+        "LAYERS names crates that are gone"
+    );
 }
 
 #[test]
 fn a_forbidden_dependency_is_found() {
     let check = |name: &str, dependency: &str, expect: &str| {
         let found = violations(&[(name, BTreeSet::from([dependency]))]);
-        assert!(found.iter().any(|v| v.contains(expect)), "{name} → {dependency}: {found:?}");
+        assert!(
+            found.iter().any(|v| v.contains(expect)),
+            "{name} → {dependency}: {found:?}"
+        );
     };
     check("boxagnts-query", "boxagnts-model", "must not use `model`");
-    check("boxagnts-sandbox", "boxagnts-workspace", "must not use `workspace`");
+    check(
+        "boxagnts-sandbox",
+        "boxagnts-workspace",
+        "must not use `workspace`",
+    );
     check("boxagnts-tools", "wasmtime", "only `sandbox` knows it");
     check("boxagnts-policy", "tokio", "is pure");
     check("boxagnts-nowhere", "serde", "no place in the layers");
@@ -113,6 +156,10 @@ fn every_crate_inherits_the_workspace_lints() {
     for package in metadata() {
         let manifest = std::fs::read_to_string(&package.manifest_path).expect("manifest is there");
         let inherits = manifest.contains("[lints]\nworkspace = true");
-        assert!(inherits, "{} does not inherit the workspace lints", package.name);
+        assert!(
+            inherits,
+            "{} does not inherit the workspace lints",
+            package.name
+        );
     }
 }

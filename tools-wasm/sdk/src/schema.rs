@@ -1,0 +1,61 @@
+//! Input schemas from types, without what a model does not need: every byte is paid for in every
+//! session.
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+/// The JSON Schema of a tool's input.
+pub fn input_schema<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings
+        .into_generator()
+        .into_root_schema_for::<T>()
+        .to_value();
+    // The tool's own description says it.
+    if let Value::Object(root) = &mut schema {
+        root.remove("description");
+    }
+    compact(&mut schema);
+    schema
+}
+
+fn compact(schema: &mut Value) {
+    let Value::Object(object) = schema else {
+        return;
+    };
+    for noise in ["title", "format", "default", "minimum"] {
+        object.remove(noise);
+    }
+    if let Some(Value::String(text)) = object.get_mut("description") {
+        *text = text.replace('\n', " ");
+    }
+    // An optional field may be left out; that it may also be null helps nobody.
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [single] = types.as_slice() {
+            let single = single.clone();
+            object.insert("type".to_owned(), single);
+        }
+    }
+    if let Some(Value::Array(values)) = object.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+        choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+        if let [Value::Object(single)] = choices.as_slice() {
+            let single = single.clone();
+            object.remove("anyOf");
+            object.extend(single);
+        }
+    }
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        properties.values_mut().for_each(compact);
+    }
+    if let Some(items) = object.get_mut("items") {
+        compact(items);
+    }
+}
