@@ -1,0 +1,94 @@
+//! Why a model cannot be used. No message ever has a key in it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Errors of providers.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The model's name means nothing.
+    #[error(
+        "unknown model `{spec}`; use builtin, anthropic:MODEL, openai:MODEL, ollama:MODEL, \
+         scripted:FILE{configured}"
+    )]
+    UnknownModel {
+        /// As given.
+        spec: String,
+        /// Providers of the configuration, for the message.
+        configured: String,
+    },
+    /// A provider of the configuration cannot be used as it is.
+    #[error("providers.{provider}: {reason}")]
+    Settings {
+        /// Its name.
+        provider: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// There is no key.
+    #[error(
+        "no key for {provider}: set the environment variable {env}, or \
+         providers.{provider}.api_key_command in your configuration{reason}"
+    )]
+    NoKey {
+        /// The provider.
+        provider: String,
+        /// The variable that was looked for.
+        env: String,
+        /// What the command said, when there is one.
+        reason: String,
+    },
+    /// A script cannot be used.
+    #[error("script {}: {reason}", path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The provider refused the request.
+    #[error("{provider} answered {status}: {message}")]
+    Refused {
+        /// The provider.
+        provider: String,
+        /// HTTP status.
+        status: u16,
+        /// What it said, cut.
+        message: String,
+    },
+    /// The provider cannot be reached, or the connection was lost in the middle of an answer.
+    #[error("{provider} at {place}: {reason}")]
+    Connection {
+        /// The provider.
+        provider: String,
+        /// Scheme, host and port.
+        place: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The provider asks for more patience than we have.
+    #[error("{provider} asks to wait {} s before the next request; try again then", wait.as_secs())]
+    WaitTooLong {
+        /// The provider.
+        provider: String,
+        /// What it asks for.
+        wait: Duration,
+    },
+    /// The answer breaks the provider's own format.
+    #[error("{provider} sent an answer that cannot be read: {reason}")]
+    Malformed {
+        /// The provider.
+        provider: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The provider reported an error in the middle of an answer.
+    #[error("{provider} failed: {message}")]
+    Provider {
+        /// The provider.
+        provider: String,
+        /// What it said.
+        message: String,
+    },
+}

@@ -1,0 +1,302 @@
+//! Requests to providers: patience with those that are busy, none with those that say no.
+
+use crate::error::ModelError;
+use crate::key::{Key, KeySource};
+use crate::sse::{self, Decoder, Failure};
+use crate::{Delta, DeltaStream};
+use futures::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, StatusCode};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+/// What a provider says about an error is cut here.
+const MAX_EXCERPT: usize = 500;
+
+/// How patient to be with a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    /// Requests for one answer.
+    pub attempts: u32,
+    /// First wait; doubled each time, with a random part.
+    pub first_wait: Duration,
+    /// Longest wait of our own.
+    pub longest_wait: Duration,
+    /// Longest wait that a provider may ask for.
+    pub longest_retry_after: Duration,
+    /// Until a connection must stand.
+    pub connect: Duration,
+    /// Until the next byte of an answer must come.
+    pub idle: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> RetryPolicy {
+        RetryPolicy {
+            attempts: 6,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(30),
+            longest_retry_after: Duration::from_secs(60),
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A provider's API.
+pub(crate) struct Endpoint {
+    provider: String,
+    base: url::Url,
+    key: Key,
+    retry: RetryPolicy,
+    client: OnceLock<Result<Client, String>>,
+}
+
+/// How a provider wants its key.
+pub(crate) enum Authorization {
+    Bearer,
+    Header(&'static str),
+}
+
+/// One request.
+pub(crate) struct Call {
+    pub(crate) path: &'static str,
+    pub(crate) authorization: Authorization,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    pub(crate) body: Vec<u8>,
+    pub(crate) decoder: fn() -> Box<dyn Decoder>,
+}
+
+/// Why an attempt failed.
+enum Attempt {
+    Final(ModelError),
+    Again { reason: ModelError, wait: Option<Duration> },
+}
+
+impl Endpoint {
+    pub(crate) fn new(
+        provider: &str,
+        base: url::Url,
+        key: KeySource,
+        retry: RetryPolicy,
+    ) -> Arc<Endpoint> {
+        let (provider, key) = (provider.to_owned(), Key::new(key));
+        Arc::new(Endpoint { provider, base, key, retry, client: OnceLock::new() })
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
+    /// Asks, again where that may help and nothing was said yet, and decodes the answer.
+    pub(crate) fn stream(self: &Arc<Self>, call: Call) -> DeltaStream {
+        let endpoint = Arc::clone(self);
+        Box::pin(async_stream::stream! {
+            let mut attempt = 1;
+            loop {
+                let mut said = false;
+                let failed = match endpoint.send(&call).await {
+                    Err(failed) => failed,
+                    Ok(response) => {
+                        let mut decoder = (call.decoder)();
+                        let mut events = std::pin::pin!(sse::events(response.bytes_stream()));
+                        let failure = loop {
+                            let deltas = match tokio::time::timeout(endpoint.retry.idle, events.next()).await {
+                                Err(_) => Err(Failure::Lost(format!(
+                                    "nothing came for {} s", endpoint.retry.idle.as_secs_f32()))),
+                                Ok(None) => decoder.end(),
+                                Ok(Some(Err(failure))) => Err(failure),
+                                Ok(Some(Ok(event))) => decoder.event(&event.event, &event.data),
+                            };
+                            match deltas {
+                                Err(failure) => break failure,
+                                Ok(deltas) => for delta in deltas {
+                                    // Usage alone has told nobody anything.
+                                    said |= !matches!(delta, Delta::Usage(_));
+                                    let stop = matches!(delta, Delta::Stop(_));
+                                    yield Ok(delta);
+                                    if stop {
+                                        return;
+                                    }
+                                },
+                            }
+                        };
+                        endpoint.explain(failure)
+                    }
+                };
+                match failed {
+                    Attempt::Again { reason, wait } if !said && attempt < endpoint.retry.attempts => {
+                        let wait = match wait {
+                            Some(wait) if wait > endpoint.retry.longest_retry_after => {
+                                let provider = endpoint.provider.clone();
+                                yield Err(ModelError::WaitTooLong { provider, wait });
+                                return;
+                            }
+                            Some(wait) => wait,
+                            None => endpoint.backoff(attempt),
+                        };
+                        yield Ok(Delta::Retry { attempt, wait, reason: reason.to_string() });
+                        tokio::time::sleep(wait).await;
+                        attempt += 1;
+                    }
+                    Attempt::Final(error) | Attempt::Again { reason: error, .. } => {
+                        yield Err(error);
+                        return;
+                    }
+                }
+            }
+        })
+    }
+
+    async fn send(&self, call: &Call) -> Result<reqwest::Response, Attempt> {
+        let key = self.key.get().await.map_err(Attempt::Final)?;
+        let client = self.client.get_or_init(|| self.client()).as_ref().map_err(|reason| {
+            Attempt::Final(self.connection(reason.clone()))
+        })?;
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        for (name, value) in call.headers {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        if let Some(key) = key {
+            let (name, text) = match call.authorization {
+                Authorization::Bearer => ("authorization", format!("Bearer {key}")),
+                Authorization::Header(name) => (name, key.to_owned()),
+            };
+            let mut value = HeaderValue::from_str(&text).map_err(|_| {
+                Attempt::Final(ModelError::NoKey {
+                    provider: self.provider.clone(),
+                    env: String::new(),
+                    reason: " (the key has characters that no key has)".to_owned(),
+                })
+            })?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        let url = format!("{}{}", self.base.as_str().trim_end_matches('/'), call.path);
+        let request = client.post(url).headers(headers).body(call.body.clone()).send();
+        let response = match tokio::time::timeout(self.retry.idle, request).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let reason = self.connection(root_cause(&error));
+                return Err(Attempt::Again { reason, wait: None });
+            }
+            Err(_) => {
+                let reason = self.connection("no answer".to_owned());
+                return Err(Attempt::Again { reason, wait: None });
+            }
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let wait = retry_after(response.headers());
+        let reason = ModelError::Refused {
+            provider: self.provider.clone(),
+            status: status.as_u16(),
+            message: self.excerpt(response, key).await,
+        };
+        let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+        Err(if again { Attempt::Again { reason, wait } } else { Attempt::Final(reason) })
+    }
+
+    /// Built for the first request: certificates are read then, and only for encrypted ones.
+    fn client(&self) -> Result<Client, String> {
+        let mut builder = Client::builder()
+            .connect_timeout(self.retry.connect)
+            // A redirect would carry the key to wherever it points.
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent(concat!("boxagnts/", env!("CARGO_PKG_VERSION")));
+        // Whoever was first has set the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        if self.base.scheme() == "http" {
+            builder = builder.tls_certs_only([]);
+        }
+        builder.build().map_err(|error| root_cause(&error))
+    }
+
+    fn explain(&self, failure: Failure) -> Attempt {
+        let provider = self.provider.clone();
+        match failure {
+            Failure::Lost(reason) => {
+                Attempt::Again { reason: self.connection(reason), wait: None }
+            }
+            Failure::Overloaded(message) => {
+                Attempt::Again { reason: ModelError::Provider { provider, message }, wait: None }
+            }
+            Failure::Provider(message) => Attempt::Final(ModelError::Provider { provider, message }),
+            Failure::Malformed(reason) => Attempt::Final(ModelError::Malformed { provider, reason }),
+        }
+    }
+
+    fn connection(&self, reason: String) -> ModelError {
+        ModelError::Connection {
+            provider: self.provider.clone(),
+            place: self.base.origin().ascii_serialization(),
+            reason,
+        }
+    }
+
+    fn backoff(&self, attempt: u32) -> Duration {
+        let doubled = self.retry.first_wait.saturating_mul(1 << (attempt - 1).min(16));
+        let mut random = [0u8; 1];
+        let _ = getrandom::fill(&mut random);
+        // Between a half and the whole, so that many clients do not come back at once.
+        doubled.min(self.retry.longest_wait).mul_f64(0.5 + f64::from(random[0]) / 510.0)
+    }
+
+    /// What the provider says, cut, and without the key should it repeat it.
+    async fn excerpt(&self, response: reqwest::Response, key: Option<&str>) -> String {
+        let mut body = Vec::new();
+        let mut chunks = response.bytes_stream();
+        let read = async {
+            while let Some(Ok(chunk)) = chunks.next().await {
+                body.extend_from_slice(&chunk);
+                if body.len() > 16 * MAX_EXCERPT {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
+        let text = String::from_utf8_lossy(&body);
+        let parsed: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+        let message = parsed
+            .as_ref()
+            .and_then(|body| body.pointer("/error/message").or_else(|| body.get("message")))
+            .and_then(|message| message.as_str())
+            .map_or_else(|| text.trim().to_owned(), str::to_owned);
+        let message = match key {
+            Some(key) => message.replace(key, "[key]"),
+            None => message,
+        };
+        let end = message.char_indices().nth(MAX_EXCERPT).map_or(message.len(), |(at, _)| at);
+        match &message[..end] {
+            "" => "no explanation".to_owned(),
+            cut => cut.to_owned(),
+        }
+    }
+}
+
+/// `retry-after-ms`, or `retry-after` in seconds or as a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(ms) = text("retry-after-ms").and_then(|ms| ms.trim().parse::<f64>().ok()) {
+        return Duration::try_from_secs_f64(ms / 1e3).ok();
+    }
+    let value = text(RETRY_AFTER.as_str())?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// The innermost reason; what is around it repeats the URL.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

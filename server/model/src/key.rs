@@ -1,0 +1,77 @@
+//! Where keys come from: the environment or a command, when the first request needs one.
+
+use crate::error::ModelError;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::sync::OnceCell;
+
+/// A password manager may ask its user.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How to get a provider's key.
+#[derive(Debug)]
+pub(crate) struct KeySource {
+    pub(crate) provider: String,
+    /// Empty for none.
+    pub(crate) env: String,
+    pub(crate) command: Option<Vec<String>>,
+    pub(crate) required: bool,
+}
+
+/// A key that is fetched once. Never printed.
+pub(crate) struct Key {
+    source: KeySource,
+    value: OnceCell<Option<String>>,
+}
+
+impl Key {
+    pub(crate) fn new(source: KeySource) -> Key {
+        Key { source, value: OnceCell::new() }
+    }
+
+    /// The key; `None` where the provider works without one.
+    pub(crate) async fn get(&self) -> Result<Option<&str>, ModelError> {
+        let value = self.value.get_or_try_init(|| self.fetch()).await?;
+        Ok(value.as_deref())
+    }
+
+    async fn fetch(&self) -> Result<Option<String>, ModelError> {
+        let KeySource { provider, env, command, required } = &self.source;
+        let missing = |reason: String| ModelError::NoKey {
+            provider: provider.clone(),
+            env: env.clone(),
+            reason,
+        };
+        if let Some(command) = command {
+            let key = run(command).await.map_err(|reason| missing(format!(" ({reason})")))?;
+            return Ok(Some(key));
+        }
+        let found = (!env.is_empty()).then(|| std::env::var(env).ok()).flatten();
+        match found.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()) {
+            None if *required => Err(missing(String::new())),
+            found => Ok(found),
+        }
+    }
+}
+
+async fn run(command: &[String]) -> Result<String, String> {
+    let [program, arguments @ ..] = command else { return Err("api_key_command is empty".into()) };
+    let running = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, running)
+        .await
+        .map_err(|_| format!("`{program}` did not end within {} s", COMMAND_TIMEOUT.as_secs()))?
+        .map_err(|error| format!("`{program}`: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{program}` ended with {}", output.status));
+    }
+    let key = String::from_utf8(output.stdout).map_err(|_| format!("`{program}` printed no text"))?;
+    match key.trim() {
+        "" => Err(format!("`{program}` printed nothing")),
+        key => Ok(key.to_owned()),
+    }
+}
