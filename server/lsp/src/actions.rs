@@ -4,7 +4,7 @@ use crate::convert;
 use crate::folder::Folder;
 use crate::server::Shared;
 use boxagnts_protocol::commands::{ACCEPT, ASK, AskParams, DecideParams, REJECT, TextDocument};
-use boxagnts_protocol::proposal::{FileProposal, Hunk, HunkState};
+use boxagnts_protocol::proposal::{Hunk, HunkState};
 use serde::Serialize;
 use std::sync::Arc;
 use tower_lsp::ls_types::{
@@ -23,25 +23,32 @@ pub(crate) struct Waiting {
     pub(crate) range: Range,
 }
 
-/// The hunks that wait in a document, of all sessions that this process knows.
-pub(crate) fn waiting(shared: &Shared, folder: &Folder, uri: &str) -> Vec<Waiting> {
-    let Some(path) = folder.names.relative(uri) else { return Vec::new() };
-    let rope = shared.documents.get(uri).map(|document| document.rope);
+/// Every hunk that waits in a folder with the URI of its file, of all sessions that this process
+/// knows.
+pub(crate) fn all_waiting(shared: &Shared, folder: &Folder) -> Vec<(String, Waiting)> {
     let encoding = shared.documents.encoding();
     let mut found = Vec::new();
     for session in shared.sessions_of(folder) {
         let Ok(proposal) = folder.proposal(&session) else { continue };
-        let here = |file: &FileProposal| file.path == path || file.from.as_deref() == Some(&path);
-        for hunk in proposal.files.into_iter().filter(here).flat_map(|file| file.hunks) {
-            if !matches!(hunk.state, HunkState::Pending | HunkState::Conflicted) {
-                continue;
+        for file in proposal.files {
+            let rope = shared.documents.rope(&file.uri);
+            for hunk in file.hunks {
+                if !matches!(hunk.state, HunkState::Pending | HunkState::Conflicted) {
+                    continue;
+                }
+                let range = convert::range(hunk.range);
+                let range = rope.as_ref().map_or(range, |rope| encoding.from_utf16(rope, range));
+                found.push((file.uri.clone(), Waiting { session: session.clone(), hunk, range }));
             }
-            let range = convert::range(hunk.range);
-            let range = rope.as_ref().map_or(range, |rope| encoding.from_utf16(rope, range));
-            found.push(Waiting { session: session.clone(), hunk, range });
         }
     }
     found
+}
+
+/// The hunks that wait in a document.
+fn waiting(shared: &Shared, folder: &Folder, uri: &str) -> Vec<Waiting> {
+    let all = all_waiting(shared, folder).into_iter();
+    all.filter(|(file, _)| file == uri).map(|(_, waiting)| waiting).collect()
 }
 
 /// The actions at a range.

@@ -7,7 +7,7 @@ use crate::folder::FolderNames;
 use async_trait::async_trait;
 use boxagnts_session::workspace::{Content, DecideError, FilePlan, Live, Overlay, Selection};
 use boxagnts_session::{Applier, DiskApplier};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tower_lsp::Client;
@@ -29,8 +29,8 @@ pub(crate) struct EditorApplier {
     pub(crate) client: Client,
     pub(crate) documents: Arc<Documents>,
     pub(crate) names: Arc<FolderNames>,
-    /// Whether the client takes `documentChanges`; known after `initialize`.
-    pub(crate) document_changes: Arc<OnceLock<bool>>,
+    /// Whether the client takes `documentChanges`.
+    pub(crate) document_changes: bool,
 }
 
 #[async_trait]
@@ -88,7 +88,7 @@ impl EditorApplier {
     /// would lose unsaved text.
     async fn apply_whole(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
         let source = plan.from.as_ref().unwrap_or(&plan.path);
-        let document = self.documents.get(&self.names.uri(source.as_str()));
+        let document = self.documents.get(&self.names.open_uri(&self.documents, source.as_str()));
         if document.is_some_and(|document| document.unsaved) {
             return Err(format!("`{source}` has unsaved changes; save it and accept again"));
         }
@@ -98,7 +98,7 @@ impl EditorApplier {
 
     /// Sends one document's edits and waits until its text proves them.
     async fn edit(&self, plan: &FilePlan, version: i32) -> Result<(), String> {
-        let key = self.names.uri(plan.path.as_str());
+        let key = self.names.open_uri(&self.documents, plan.path.as_str());
         let Some(before) = self.documents.get(&key).filter(|now| now.version == version) else {
             return Err("the document changed meanwhile".to_owned());
         };
@@ -116,7 +116,7 @@ impl EditorApplier {
                 new_text: edit.new_text.clone(),
             })
         };
-        let edit = if self.document_changes.get() == Some(&true) {
+        let edit = if self.document_changes {
             WorkspaceEdit {
                 document_changes: Some(DocumentChanges::Edits(vec![TextDocumentEdit {
                     text_document: OptionalVersionedTextDocumentIdentifier {

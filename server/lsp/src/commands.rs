@@ -1,12 +1,16 @@
 //! The commands: each answers at once; turns and edits run in tasks of their own.
 
 use crate::convert;
+use crate::documents::Snapshot;
 use crate::folder::Folder;
 use crate::params;
+use crate::positions::Encoding;
 use crate::server::Shared;
 use boxagnts_protocol::commands::{
     ACCEPT, ASK, AskParams, CANCEL, DecideParams, PROPOSAL, REJECT, SESSIONS, SessionParams,
 };
+use boxagnts_protocol::proposal::Range;
+use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::{Ask, Context, Selection, SessionError};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,66 +20,91 @@ use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 /// Names of all commands.
 pub(crate) const ALL: &[&str] = &[ASK, PROPOSAL, ACCEPT, REJECT, CANCEL, SESSIONS];
 
-/// Runs a command with arguments as editors send them.
-pub(crate) fn run(shared: &Arc<Shared>, command: &str, arguments: &[Value]) -> Result<Value> {
+/// What is left to do of a command once its arguments have been read.
+pub(crate) type Job = Box<dyn FnOnce() -> Result<Value> + Send>;
+
+/// Reads a command's arguments, as editors send them, and the documents as they are at this
+/// moment. The job does the rest; it may take time.
+pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) -> Result<Job> {
     let latest = || shared.latest();
-    match command {
-        ASK => ask(shared, params::ask(arguments).map_err(Error::invalid_params)?),
+    let session = || params::session(command, arguments, latest()).map_err(Error::invalid_params);
+    let decide = || params::decide(command, arguments, latest()).map_err(Error::invalid_params);
+    let shared = Arc::clone(shared);
+    Ok(match command {
+        ASK => Box::new(ask(&shared, params::ask(arguments).map_err(Error::invalid_params)?)),
         PROPOSAL => {
-            let given = params::session(command, arguments, latest());
-            proposal(shared, &given.map_err(Error::invalid_params)?)
+            let given = session()?;
+            Box::new(move || proposal(&shared, &given))
         }
         ACCEPT => {
-            let given = params::decide(command, arguments, latest());
-            accept(shared, &given.map_err(Error::invalid_params)?)
+            let given = decide()?;
+            Box::new(move || accept(&shared, &given))
         }
         REJECT => {
-            let given = params::decide(command, arguments, latest());
-            reject(shared, given.map_err(Error::invalid_params)?)
+            let given = decide()?;
+            Box::new(move || reject(&shared, given))
         }
         CANCEL => {
-            let given = params::session(command, arguments, latest());
-            cancel(shared, &given.map_err(Error::invalid_params)?)
+            let given = session()?;
+            Box::new(move || cancel(&shared, &given))
         }
-        SESSIONS => sessions(shared),
-        other => Err(Error::invalid_params(format!(
-            "unknown command `{other}`; known commands: {}",
-            ALL.join(", ")
-        ))),
+        SESSIONS => Box::new(move || sessions(&shared)),
+        other => {
+            return Err(Error::invalid_params(format!(
+                "unknown command `{other}`; known commands: {}",
+                ALL.join(", ")
+            )));
+        }
+    })
+}
+
+/// Takes the document as it is now: a range of the parameters means nothing in a later text.
+pub(crate) fn ask(
+    shared: &Arc<Shared>,
+    params: AskParams,
+) -> impl FnOnce() -> Result<Value> + Send + use<> {
+    let uri = params.text_document.as_ref().map(|document| convert::normalize(&document.uri));
+    let document = uri.as_ref().and_then(|uri| shared.documents.get(uri));
+    let shared = Arc::clone(shared);
+    move || {
+        let folder = match (&params.session, &uri) {
+            (Some(session), _) => shared.folder_of_session(session)?,
+            (None, Some(uri)) => shared.folder_of_document(uri)?,
+            (None, None) => shared.first_folder()?,
+        };
+        let encoding = shared.documents.encoding();
+        let context = uri.and_then(|uri| context(encoding, &folder, &uri, document, params.range));
+        let asked = folder.sessions.ask(Ask {
+            prompt: params.prompt,
+            session: params.session,
+            context,
+            model: None,
+        });
+        let answer = asked.map_err(error)?;
+        shared.remember(&answer.session, &folder);
+        json(&answer)
     }
 }
 
-pub(crate) fn ask(shared: &Arc<Shared>, params: AskParams) -> Result<Value> {
-    let document = params.text_document.as_ref().map(|document| convert::normalize(&document.uri));
-    let folder = match (&params.session, &document) {
-        (Some(session), _) => shared.folder_of_session(session)?,
-        (None, Some(uri)) => shared.folder_of_document(uri)?,
-        (None, None) => shared.first_folder()?,
-    };
-    let context = document.and_then(|uri| context(shared, &folder, &uri, &params));
-    let asked = folder.sessions.ask(Ask {
-        prompt: params.prompt,
-        session: params.session,
-        context,
-        model: None,
-    });
-    let answer = asked.map_err(error)?;
-    shared.remember(&answer.session, &folder);
-    json(&answer)
-}
-
 /// What the user looks at; nothing for documents outside of the workspace.
-fn context(shared: &Shared, folder: &Folder, uri: &str, params: &AskParams) -> Option<Context> {
+fn context(
+    encoding: Encoding,
+    folder: &Folder,
+    uri: &str,
+    document: Option<Snapshot>,
+    given: Option<Range>,
+) -> Option<Context> {
     let path = folder.names.relative(uri)?;
-    let document = shared.documents.get(uri);
-    let mut range = params.range;
+    let mut range = given;
     let mut selection = None;
-    if let (Some(document), Some(given)) = (&document, params.range) {
-        let encoding = shared.documents.encoding();
+    if let (Some(document), Some(given)) = (&document, given) {
         let given = convert::range(given);
         let start = encoding.char_at(&document.rope, given.start);
         let end = encoding.char_at(&document.rope, given.end);
-        selection = (start < end).then(|| document.rope.slice(start..end).to_string());
+        // What tools may not see goes to no model by this way either.
+        let secret = WorkspacePath::parse(&path).is_ok_and(|path| path.secret().is_some());
+        let selected = start < end && !secret;
+        selection = selected.then(|| document.rope.slice(start..end).to_string());
         range = Some(convert::proposal_range(encoding.to_utf16(&document.rope, given)));
     }
     Some(Context { path, range, selection, language: document.map(|document| document.language) })

@@ -26,11 +26,6 @@ pub(crate) fn uri(text: &str) -> Option<Uri> {
     text.parse().ok()
 }
 
-/// The URI of an absolute path.
-pub(crate) fn file_uri(path: &Path) -> Option<Uri> {
-    uri(url::Url::from_file_path(path).ok()?.as_str())
-}
-
 /// A path below `root`, `/`-separated; `None` when it is elsewhere.
 pub(crate) fn relative(root: &Path, path: &Path) -> Option<String> {
     let below = path.strip_prefix(root).ok()?;

@@ -130,6 +130,15 @@ impl Documents {
         })
     }
 
+    /// The document's text as a rope, which costs nothing to copy.
+    pub(crate) fn rope(&self, uri: &str) -> Option<Rope> {
+        Some(self.open.get(uri)?.rope.clone())
+    }
+
+    pub(crate) fn is_open(&self, uri: &str) -> bool {
+        self.open.contains_key(uri)
+    }
+
     pub(crate) fn uris(&self) -> Vec<String> {
         self.open.iter().map(|entry| entry.key().clone()).collect()
     }

@@ -1,11 +1,14 @@
 //! One workspace folder of the editor: its sessions, and its documents as tools see them.
 
+use crate::applier::EditorApplier;
 use crate::convert;
 use crate::documents::Documents;
+use crate::server::Shared;
 use boxagnts_protocol::proposal::Proposal;
 use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::workspace::{Buffer, Buffers};
-use boxagnts_session::{SessionError, Sessions};
+use boxagnts_session::{Environment, SessionError, Sessions};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +16,9 @@ use std::sync::Arc;
 pub(crate) struct Folder {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) names: Arc<FolderNames>,
+    /// Documents that have diagnostics of ours; locked while they are renewed.
+    pub(crate) marked: tokio::sync::Mutex<BTreeSet<String>>,
+    documents: Arc<Documents>,
 }
 
 /// The two spellings of a folder: the editor's, and the one without links in it.
@@ -40,18 +46,56 @@ impl FolderNames {
 
     /// The URI of a file of the workspace, as the editor spells it.
     pub(crate) fn uri(&self, path: &str) -> String {
-        let file = self.given.join(path);
-        url::Url::from_file_path(&file)
-            .map_or_else(|()| file.display().to_string(), |url| url.to_string())
+        uri_below(&self.given, path)
+    }
+
+    /// The URI under which a document for the file is open, else the one that it would have: an
+    /// editor may open a file by either spelling.
+    pub(crate) fn open_uri(&self, documents: &Documents, path: &str) -> String {
+        let given = self.uri(path);
+        if self.real == self.given || documents.is_open(&given) {
+            return given;
+        }
+        let real = uri_below(&self.real, path);
+        if documents.is_open(&real) { real } else { given }
     }
 }
 
+fn uri_below(root: &Path, path: &str) -> String {
+    let file = root.join(path);
+    url::Url::from_file_path(&file).map_or_else(|()| file.display().to_string(), |url| url.to_string())
+}
+
 impl Folder {
+    /// Opens the folder's sessions over the editor's documents.
+    pub(crate) fn open(
+        shared: &Shared,
+        environment: Arc<Environment>,
+        names: Arc<FolderNames>,
+    ) -> Result<Arc<Folder>, SessionError> {
+        let documents = Arc::clone(&shared.documents);
+        let buffers = FolderBuffers { names: Arc::clone(&names), documents: Arc::clone(&documents) };
+        let applier = EditorApplier {
+            client: shared.client.clone(),
+            documents,
+            names: Arc::clone(&names),
+            document_changes: shared.can().document_changes,
+        };
+        let root = names.given().to_path_buf();
+        let sessions = Sessions::open(environment, &root, Arc::new(buffers), Arc::new(applier))?;
+        Ok(Arc::new(Folder {
+            sessions,
+            names,
+            marked: tokio::sync::Mutex::default(),
+            documents: Arc::clone(&shared.documents),
+        }))
+    }
+
     /// What a session proposes, with the editor's URIs.
     pub(crate) fn proposal(&self, session: &str) -> Result<Proposal, SessionError> {
         let mut proposal = self.sessions.proposal(session)?;
         for file in &mut proposal.files {
-            file.uri = self.names.uri(&file.path);
+            file.uri = self.names.open_uri(&self.documents, &file.path);
         }
         Ok(proposal)
     }
@@ -65,7 +109,7 @@ pub(crate) struct FolderBuffers {
 
 impl Buffers for FolderBuffers {
     fn get(&self, path: &WorkspacePath) -> Option<Buffer> {
-        let uri = self.names.uri(path.as_str());
+        let uri = self.names.open_uri(&self.documents, path.as_str());
         let snapshot = self.documents.get(&uri)?;
         Some(Buffer { text: snapshot.text, version: snapshot.version, dirty: snapshot.unsaved })
     }

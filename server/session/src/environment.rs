@@ -53,6 +53,15 @@ impl Environment {
         boxagnts_model::connect(model, &settings)
     }
 
+    /// Whether the configured model could be asked: its name means something and its key can be
+    /// had. Asks no model.
+    ///
+    /// # Errors
+    /// What is missing, with the remedy.
+    pub async fn check_model(&self) -> Result<(), ModelError> {
+        self.connect(self.config().model())?.check_key().await
+    }
+
     /// The tools and the gate in front of them.
     pub fn toolbox(&self) -> &Arc<Toolbox> {
         &self.parts.toolbox

@@ -104,7 +104,7 @@ async fn drive(
                     waiting = Waiting::Answer(session.provider.stream(request));
                 }
                 Effect::RunTools { calls } => {
-                    let mut running = FuturesUnordered::new();
+                    let running = FuturesUnordered::new();
                     for call in calls {
                         session.emit(SessionEvent::ToolStarted {
                             turn: number,
@@ -125,11 +125,12 @@ async fn drive(
             }
         }
 
+        let cancelled = answer.cancelled;
         let wait = next_event(&mut waiting, &mut answer, session, number);
         tokio::select! {
             // A tool that ended in the same moment has still been cancelled.
             biased;
-            () = turn.cancel.cancelled(), if !answer.cancelled => {
+            () = turn.cancel.cancelled(), if !cancelled => {
                 answer.cancelled = true;
                 events.push(Event::Cancel);
             }

@@ -1,0 +1,249 @@
+//! Tells the client what happens in sessions: updates, progress, diagnostics at hunks that wait,
+//! and a question when a turn ends with a proposal.
+//!
+//! Everything here runs in tasks of its own; waiting for the client holds up no handler.
+
+use crate::actions::{self, Waiting};
+use crate::convert;
+use crate::folder::Folder;
+use crate::review::{self, Ended};
+use crate::server::Shared;
+use boxagnts_protocol::commands::HunkStatus;
+use boxagnts_protocol::proposal::HunkState;
+use boxagnts_protocol::update::{self, SessionEvent, TurnOutcome, Update};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
+use tower_lsp::ls_types::notification::Notification;
+use tower_lsp::ls_types::{
+    Diagnostic, DiagnosticSeverity, MessageType, NumberOrString, ProgressToken,
+};
+
+/// Source of our diagnostics.
+pub(crate) const SOURCE: &str = "boxagnts";
+/// Typing is let settle before hunks are shown at their new places.
+const SETTLE: Duration = Duration::from_millis(250);
+/// Longest text of a hunk in a diagnostic, in lines.
+const DIAGNOSTIC_LINES: usize = 12;
+/// Longest answer that is kept for the client's message, in bytes.
+const MAX_SAID: usize = 8 << 10;
+
+/// `boxagnts/update`.
+enum UpdateNotification {}
+
+impl Notification for UpdateNotification {
+    type Params = Update;
+    const METHOD: &'static str = update::METHOD;
+}
+
+/// Follows the sessions of a folder for as long as it lives.
+pub(crate) fn watch(shared: &Arc<Shared>, folder: &Arc<Folder>) {
+    let observer = Observer {
+        shared: Arc::clone(shared),
+        folder: Arc::clone(folder),
+        turns: HashMap::new(),
+    };
+    tokio::spawn(observer.run(folder.sessions.subscribe()));
+}
+
+/// Shows hunks where they are after documents have changed.
+pub(crate) fn follow_documents(shared: &Arc<Shared>) {
+    if shared.can().code_lens {
+        // The client asks for lenses again by itself.
+        return;
+    }
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        loop {
+            shared.moved.notified().await;
+            tokio::time::sleep(SETTLE).await;
+            let looking = Arc::clone(&shared);
+            let look = move || looking.known_folders();
+            for folder in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
+                mark(&shared, &folder).await;
+            }
+        }
+    });
+}
+
+/// The session whose turn a progress token belongs to.
+pub(crate) fn session_of(token: &ProgressToken) -> Option<String> {
+    let NumberOrString::String(token) = token else { return None };
+    let mut parts = token.strip_prefix("boxagnts/")?.split('/');
+    parts.next().map(str::to_owned)
+}
+
+struct Observer {
+    shared: Arc<Shared>,
+    folder: Arc<Folder>,
+    /// By session.
+    turns: HashMap<String, Running>,
+}
+
+/// What is kept of a running turn.
+struct Running {
+    /// What it is doing; the progress display ends with the sender.
+    doing: Option<watch::Sender<String>>,
+    /// The latest answer of the model.
+    said: String,
+}
+
+impl Observer {
+    async fn run(mut self, mut updates: UnboundedReceiver<Update>) {
+        while let Some(update) = updates.recv().await {
+            let Update { session, event, .. } = update.clone();
+            self.shared.client.send_notification::<UpdateNotification>(update).await;
+            self.on(session, event).await;
+        }
+    }
+
+    async fn on(&mut self, session: String, event: SessionEvent) {
+        match event {
+            SessionEvent::TurnStarted { turn, prompt, .. } => {
+                // Before its first hunk comes: only known sessions are shown.
+                self.shared.remember(&session, &self.folder);
+                let can = self.shared.can();
+                let doing = can.progress.then(|| progress(&self.shared, &session, turn, &prompt));
+                self.turns.insert(session, Running { doing, said: String::new() });
+            }
+            SessionEvent::ModelCalled { .. } => {
+                if let Some(running) = self.turns.get_mut(&session) {
+                    running.said.clear();
+                    running.doing("thinking");
+                }
+            }
+            SessionEvent::TextDelta { text, .. } => {
+                if let Some(running) = self.turns.get_mut(&session)
+                    && running.said.len() < MAX_SAID
+                {
+                    running.said.push_str(&text);
+                }
+            }
+            SessionEvent::ModelRetry { reason, .. } => self.doing(&session, &reason),
+            SessionEvent::ToolStarted { call, .. } => {
+                let object = ["path", "pattern", "from"].iter().find_map(|key| call.input.get(key));
+                let object = object.and_then(|object| object.as_str()).unwrap_or_default();
+                self.doing(&session, format!("{} {object}", call.name).trim_end());
+            }
+            SessionEvent::ProposalChanged { .. } => self.show_hunks().await,
+            SessionEvent::Decided { hunks, .. } => self.warn(&hunks).await,
+            SessionEvent::TurnEnded { outcome, .. } => {
+                let said = self.turns.remove(&session).map(|turn| turn.said).unwrap_or_default();
+                self.ended(session, outcome, said);
+            }
+            SessionEvent::ModelAnswered { .. } | SessionEvent::ToolFinished { .. } => {}
+        }
+    }
+
+    fn doing(&self, session: &str, what: &str) {
+        if let Some(running) = self.turns.get(session) {
+            running.doing(what);
+        }
+    }
+
+    /// Where lenses and diagnostics are, they are made anew.
+    async fn show_hunks(&self) {
+        let can = self.shared.can();
+        if !can.code_lens {
+            mark(&self.shared, &self.folder).await;
+        } else if can.refresh_lenses {
+            let client = self.shared.client.clone();
+            tokio::spawn(async move { client.code_lens_refresh().await });
+        }
+    }
+
+    /// A decision that was not carried out must not go unseen.
+    async fn warn(&self, hunks: &[HunkStatus]) {
+        if self.shared.can().review {
+            return;
+        }
+        for hunk in hunks.iter().filter(|hunk| hunk.state != HunkState::Accepted) {
+            if let Some(reason) = &hunk.reason {
+                let message = format!("BoxAgnts: {} was not applied: {reason}", hunk.id);
+                self.shared.client.show_message(MessageType::WARNING, message).await;
+            }
+        }
+    }
+
+    fn ended(&self, session: String, outcome: TurnOutcome, said: String) {
+        if self.shared.can().review {
+            return;
+        }
+        let (shared, folder) = (Arc::clone(&self.shared), Arc::clone(&self.folder));
+        // The user may take any time to answer.
+        tokio::spawn(review::after_turn(shared, folder, Ended { session, outcome, said }));
+    }
+}
+
+impl Running {
+    fn doing(&self, what: &str) {
+        if let Some(doing) = &self.doing {
+            doing.send_replace(what.to_owned());
+        }
+    }
+}
+
+/// Begins a progress display with a cancel button. It shows what is sent, at the client's own
+/// pace, and ends when the sender is dropped.
+fn progress(shared: &Shared, session: &str, turn: u64, prompt: &str) -> watch::Sender<String> {
+    let (sender, mut doing) = watch::channel(String::new());
+    let client = shared.client.clone();
+    let token = NumberOrString::String(format!("boxagnts/{session}/{turn}"));
+    let title: String = prompt.lines().next().unwrap_or_default().chars().take(60).collect();
+    tokio::spawn(async move {
+        if client.create_work_done_progress(token.clone()).await.is_err() {
+            return;
+        }
+        let shown = client.progress(token, "BoxAgnts").with_message(title).with_cancel_button();
+        let shown = shown.begin().await;
+        while doing.changed().await.is_ok() {
+            let message = doing.borrow_and_update().clone();
+            shown.report_with_message(message, Some(true)).await;
+        }
+        shown.finish().await;
+    });
+    sender
+}
+
+/// Puts a diagnostic at each hunk that waits, and takes away those that no longer do.
+async fn mark(shared: &Arc<Shared>, folder: &Arc<Folder>) {
+    let mut marked = folder.marked.lock().await;
+    let (looking, here) = (Arc::clone(shared), Arc::clone(folder));
+    let look = move || -> BTreeMap<String, Vec<Diagnostic>> {
+        let mut found: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+        for (uri, hunk) in actions::all_waiting(&looking, &here) {
+            found.entry(uri).or_default().push(diagnostic(hunk));
+        }
+        found
+    };
+    let Ok(found) = tokio::task::spawn_blocking(look).await else { return };
+    let now: BTreeSet<String> = found.keys().cloned().collect();
+    for uri in marked.difference(&now).filter_map(|uri| convert::uri(uri)) {
+        shared.client.publish_diagnostics(uri, Vec::new(), None).await;
+    }
+    for (uri, diagnostics) in found {
+        if let Some(uri) = convert::uri(&uri) {
+            shared.client.publish_diagnostics(uri, diagnostics, None).await;
+        }
+    }
+    *marked = now;
+}
+
+fn diagnostic(waiting: Waiting) -> Diagnostic {
+    let Waiting { hunk, range, .. } = waiting;
+    let (what, severity) = match hunk.state {
+        HunkState::Conflicted => ("conflicts with your text", DiagnosticSeverity::WARNING),
+        _ => ("waits for your decision", DiagnosticSeverity::INFORMATION),
+    };
+    let text = review::summary(&hunk, DIAGNOSTIC_LINES);
+    Diagnostic {
+        range,
+        severity: Some(severity),
+        code: Some(NumberOrString::String(hunk.id.clone())),
+        source: Some(SOURCE.to_owned()),
+        message: format!("{} {what}\n{text}", hunk.id),
+        ..Diagnostic::default()
+    }
+}

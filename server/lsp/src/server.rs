@@ -1,0 +1,385 @@
+//! The language server itself: what it knows of its client, and one handler per LSP method.
+
+use crate::actions;
+use crate::capabilities::{self, ClientCan};
+use crate::commands;
+use crate::convert;
+use crate::documents::Documents;
+use crate::folder::{Folder, FolderNames};
+use crate::observer;
+use crate::positions::Encoding;
+use boxagnts_protocol::commands::{AskParams, DecideParams, SessionParams};
+use boxagnts_session::{Environment, SessionError};
+use dashmap::DashMap;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::ls_types::*;
+use tower_lsp::{Client, LanguageServer, LspService};
+
+/// Handlers that may be under way at the same time. Those that do real work wait for a blocking
+/// thread; with the library's default of four, four of them would hold up the document sync.
+const CONCURRENCY: usize = 64;
+
+/// Gives a workspace folder what its sessions need. The command line provides it.
+pub trait Connector: Send + Sync {
+    /// The environment for `root` with the editor's `settings` (`null` when it sends none).
+    ///
+    /// # Errors
+    /// For the user: which setting, file or folder is wrong and what to do.
+    fn connect(&self, root: &Path, settings: &Value) -> std::result::Result<Arc<Environment>, String>;
+}
+
+/// Serves one client until it says `exit` or closes the input.
+pub async fn serve<I, O>(input: I, output: O, connector: Arc<dyn Connector>)
+where
+    I: AsyncRead + Unpin,
+    O: AsyncWrite,
+{
+    let (service, socket) = LspService::build(|client| Server { shared: Shared::new(client, connector) })
+        .custom_method("boxagnts/ask", Server::ask)
+        .custom_method("boxagnts/proposal", Server::proposal)
+        .custom_method("boxagnts/accept", Server::accept)
+        .custom_method("boxagnts/reject", Server::reject)
+        .custom_method("boxagnts/cancel", Server::cancel)
+        .custom_method("boxagnts/sessions", Server::sessions)
+        .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
+        .finish();
+    tower_lsp::Server::new(input, output, socket)
+        .concurrency_level(CONCURRENCY)
+        .serve(service)
+        .await;
+}
+
+struct Server {
+    shared: Arc<Shared>,
+}
+
+/// What handlers and tasks share.
+pub(crate) struct Shared {
+    pub(crate) client: Client,
+    pub(crate) documents: Arc<Documents>,
+    /// Rung when a document changed: pending hunks may have moved.
+    pub(crate) moved: Notify,
+    connector: Arc<dyn Connector>,
+    can: OnceLock<ClientCan>,
+    settings: OnceLock<Value>,
+    folders: Mutex<Vec<Arc<Slot>>>,
+    /// The folder of each session that this process has started or looked at.
+    sessions: DashMap<String, Arc<Folder>>,
+    latest: Mutex<Option<String>>,
+}
+
+/// A workspace folder of the editor; connected when it is first needed.
+struct Slot {
+    names: Arc<FolderNames>,
+    folder: Mutex<Option<Arc<Folder>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn new(client: Client, connector: Arc<dyn Connector>) -> Arc<Shared> {
+        Arc::new(Shared {
+            client,
+            documents: Arc::new(Documents::new()),
+            moved: Notify::new(),
+            connector,
+            can: OnceLock::new(),
+            settings: OnceLock::new(),
+            folders: Mutex::default(),
+            sessions: DashMap::new(),
+            latest: Mutex::default(),
+        })
+    }
+
+    /// What the client can do.
+    pub(crate) fn can(&self) -> ClientCan {
+        self.can.get().copied().unwrap_or_default()
+    }
+
+    fn add_folder(&self, root: &Path) {
+        let names = Arc::new(FolderNames::new(root));
+        let mut folders = lock(&self.folders);
+        if folders.iter().all(|slot| slot.names.given() != root) {
+            folders.push(Arc::new(Slot { names, folder: Mutex::default() }));
+        }
+    }
+
+    fn remove_folder(&self, root: &Path) {
+        lock(&self.folders).retain(|slot| slot.names.given() != root);
+    }
+
+    fn slots(&self) -> Vec<Arc<Slot>> {
+        lock(&self.folders).clone()
+    }
+
+    /// Connects a folder; does I/O the first time. A failure is not kept: the user may mend it.
+    fn connect(self: &Arc<Self>, slot: &Slot) -> Result<Arc<Folder>> {
+        let mut connected = lock(&slot.folder);
+        if let Some(folder) = &*connected {
+            return Ok(Arc::clone(folder));
+        }
+        let settings = self.settings.get().cloned().unwrap_or_default();
+        let environment = self
+            .connector
+            .connect(slot.names.given(), &settings)
+            .map_err(|reason| failure(ErrorCode::InternalError, reason))?;
+        let folder = Folder::open(self, environment, Arc::clone(&slot.names)).map_err(commands::error)?;
+        observer::watch(self, &folder);
+        *connected = Some(Arc::clone(&folder));
+        Ok(folder)
+    }
+
+    /// Every folder that can be used; what is wrong with the others is logged.
+    pub(crate) fn folders(self: &Arc<Self>) -> Vec<Arc<Folder>> {
+        let connect = |slot: Arc<Slot>| {
+            let connected = self.connect(&slot);
+            if let Err(error) = &connected {
+                let folder = slot.names.given().display();
+                tracing::warn!(%folder, error = %error.message, "cannot use the workspace folder");
+            }
+            connected.ok()
+        };
+        self.slots().into_iter().filter_map(connect).collect()
+    }
+
+    /// The folders that sessions have been opened in; connects none.
+    pub(crate) fn known_folders(&self) -> Vec<Arc<Folder>> {
+        self.slots().iter().filter_map(|slot| lock(&slot.folder).clone()).collect()
+    }
+
+    /// The first workspace folder.
+    pub(crate) fn first_folder(self: &Arc<Self>) -> Result<Arc<Folder>> {
+        let first = self.slots().into_iter().next().ok_or_else(|| {
+            let reason = "no workspace folder is open; open a folder in the editor and ask again";
+            failure(ErrorCode::InvalidParams, reason)
+        })?;
+        self.connect(&first)
+    }
+
+    /// The innermost folder that has the document, else the first one.
+    pub(crate) fn folder_of_document(self: &Arc<Self>, uri: &str) -> Result<Arc<Folder>> {
+        let holds = |slot: &Arc<Slot>| Some((slot.names.relative(uri)?.len(), Arc::clone(slot)));
+        let innermost = self.slots().iter().filter_map(holds).min_by_key(|(below, _)| *below);
+        match innermost {
+            Some((_, slot)) => self.connect(&slot),
+            None => self.first_folder(),
+        }
+    }
+
+    /// The folder of a session, of this process or of the journal.
+    pub(crate) fn folder_of_session(self: &Arc<Self>, session: &str) -> Result<Arc<Folder>> {
+        if let Some(folder) = self.sessions.get(session) {
+            return Ok(Arc::clone(&folder));
+        }
+        // Without a folder that can be used, the reason is why.
+        self.first_folder()?;
+        let mut answer = failure(ErrorCode::InvalidParams, format!("no session `{session}`"));
+        for folder in self.folders() {
+            match folder.sessions.proposal(session) {
+                Ok(_) => {
+                    self.remember(session, &folder);
+                    return Ok(folder);
+                }
+                Err(error @ SessionError::UnknownSession { .. }) => answer = commands::error(error),
+                Err(error) => return Err(commands::error(error)),
+            }
+        }
+        Err(answer)
+    }
+
+    /// Keeps where a session lives, and that it is the latest one.
+    pub(crate) fn remember(&self, session: &str, folder: &Arc<Folder>) {
+        self.sessions.insert(session.to_owned(), Arc::clone(folder));
+        *lock(&self.latest) = Some(session.to_owned());
+    }
+
+    /// The session that was last started or looked at.
+    pub(crate) fn latest(&self) -> Option<String> {
+        lock(&self.latest).clone()
+    }
+
+    /// The sessions of a folder that this process knows.
+    pub(crate) fn sessions_of(&self, folder: &Folder) -> Vec<String> {
+        let here = self.sessions.iter();
+        let here = here.filter(|entry| std::ptr::eq(Arc::as_ptr(entry.value()), folder));
+        here.map(|entry| entry.key().clone()).collect()
+    }
+}
+
+fn failure(code: ErrorCode, message: impl Into<String>) -> Error {
+    Error { code, message: message.into().into(), data: None }
+}
+
+/// Runs what may take time where it holds up nobody.
+pub(crate) async fn blocking<T, F>(work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T> + Send + 'static,
+{
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| {
+        tracing::error!(%error, "a handler panicked");
+        Err(failure(ErrorCode::InternalError, "an internal error; the log has the details"))
+    })
+}
+
+#[allow(deprecated)]
+fn roots(params: &InitializeParams) -> Vec<PathBuf> {
+    if let Some(folders) = params.workspace_folders.as_ref().filter(|folders| !folders.is_empty()) {
+        return folders.iter().filter_map(|folder| convert::file_path(folder.uri.as_str())).collect();
+    }
+    let by_uri = params.root_uri.as_ref().and_then(|uri| convert::file_path(uri.as_str()));
+    by_uri.or_else(|| params.root_path.as_ref().map(PathBuf::from)).into_iter().collect()
+}
+
+impl LanguageServer for Server {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        let shared = &self.shared;
+        let offered = params.capabilities.general.as_ref();
+        let offered = offered.and_then(|general| general.position_encodings.as_deref());
+        let encoding = Encoding::negotiate(offered);
+        shared.documents.set_encoding(encoding);
+        let _ = shared.can.set(ClientCan::read(&params.capabilities));
+        for root in roots(&params) {
+            shared.add_folder(&root);
+        }
+        let _ = shared.settings.set(params.initialization_options.unwrap_or_default());
+        Ok(InitializeResult {
+            capabilities: capabilities::server(encoding),
+            server_info: Some(ServerInfo {
+                name: "boxagnts".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+            ..InitializeResult::default()
+        })
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        let shared = Arc::clone(&self.shared);
+        observer::follow_documents(&shared);
+        // The first request should find everything open.
+        tokio::task::spawn_blocking(move || shared.folders());
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        for entry in &self.shared.sessions {
+            if let Err(error) = entry.value().sessions.cancel(entry.key()) {
+                tracing::warn!(session = %entry.key(), %error, "cannot cancel");
+            }
+        }
+        Ok(())
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        let path = |folder: &WorkspaceFolder| convert::file_path(folder.uri.as_str());
+        for root in params.event.removed.iter().filter_map(path) {
+            self.shared.remove_folder(&root);
+        }
+        for root in params.event.added.iter().filter_map(path) {
+            self.shared.add_folder(&root);
+        }
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        let TextDocumentItem { uri, language_id, version, text } = params.text_document;
+        let uri = convert::normalize(uri.as_str());
+        self.shared.documents.opened(uri.clone(), language_id, version, &text);
+        self.shared.moved.notify_one();
+        if let Some(path) = convert::file_path(&uri) {
+            let documents = Arc::clone(&self.shared.documents);
+            tokio::task::spawn_blocking(move || documents.settle(&uri, &path));
+        }
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        let VersionedTextDocumentIdentifier { uri, version } = params.text_document;
+        let key = convert::normalize(uri.as_str());
+        if self.shared.documents.changed(&key, version, &params.content_changes).is_err() {
+            tracing::warn!(uri = %key, "a change of a document that is not open");
+        }
+        self.shared.moved.notify_one();
+    }
+
+    async fn did_save(&self, params: DidSaveTextDocumentParams) {
+        let uri = convert::normalize(params.text_document.uri.as_str());
+        self.shared.documents.saved(&uri, params.text.as_deref());
+        self.shared.moved.notify_one();
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.shared.documents.closed(&convert::normalize(params.text_document.uri.as_str()));
+        self.shared.moved.notify_one();
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        let job = commands::prepare(&self.shared, &params.command, &params.arguments)?;
+        blocking(job).await.map(Some)
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let folder = shared.folder_of_document(&convert::normalize(params.text_document.uri.as_str()));
+            Ok(folder.ok().map(|folder| actions::code_actions(&shared, &folder, &params)))
+        })
+        .await
+    }
+
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        let shared = Arc::clone(&self.shared);
+        let uri = convert::normalize(params.text_document.uri.as_str());
+        blocking(move || {
+            let folder = shared.folder_of_document(&uri);
+            Ok(folder.ok().map(|folder| actions::code_lenses(&shared, &folder, &uri)))
+        })
+        .await
+    }
+}
+
+/// The commands as methods of their own, for clients that speak `boxagnts/*`.
+impl Server {
+    async fn ask(&self, params: AskParams) -> Result<Value> {
+        blocking(commands::ask(&self.shared, params)).await
+    }
+
+    async fn proposal(&self, params: SessionParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::proposal(&shared, &params)).await
+    }
+
+    async fn accept(&self, params: DecideParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::accept(&shared, &params)).await
+    }
+
+    async fn reject(&self, params: DecideParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::reject(&shared, params)).await
+    }
+
+    async fn cancel(&self, params: SessionParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::cancel(&shared, &params)).await
+    }
+
+    async fn sessions(&self) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::sessions(&shared)).await
+    }
+
+    async fn progress_cancel(&self, params: WorkDoneProgressCancelParams) {
+        let Some(session) = observer::session_of(&params.token) else { return };
+        let shared = Arc::clone(&self.shared);
+        let cancelled = blocking(move || commands::cancel(&shared, &SessionParams { session })).await;
+        if let Err(error) = cancelled {
+            tracing::warn!(error = %error.message, "cannot cancel");
+        }
+    }
+}
