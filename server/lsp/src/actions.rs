@@ -29,7 +29,9 @@ pub(crate) fn all_waiting(shared: &Shared, folder: &Folder) -> Vec<(String, Wait
     let encoding = shared.documents.encoding();
     let mut found = Vec::new();
     for session in shared.sessions_of(folder) {
-        let Ok(proposal) = folder.proposal(&session) else { continue };
+        let Ok(proposal) = folder.proposal(&session) else {
+            continue;
+        };
         for file in proposal.files {
             let rope = shared.documents.rope(&file.uri);
             for hunk in file.hunks {
@@ -37,8 +39,17 @@ pub(crate) fn all_waiting(shared: &Shared, folder: &Folder) -> Vec<(String, Wait
                     continue;
                 }
                 let range = convert::range(hunk.range);
-                let range = rope.as_ref().map_or(range, |rope| encoding.from_utf16(rope, range));
-                found.push((file.uri.clone(), Waiting { session: session.clone(), hunk, range }));
+                let range = rope
+                    .as_ref()
+                    .map_or(range, |rope| encoding.from_utf16(rope, range));
+                found.push((
+                    file.uri.clone(),
+                    Waiting {
+                        session: session.clone(),
+                        hunk,
+                        range,
+                    },
+                ));
             }
         }
     }
@@ -48,7 +59,9 @@ pub(crate) fn all_waiting(shared: &Shared, folder: &Folder) -> Vec<(String, Wait
 /// The hunks that wait in a document.
 fn waiting(shared: &Shared, folder: &Folder, uri: &str) -> Vec<Waiting> {
     let all = all_waiting(shared, folder).into_iter();
-    all.filter(|(file, _)| file == uri).map(|(_, waiting)| waiting).collect()
+    all.filter(|(file, _)| file == uri)
+        .map(|(_, waiting)| waiting)
+        .collect()
 }
 
 /// The actions at a range.
@@ -82,20 +95,43 @@ pub(crate) fn code_actions(
 
     let refactor = CodeActionKind::REFACTOR;
     let here = |hunk: &Waiting| touches(hunk.range, params.range);
-    let hunks: Vec<Waiting> = waiting(shared, folder, &uri).into_iter().filter(here).collect();
+    let hunks: Vec<Waiting> = waiting(shared, folder, &uri)
+        .into_iter()
+        .filter(here)
+        .collect();
     for Waiting { session, hunk, .. } in &hunks {
         let one = Some(vec![hunk.id.clone()]);
         let title = format!("Accept hunk {}", hunk.id);
-        add(title.clone(), &refactor, decide(ACCEPT, &title, session, one.clone(), None), None);
+        add(
+            title.clone(),
+            &refactor,
+            decide(ACCEPT, &title, session, one.clone(), None),
+            None,
+        );
         let title = format!("Reject hunk {}", hunk.id);
-        add(title.clone(), &refactor, decide(REJECT, &title, session, one, None), None);
+        add(
+            title.clone(),
+            &refactor,
+            decide(REJECT, &title, session, one, None),
+            None,
+        );
     }
     if let Some(Waiting { session, .. }) = hunks.first() {
         let file = Some(vec![uri.clone()]);
         let title = "Accept all hunks in this file";
-        add(title.to_owned(), &refactor, decide(ACCEPT, title, session, None, file.clone()), None);
+        add(
+            title.to_owned(),
+            &refactor,
+            decide(ACCEPT, title, session, None, file.clone()),
+            None,
+        );
         let title = "Reject all hunks in this file";
-        add(title.to_owned(), &refactor, decide(REJECT, title, session, None, file), None);
+        add(
+            title.to_owned(),
+            &refactor,
+            decide(REJECT, title, session, None, file),
+            None,
+        );
     }
 
     for diagnostic in &params.context.diagnostics {
@@ -104,31 +140,57 @@ pub(crate) fn code_actions(
         }
         let source = diagnostic.source.as_deref().unwrap_or("the editor");
         let line = diagnostic.range.start.line + 1;
-        let prompt =
-            format!("Fix this diagnostic of {source} at line {line}: {}", diagnostic.message);
+        let prompt = format!(
+            "Fix this diagnostic of {source} at line {line}: {}",
+            diagnostic.message
+        );
         let title = "Fix this diagnostic with BoxAgnts";
         let command = ask(title, prompt, &uri, diagnostic.range);
         let diagnostics = Some(vec![diagnostic.clone()]);
-        add(title.to_owned(), &CodeActionKind::QUICKFIX, command, diagnostics);
+        add(
+            title.to_owned(),
+            &CodeActionKind::QUICKFIX,
+            command,
+            diagnostics,
+        );
     }
     let range = params.range;
     let title = "Ask BoxAgnts…";
-    add(title.to_owned(), &refactor, ask(title, SELECTION_PROMPT.to_owned(), &uri, range), None);
+    add(
+        title.to_owned(),
+        &refactor,
+        ask(title, SELECTION_PROMPT.to_owned(), &uri, range),
+        None,
+    );
     let title = "Explain with BoxAgnts";
     let prompt = "Explain the selected code. Change nothing.".to_owned();
-    add(title.to_owned(), &refactor, ask(title, prompt, &uri, range), None);
+    add(
+        title.to_owned(),
+        &refactor,
+        ask(title, prompt, &uri, range),
+        None,
+    );
     actions
 }
 
 /// Lenses above the hunks that wait.
 pub(crate) fn code_lenses(shared: &Arc<Shared>, folder: &Folder, uri: &str) -> Vec<CodeLens> {
     let mut lenses = Vec::new();
-    for Waiting { session, hunk, range } in waiting(shared, folder, uri) {
+    for Waiting {
+        session,
+        hunk,
+        range,
+    } in waiting(shared, folder, uri)
+    {
         let one = Some(vec![hunk.id.clone()]);
         for (command, verb) in [(ACCEPT, "Accept"), (REJECT, "Reject")] {
             let title = format!("{verb} {}", hunk.id);
             let command = decide(command, &title, &session, one.clone(), None);
-            lenses.push(CodeLens { range, command: Some(command), data: None });
+            lenses.push(CodeLens {
+                range,
+                command: Some(command),
+                data: None,
+            });
         }
     }
     lenses
@@ -147,13 +209,34 @@ fn decide(
     files: Option<Vec<String>>,
 ) -> Command {
     let session = session.to_owned();
-    command(name, title, &DecideParams { session, hunks, files, all: None, comment: None })
+    command(
+        name,
+        title,
+        &DecideParams {
+            session,
+            hunks,
+            files,
+            all: None,
+            comment: None,
+        },
+    )
 }
 
 fn ask(title: &str, prompt: String, uri: &str, range: Range) -> Command {
-    let text_document = Some(TextDocument { uri: uri.to_owned() });
+    let text_document = Some(TextDocument {
+        uri: uri.to_owned(),
+    });
     let range = Some(convert::proposal_range(range));
-    command(ASK, title, &AskParams { prompt, text_document, range, session: None })
+    command(
+        ASK,
+        title,
+        &AskParams {
+            prompt,
+            text_document,
+            range,
+            session: None,
+        },
+    )
 }
 
 fn command(name: &str, title: &str, params: &impl Serialize) -> Command {

@@ -49,8 +49,12 @@ impl EditorApplier {
         let mut plan = plan.clone();
         for attempt in 1..=ATTEMPTS {
             let Live::Buffer { version } = plan.live else {
-                let mut results = DiskApplier.apply(overlay, std::slice::from_ref(&plan)).await;
-                return results.pop().unwrap_or_else(|| Err("nothing was written".to_owned()));
+                let mut results = DiskApplier
+                    .apply(overlay, std::slice::from_ref(&plan))
+                    .await;
+                return results
+                    .pop()
+                    .unwrap_or_else(|| Err("nothing was written".to_owned()));
             };
             let moves = plan.from.is_some() || plan.after.is_none();
             if moves || !matches!(plan.after, Some(Content::Text { .. })) {
@@ -88,18 +92,28 @@ impl EditorApplier {
     /// would lose unsaved text.
     async fn apply_whole(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
         let source = plan.from.as_ref().unwrap_or(&plan.path);
-        let document = self.documents.get(&self.names.open_uri(&self.documents, source.as_str()));
+        let document = self
+            .documents
+            .get(&self.names.open_uri(&self.documents, source.as_str()));
         if document.is_some_and(|document| document.unsaved) {
-            return Err(format!("`{source}` has unsaved changes; save it and accept again"));
+            return Err(format!(
+                "`{source}` has unsaved changes; save it and accept again"
+            ));
         }
         let mut results = DiskApplier.apply(overlay, std::slice::from_ref(plan)).await;
-        results.pop().unwrap_or_else(|| Err("nothing was written".to_owned()))
+        results
+            .pop()
+            .unwrap_or_else(|| Err("nothing was written".to_owned()))
     }
 
     /// Sends one document's edits and waits until its text proves them.
     async fn edit(&self, plan: &FilePlan, version: i32) -> Result<(), String> {
         let key = self.names.open_uri(&self.documents, plan.path.as_str());
-        let Some(before) = self.documents.get(&key).filter(|now| now.version == version) else {
+        let Some(before) = self
+            .documents
+            .get(&key)
+            .filter(|now| now.version == version)
+        else {
             return Err("the document changed meanwhile".to_owned());
         };
         let uri = convert::uri(&key).ok_or_else(|| format!("{key} is no URI"))?;
@@ -108,7 +122,9 @@ impl EditorApplier {
             None => return Err("a deletion is no edit".to_owned()),
         };
         let seen = self.documents.expect(&key, expected);
-        let Some(mut seen) = seen else { return Err("the document was closed".to_owned()) };
+        let Some(mut seen) = seen else {
+            return Err("the document was closed".to_owned());
+        };
         let encoding = self.documents.encoding();
         let edits = || {
             plan.edits.iter().map(|edit| TextEdit {
@@ -143,7 +159,9 @@ impl EditorApplier {
         match answered {
             Err(error) => Err(format!("the editor refused the edit: {}", error.message)),
             Ok(answer) if !answer.applied => {
-                let reason = answer.failure_reason.unwrap_or_else(|| "it gave no reason".to_owned());
+                let reason = answer
+                    .failure_reason
+                    .unwrap_or_else(|| "it gave no reason".to_owned());
                 Err(format!("the editor did not apply the edit: {reason}"))
             }
             Ok(_) => tokio::select! {

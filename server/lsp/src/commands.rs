@@ -31,7 +31,10 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
     let decide = || params::decide(command, arguments, latest()).map_err(Error::invalid_params);
     let shared = Arc::clone(shared);
     Ok(match command {
-        ASK => Box::new(ask(&shared, params::ask(arguments).map_err(Error::invalid_params)?)),
+        ASK => Box::new(ask(
+            &shared,
+            params::ask(arguments).map_err(Error::invalid_params)?,
+        )),
         PROPOSAL => {
             let given = session()?;
             Box::new(move || proposal(&shared, &given))
@@ -63,7 +66,10 @@ pub(crate) fn ask(
     shared: &Arc<Shared>,
     params: AskParams,
 ) -> impl FnOnce() -> Result<Value> + Send + use<> {
-    let uri = params.text_document.as_ref().map(|document| convert::normalize(&document.uri));
+    let uri = params
+        .text_document
+        .as_ref()
+        .map(|document| convert::normalize(&document.uri));
     let document = uri.as_ref().and_then(|uri| shared.documents.get(uri));
     let shared = Arc::clone(shared);
     move || {
@@ -105,9 +111,16 @@ fn context(
         let secret = WorkspacePath::parse(&path).is_ok_and(|path| path.secret().is_some());
         let selected = start < end && !secret;
         selection = selected.then(|| document.rope.slice(start..end).to_string());
-        range = Some(convert::proposal_range(encoding.to_utf16(&document.rope, given)));
+        range = Some(convert::proposal_range(
+            encoding.to_utf16(&document.rope, given),
+        ));
     }
-    Some(Context { path, range, selection, language: document.map(|document| document.language) })
+    Some(Context {
+        path,
+        range,
+        selection,
+        language: document.map(|document| document.language),
+    })
 }
 
 pub(crate) fn proposal(shared: &Arc<Shared>, params: &SessionParams) -> Result<Value> {
@@ -119,14 +132,19 @@ pub(crate) fn accept(shared: &Arc<Shared>, params: &DecideParams) -> Result<Valu
     let folder = shared.folder_of_session(&params.session)?;
     let selection = selection(&folder, params)?;
     // The task goes on by itself; updates tell how it ends.
-    let (result, _task) = folder.sessions.accept(&params.session, &selection).map_err(error)?;
+    let (result, _task) = folder
+        .sessions
+        .accept(&params.session, &selection)
+        .map_err(error)?;
     json(&result)
 }
 
 pub(crate) fn reject(shared: &Arc<Shared>, params: DecideParams) -> Result<Value> {
     let folder = shared.folder_of_session(&params.session)?;
     let selection = selection(&folder, &params)?;
-    let result = folder.sessions.reject(&params.session, &selection, params.comment);
+    let result = folder
+        .sessions
+        .reject(&params.session, &selection, params.comment);
     json(&result.map_err(error)?)
 }
 
@@ -147,17 +165,35 @@ pub(crate) fn sessions(shared: &Arc<Shared>) -> Result<Value> {
 
 fn selection(folder: &Folder, params: &DecideParams) -> Result<Selection> {
     match params {
-        DecideParams { hunks: Some(hunks), files: None, all: None | Some(false), .. } => {
-            Ok(Selection::Hunks(hunks.clone()))
-        }
-        DecideParams { hunks: None, files: Some(files), all: None | Some(false), .. } => {
+        DecideParams {
+            hunks: Some(hunks),
+            files: None,
+            all: None | Some(false),
+            ..
+        } => Ok(Selection::Hunks(hunks.clone())),
+        DecideParams {
+            hunks: None,
+            files: Some(files),
+            all: None | Some(false),
+            ..
+        } => {
             let path = |file: &String| {
-                folder.names.relative(&convert::normalize(file)).unwrap_or_else(|| file.clone())
+                folder
+                    .names
+                    .relative(&convert::normalize(file))
+                    .unwrap_or_else(|| file.clone())
             };
             Ok(Selection::Files(files.iter().map(path).collect()))
         }
-        DecideParams { hunks: None, files: None, all: Some(true), .. } => Ok(Selection::All),
-        _ => Err(Error::invalid_params("give exactly one of hunks, files, all: true")),
+        DecideParams {
+            hunks: None,
+            files: None,
+            all: Some(true),
+            ..
+        } => Ok(Selection::All),
+        _ => Err(Error::invalid_params(
+            "give exactly one of hunks, files, all: true",
+        )),
     }
 }
 
@@ -167,12 +203,20 @@ pub(crate) fn error(error: SessionError) -> Error {
         SessionError::Store(_) | SessionError::Workspace(_) => ErrorCode::InternalError,
         _ => ErrorCode::InvalidParams,
     };
-    Error { code, message: error.to_string().into(), data: None }
+    Error {
+        code,
+        message: error.to_string().into(),
+        data: None,
+    }
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| {
         let message = format!("cannot write the answer: {error}");
-        Error { code: ErrorCode::InternalError, message: message.into(), data: None }
+        Error {
+            code: ErrorCode::InternalError,
+            message: message.into(),
+            data: None,
+        }
     })
 }

@@ -6,19 +6,35 @@ use tower_lsp::ls_types::{Position, Range, Uri};
 
 /// Our range, in UTF-16, as an LSP range.
 pub(crate) fn range(range: proposal::Range) -> Range {
-    let position = |p: proposal::Position| Position { line: p.line, character: p.character };
-    Range { start: position(range.start), end: position(range.end) }
+    let position = |p: proposal::Position| Position {
+        line: p.line,
+        character: p.character,
+    };
+    Range {
+        start: position(range.start),
+        end: position(range.end),
+    }
 }
 
 /// An LSP range in UTF-16 as ours.
 pub(crate) fn proposal_range(range: Range) -> proposal::Range {
-    let position = |p: Position| proposal::Position { line: p.line, character: p.character };
-    proposal::Range { start: position(range.start), end: position(range.end) }
+    let position = |p: Position| proposal::Position {
+        line: p.line,
+        character: p.character,
+    };
+    proposal::Range {
+        start: position(range.start),
+        end: position(range.end),
+    }
 }
 
 /// The file that a URI names; `None` for other schemes.
 pub(crate) fn file_path(uri: &str) -> Option<PathBuf> {
-    url::Url::parse(uri).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
+    url::Url::parse(uri)
+        .ok()
+        .filter(|url| url.scheme() == "file")?
+        .to_file_path()
+        .ok()
 }
 
 /// The URI of a file, as LSP's type.
@@ -29,8 +45,13 @@ pub(crate) fn uri(text: &str) -> Option<Uri> {
 /// A path below `root`, `/`-separated; `None` when it is elsewhere.
 pub(crate) fn relative(root: &Path, path: &Path) -> Option<String> {
     let below = path.strip_prefix(root).ok()?;
-    let parts: Option<Vec<&str>> = below.components().map(|part| part.as_os_str().to_str()).collect();
-    parts.map(|parts| parts.join("/")).filter(|path| !path.is_empty())
+    let parts: Option<Vec<&str>> = below
+        .components()
+        .map(|part| part.as_os_str().to_str())
+        .collect();
+    parts
+        .map(|parts| parts.join("/"))
+        .filter(|path| !path.is_empty())
 }
 
 /// One spelling for the many that editors use for a URI (`%3A`, lower-case drive letters).

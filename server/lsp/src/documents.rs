@@ -56,7 +56,10 @@ pub(crate) struct NotOpen;
 
 impl Documents {
     pub(crate) fn new() -> Documents {
-        Documents { open: DashMap::new(), encoding: OnceLock::new() }
+        Documents {
+            open: DashMap::new(),
+            encoding: OnceLock::new(),
+        }
     }
 
     /// Fixed once, by `initialize`.
@@ -122,7 +125,11 @@ impl Documents {
     pub(crate) fn get(&self, uri: &str) -> Option<Snapshot> {
         let document = self.open.get(uri)?;
         Some(Snapshot {
-            text: Arc::clone(document.text.get_or_init(|| Arc::from(document.rope.to_string()))),
+            text: Arc::clone(
+                document
+                    .text
+                    .get_or_init(|| Arc::from(document.rope.to_string())),
+            ),
             rope: document.rope.clone(),
             version: document.version,
             language: document.language.clone(),
@@ -145,7 +152,9 @@ impl Documents {
 
     /// Finds out whether a document that was just opened differs from its file. Reads the file.
     pub(crate) fn settle(&self, uri: &str, path: &Path) {
-        let Some(text) = self.get(uri).map(|snapshot| snapshot.text) else { return };
+        let Some(text) = self.get(uri).map(|snapshot| snapshot.text) else {
+            return;
+        };
         let same = std::fs::read(path).is_ok_and(|bytes| {
             let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
             bytes == text.strip_prefix('\u{feff}').unwrap_or(&text).as_bytes()
@@ -162,7 +171,9 @@ impl Documents {
     pub(crate) fn expect(&self, uri: &str, text: Arc<str>) -> Option<watch::Receiver<bool>> {
         let mut document = self.open.get_mut(uri)?;
         let (seen, receiver) = watch::channel(false);
-        document.expected.retain(|expected| !expected.seen.is_closed());
+        document
+            .expected
+            .retain(|expected| !expected.seen.is_closed());
         document.expected.push(Expected { text, seen });
         document.meet_expectations();
         Some(receiver)
@@ -187,7 +198,8 @@ impl Document {
         let rope = &self.rope;
         self.expected.retain(|expected| {
             // Editors keep a missing or added newline at the end to themselves.
-            let met = rope.len_bytes().abs_diff(expected.text.len()) == 0 && *rope == *expected.text;
+            let met =
+                rope.len_bytes().abs_diff(expected.text.len()) == 0 && *rope == *expected.text;
             if met {
                 let _ = expected.seen.send(true);
             }
@@ -269,7 +281,9 @@ mod tests {
             range_length: None,
             text: text.into(),
         };
-        documents.changed("u", 2, &[full("two\n"), full("three\n")]).unwrap();
+        documents
+            .changed("u", 2, &[full("two\n"), full("three\n")])
+            .unwrap();
         assert!(*seen.borrow());
         assert!(!*other.borrow());
         assert_eq!(documents.changed("nope", 2, &[]), Err(NotOpen));

@@ -30,7 +30,10 @@ pub(crate) struct FolderNames {
 impl FolderNames {
     pub(crate) fn new(given: &Path) -> FolderNames {
         let real = given.canonicalize().unwrap_or_else(|_| given.to_path_buf());
-        FolderNames { given: given.to_path_buf(), real }
+        FolderNames {
+            given: given.to_path_buf(),
+            real,
+        }
     }
 
     /// As the editor spells it.
@@ -57,13 +60,18 @@ impl FolderNames {
             return given;
         }
         let real = uri_below(&self.real, path);
-        if documents.is_open(&real) { real } else { given }
+        if documents.is_open(&real) {
+            real
+        } else {
+            given
+        }
     }
 }
 
 fn uri_below(root: &Path, path: &str) -> String {
     let file = root.join(path);
-    url::Url::from_file_path(&file).map_or_else(|()| file.display().to_string(), |url| url.to_string())
+    url::Url::from_file_path(&file)
+        .map_or_else(|()| file.display().to_string(), |url| url.to_string())
 }
 
 impl Folder {
@@ -74,7 +82,10 @@ impl Folder {
         names: Arc<FolderNames>,
     ) -> Result<Arc<Folder>, SessionError> {
         let documents = Arc::clone(&shared.documents);
-        let buffers = FolderBuffers { names: Arc::clone(&names), documents: Arc::clone(&documents) };
+        let buffers = FolderBuffers {
+            names: Arc::clone(&names),
+            documents: Arc::clone(&documents),
+        };
         let applier = EditorApplier {
             client: shared.client.clone(),
             documents,
@@ -111,12 +122,18 @@ impl Buffers for FolderBuffers {
     fn get(&self, path: &WorkspacePath) -> Option<Buffer> {
         let uri = self.names.open_uri(&self.documents, path.as_str());
         let snapshot = self.documents.get(&uri)?;
-        Some(Buffer { text: snapshot.text, version: snapshot.version, dirty: snapshot.unsaved })
+        Some(Buffer {
+            text: snapshot.text,
+            version: snapshot.version,
+            dirty: snapshot.unsaved,
+        })
     }
 
     fn open_paths(&self) -> Vec<WorkspacePath> {
         let uris = self.documents.uris();
         let paths = uris.iter().filter_map(|uri| self.names.relative(uri));
-        paths.filter_map(|path| WorkspacePath::parse(&path).ok()).collect()
+        paths
+            .filter_map(|path| WorkspacePath::parse(&path).ok())
+            .collect()
     }
 }

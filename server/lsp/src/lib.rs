@@ -15,5 +15,6 @@ mod params;
 mod positions;
 mod review;
 mod server;
+mod transport;
 
 pub use server::{Connector, serve};

@@ -70,7 +70,9 @@ pub(crate) fn follow_documents(shared: &Arc<Shared>) {
 
 /// The session whose turn a progress token belongs to.
 pub(crate) fn session_of(token: &ProgressToken) -> Option<String> {
-    let NumberOrString::String(token) = token else { return None };
+    let NumberOrString::String(token) = token else {
+        return None;
+    };
     let mut parts = token.strip_prefix("boxagnts/")?.split('/');
     parts.next().map(str::to_owned)
 }
@@ -94,7 +96,10 @@ impl Observer {
     async fn run(mut self, mut updates: UnboundedReceiver<Update>) {
         while let Some(update) = updates.recv().await {
             let Update { session, event, .. } = update.clone();
-            self.shared.client.send_notification::<UpdateNotification>(update).await;
+            self.shared
+                .client
+                .send_notification::<UpdateNotification>(update)
+                .await;
             self.on(session, event).await;
         }
     }
@@ -105,8 +110,16 @@ impl Observer {
                 // Before its first hunk comes: only known sessions are shown.
                 self.shared.remember(&session, &self.folder);
                 let can = self.shared.can();
-                let doing = can.progress.then(|| progress(&self.shared, &session, turn, &prompt));
-                self.turns.insert(session, Running { doing, said: String::new() });
+                let doing = can
+                    .progress
+                    .then(|| progress(&self.shared, &session, turn, &prompt));
+                self.turns.insert(
+                    session,
+                    Running {
+                        doing,
+                        said: String::new(),
+                    },
+                );
             }
             SessionEvent::ModelCalled { .. } => {
                 if let Some(running) = self.turns.get_mut(&session) {
@@ -123,14 +136,22 @@ impl Observer {
             }
             SessionEvent::ModelRetry { reason, .. } => self.doing(&session, &reason),
             SessionEvent::ToolStarted { call, .. } => {
-                let object = ["path", "pattern", "from"].iter().find_map(|key| call.input.get(key));
-                let object = object.and_then(|object| object.as_str()).unwrap_or_default();
+                let object = ["path", "pattern", "from"]
+                    .iter()
+                    .find_map(|key| call.input.get(key));
+                let object = object
+                    .and_then(|object| object.as_str())
+                    .unwrap_or_default();
                 self.doing(&session, format!("{} {object}", call.name).trim_end());
             }
             SessionEvent::ProposalChanged { .. } => self.show_hunks().await,
             SessionEvent::Decided { hunks, .. } => self.warn(&hunks).await,
             SessionEvent::TurnEnded { outcome, .. } => {
-                let said = self.turns.remove(&session).map(|turn| turn.said).unwrap_or_default();
+                let said = self
+                    .turns
+                    .remove(&session)
+                    .map(|turn| turn.said)
+                    .unwrap_or_default();
                 self.ended(session, outcome, said);
             }
             SessionEvent::ModelAnswered { .. } | SessionEvent::ToolFinished { .. } => {}
@@ -159,10 +180,16 @@ impl Observer {
         if self.shared.can().review {
             return;
         }
-        for hunk in hunks.iter().filter(|hunk| hunk.state != HunkState::Accepted) {
+        for hunk in hunks
+            .iter()
+            .filter(|hunk| hunk.state != HunkState::Accepted)
+        {
             if let Some(reason) = &hunk.reason {
                 let message = format!("BoxAgnts: {} was not applied: {reason}", hunk.id);
-                self.shared.client.show_message(MessageType::WARNING, message).await;
+                self.shared
+                    .client
+                    .show_message(MessageType::WARNING, message)
+                    .await;
             }
         }
     }
@@ -173,7 +200,15 @@ impl Observer {
         }
         let (shared, folder) = (Arc::clone(&self.shared), Arc::clone(&self.folder));
         // The user may take any time to answer.
-        tokio::spawn(review::after_turn(shared, folder, Ended { session, outcome, said }));
+        tokio::spawn(review::after_turn(
+            shared,
+            folder,
+            Ended {
+                session,
+                outcome,
+                said,
+            },
+        ));
     }
 }
 
@@ -191,12 +226,25 @@ fn progress(shared: &Shared, session: &str, turn: u64, prompt: &str) -> watch::S
     let (sender, mut doing) = watch::channel(String::new());
     let client = shared.client.clone();
     let token = NumberOrString::String(format!("boxagnts/{session}/{turn}"));
-    let title: String = prompt.lines().next().unwrap_or_default().chars().take(60).collect();
+    let title: String = prompt
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(60)
+        .collect();
     tokio::spawn(async move {
-        if client.create_work_done_progress(token.clone()).await.is_err() {
+        if client
+            .create_work_done_progress(token.clone())
+            .await
+            .is_err()
+        {
             return;
         }
-        let shown = client.progress(token, "BoxAgnts").with_message(title).with_cancel_button();
+        let shown = client
+            .progress(token, "BoxAgnts")
+            .with_message(title)
+            .with_cancel_button();
         let shown = shown.begin().await;
         while doing.changed().await.is_ok() {
             let message = doing.borrow_and_update().clone();
@@ -218,14 +266,22 @@ async fn mark(shared: &Arc<Shared>, folder: &Arc<Folder>) {
         }
         found
     };
-    let Ok(found) = tokio::task::spawn_blocking(look).await else { return };
+    let Ok(found) = tokio::task::spawn_blocking(look).await else {
+        return;
+    };
     let now: BTreeSet<String> = found.keys().cloned().collect();
     for uri in marked.difference(&now).filter_map(|uri| convert::uri(uri)) {
-        shared.client.publish_diagnostics(uri, Vec::new(), None).await;
+        shared
+            .client
+            .publish_diagnostics(uri, Vec::new(), None)
+            .await;
     }
     for (uri, diagnostics) in found {
         if let Some(uri) = convert::uri(&uri) {
-            shared.client.publish_diagnostics(uri, diagnostics, None).await;
+            shared
+                .client
+                .publish_diagnostics(uri, diagnostics, None)
+                .await;
         }
     }
     *marked = now;

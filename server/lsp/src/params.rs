@@ -14,7 +14,12 @@ pub(crate) fn ask(arguments: &[Value]) -> Result<AskParams, String> {
     if prompt.trim().is_empty() {
         return Err("boxagnts.ask needs {\"prompt\": …}".to_owned());
     }
-    Ok(AskParams { prompt, text_document: None, range: None, session: None })
+    Ok(AskParams {
+        prompt,
+        text_document: None,
+        range: None,
+        session: None,
+    })
 }
 
 /// Parameters of commands about one session: an object, or the session. `latest` stands in when
@@ -31,7 +36,9 @@ pub(crate) fn session(
         [] => latest
             .map(|session| SessionParams { session })
             .ok_or_else(|| "there is no session yet; ask first".to_owned()),
-        [session] => Ok(SessionParams { session: session.clone() }),
+        [session] => Ok(SessionParams {
+            session: session.clone(),
+        }),
         _ => Err(format!("{command} needs {{\"session\": …}}")),
     }
 }
@@ -43,15 +50,23 @@ pub(crate) fn decide(
     latest: Option<String>,
 ) -> Result<DecideParams, String> {
     if let Some(params) = object::<DecideParams>(command, arguments)? {
-        let given = [params.hunks.is_some(), params.files.is_some(), params.all == Some(true)];
+        let given = [
+            params.hunks.is_some(),
+            params.files.is_some(),
+            params.all == Some(true),
+        ];
         if given.iter().filter(|given| **given).count() != 1 {
-            return Err(format!("{command} needs exactly one of hunks, files, all: true"));
+            return Err(format!(
+                "{command} needs exactly one of hunks, files, all: true"
+            ));
         }
         return Ok(params);
     }
     let hunks = words(arguments)?;
     if hunks.is_empty() {
-        return Err(format!("{command} needs {{\"session\": …, \"hunks\": […]}}, or `all`"));
+        return Err(format!(
+            "{command} needs {{\"session\": …, \"hunks\": […]}}, or `all`"
+        ));
     }
     let session = latest.ok_or_else(|| "there is no session yet; ask first".to_owned())?;
     let all = hunks == ["all"];
@@ -66,7 +81,9 @@ pub(crate) fn decide(
 
 /// The parameters, when one object is given, by itself or as JSON in a string.
 fn object<T: DeserializeOwned>(command: &str, arguments: &[Value]) -> Result<Option<T>, String> {
-    let [argument] = arguments else { return Ok(None) };
+    let [argument] = arguments else {
+        return Ok(None);
+    };
     let value = match argument {
         Value::Object(_) => argument.clone(),
         Value::String(text) if text.trim_start().starts_with('{') => {
@@ -74,7 +91,9 @@ fn object<T: DeserializeOwned>(command: &str, arguments: &[Value]) -> Result<Opt
         }
         _ => return Ok(None),
     };
-    serde_json::from_value(value).map(Some).map_err(|error| format!("{command}: {error}"))
+    serde_json::from_value(value)
+        .map(Some)
+        .map_err(|error| format!("{command}: {error}"))
 }
 
 fn words(arguments: &[Value]) -> Result<Vec<String>, String> {
@@ -108,21 +127,39 @@ mod tests {
 
     #[test]
     fn arguments_come_in_many_shapes() {
-        check(json!([{"session": "a", "all": true}]), Ok(r#"{"session":"a","all":true}"#));
-        check(json!(["{\"session\":\"a\",\"hunks\":[\"h1\"]}"]), Ok(r#"{"session":"a","hunks":["h1"]}"#));
+        check(
+            json!([{"session": "a", "all": true}]),
+            Ok(r#"{"session":"a","all":true}"#),
+        );
+        check(
+            json!(["{\"session\":\"a\",\"hunks\":[\"h1\"]}"]),
+            Ok(r#"{"session":"a","hunks":["h1"]}"#),
+        );
         check(json!(["all"]), Ok(r#"{"session":"s","all":true}"#));
-        check(json!(["h1", "h2"]), Ok(r#"{"session":"s","hunks":["h1","h2"]}"#));
+        check(
+            json!(["h1", "h2"]),
+            Ok(r#"{"session":"s","hunks":["h1","h2"]}"#),
+        );
         check(json!([]), Err("needs"));
         check(json!([{"session": "a"}]), Err("exactly one of"));
-        check(json!([{"session": "a", "all": true, "hunks": []}]), Err("exactly one of"));
-        check(json!([{"session": "a", "hunk": "h1"}]), Err("unknown field"));
+        check(
+            json!([{"session": "a", "all": true, "hunks": []}]),
+            Err("exactly one of"),
+        );
+        check(
+            json!([{"session": "a", "hunk": "h1"}]),
+            Err("unknown field"),
+        );
         check(json!([true]), Err("give one object"));
         check(json!(["{"]), Err("boxagnts.accept"));
     }
 
     #[test]
     fn a_prompt_may_be_typed() {
-        assert_eq!(ask(&[json!("rename a"), json!("to b")]).unwrap().prompt, "rename a to b");
+        assert_eq!(
+            ask(&[json!("rename a"), json!("to b")]).unwrap().prompt,
+            "rename a to b"
+        );
         assert!(ask(&[]).is_err());
         assert!(ask(&[json!({"promt": "x"})]).unwrap_err().contains("promt"));
         let latest = session("boxagnts.cancel", &[], Some("s".into())).unwrap();

@@ -21,7 +21,11 @@ impl Encoding {
             "utf-32" => Some(Encoding::Utf32),
             _ => None,
         };
-        offered.unwrap_or_default().iter().find_map(known).unwrap_or(Encoding::Utf16)
+        offered
+            .unwrap_or_default()
+            .iter()
+            .find_map(known)
+            .unwrap_or(Encoding::Utf16)
     }
 
     pub(crate) fn kind(self) -> PositionEncodingKind {
@@ -69,13 +73,19 @@ impl Encoding {
             let at = Encoding::Utf16.char_at(rope, position);
             self.position(rope, at)
         };
-        Range { start: convert(range.start), end: convert(range.end) }
+        Range {
+            start: convert(range.start),
+            end: convert(range.end),
+        }
     }
 
     /// A range in this encoding, in UTF-16.
     pub(crate) fn to_utf16(self, rope: &Rope, range: Range) -> Range {
         let convert = |position| Encoding::Utf16.position(rope, self.char_at(rope, position));
-        Range { start: convert(range.start), end: convert(range.end) }
+        Range {
+            start: convert(range.start),
+            end: convert(range.end),
+        }
     }
 
     fn position(self, rope: &Rope, at: usize) -> Position {
@@ -89,7 +99,10 @@ impl Encoding {
             Encoding::Utf32 => before.len_chars(),
         };
         let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Position { line: small(line), character: small(character) }
+        Position {
+            line: small(line),
+            character: small(character),
+        }
     }
 }
 
@@ -117,8 +130,14 @@ mod tests {
     fn ranges_go_between_encodings() {
         let rope = Rope::from_str("x\nä😀y");
         let range = |from, to| Range {
-            start: Position { line: 1, character: from },
-            end: Position { line: 1, character: to },
+            start: Position {
+                line: 1,
+                character: from,
+            },
+            end: Position {
+                line: 1,
+                character: to,
+            },
         };
         assert_eq!(Encoding::Utf8.from_utf16(&rope, range(1, 3)), range(2, 6));
         assert_eq!(Encoding::Utf8.to_utf16(&rope, range(2, 6)), range(1, 3));

@@ -33,7 +33,11 @@ pub(crate) struct Ended {
 
 /// Tells how a turn ended, and asks what to do with its proposal.
 pub(crate) async fn after_turn(shared: Arc<Shared>, folder: Arc<Folder>, ended: Ended) {
-    let Ended { session, outcome, said } = ended;
+    let Ended {
+        session,
+        outcome,
+        said,
+    } = ended;
     let client = &shared.client;
     match &outcome {
         TurnOutcome::Done | TurnOutcome::Cancelled => {}
@@ -45,10 +49,14 @@ pub(crate) async fn after_turn(shared: Arc<Shared>, folder: Arc<Folder>, ended: 
             client.show_message(MessageType::WARNING, message).await;
         }
         TurnOutcome::Failed { message } => {
-            client.show_message(MessageType::ERROR, format!("BoxAgnts: {message}")).await;
+            client
+                .show_message(MessageType::ERROR, format!("BoxAgnts: {message}"))
+                .await;
         }
     }
-    let Some(proposal) = proposal(&folder, &session).await else { return };
+    let Some(proposal) = proposal(&folder, &session).await else {
+        return;
+    };
     let waiting = ids(&proposal);
     let said: String = said.trim().chars().take(MAX_SAID).collect();
     if waiting.is_empty() {
@@ -57,14 +65,21 @@ pub(crate) async fn after_turn(shared: Arc<Shared>, folder: Arc<Folder>, ended: 
         }
         return;
     }
-    let files = proposal.files.iter().filter(|file| file.hunks.iter().any(waits)).count();
+    let files = proposal
+        .files
+        .iter()
+        .filter(|file| file.hunks.iter().any(waits))
+        .count();
     let gap = if said.is_empty() { "" } else { "\n" };
     let question = format!(
         "BoxAgnts proposes {} in {}.{gap}{said}",
         plural(waiting.len(), "hunk"),
         plural(files, "file")
     );
-    match ask(&shared, question, &[REVIEW, ACCEPT_ALL, REJECT_ALL]).await.as_deref() {
+    match ask(&shared, question, &[REVIEW, ACCEPT_ALL, REJECT_ALL])
+        .await
+        .as_deref()
+    {
         Some(REVIEW) => one_by_one(&shared, &folder, &session, waiting).await,
         Some(ACCEPT_ALL) => accept(&shared, &folder, &session, &waiting).await,
         Some(REJECT_ALL) => reject(&shared, &folder, &session, &waiting).await,
@@ -77,9 +92,14 @@ pub(crate) async fn after_turn(shared: Arc<Shared>, folder: Arc<Folder>, ended: 
 async fn one_by_one(shared: &Arc<Shared>, folder: &Arc<Folder>, session: &str, ids: Vec<String>) {
     let count = ids.len();
     for (index, id) in ids.iter().enumerate() {
-        let Some(proposal) = proposal(folder, session).await else { return };
+        let Some(proposal) = proposal(folder, session).await else {
+            return;
+        };
         let found = proposal.files.iter().find_map(|file| {
-            let hunk = file.hunks.iter().find(|hunk| hunk.id == *id && waits(hunk))?;
+            let hunk = file
+                .hunks
+                .iter()
+                .find(|hunk| hunk.id == *id && waits(hunk))?;
             Some((file, hunk))
         });
         let Some((file, hunk)) = found else { continue };
@@ -96,7 +116,10 @@ async fn one_by_one(shared: &Arc<Shared>, folder: &Arc<Folder>, session: &str, i
             summary(hunk, QUESTION_LINES)
         );
         let rest = &ids[index..];
-        match ask(shared, question, &[ACCEPT, REJECT, LATER, ACCEPT_ALL, STOP]).await.as_deref() {
+        match ask(shared, question, &[ACCEPT, REJECT, LATER, ACCEPT_ALL, STOP])
+            .await
+            .as_deref()
+        {
             Some(ACCEPT) => accept(shared, folder, session, &rest[..1]).await,
             Some(REJECT) => reject(shared, folder, session, &rest[..1]).await,
             Some(LATER) => {}
@@ -111,7 +134,9 @@ async fn show(shared: &Shared, file: &FileProposal, hunk: &Hunk) {
     if !shared.can().show_document || !exists {
         return;
     }
-    let Some(uri) = convert::uri(&file.uri) else { return };
+    let Some(uri) = convert::uri(&file.uri) else {
+        return;
+    };
     // Hunks begin at line starts, where all encodings agree.
     let start = convert::range(hunk.range).start;
     let shown = shared.client.show_document(ShowDocumentParams {
@@ -132,7 +157,9 @@ async fn ask(shared: &Shared, question: String, actions: &[&str]) -> Option<Stri
         properties: Default::default(),
     };
     let actions = actions.iter().map(action).collect();
-    let answer = shared.client.show_message_request(MessageType::INFO, question, Some(actions));
+    let answer = shared
+        .client
+        .show_message_request(MessageType::INFO, question, Some(actions));
     match answer.await {
         Ok(answer) => answer.map(|answer| answer.title),
         Err(error) => {
@@ -144,35 +171,60 @@ async fn ask(shared: &Shared, question: String, actions: &[&str]) -> Option<Stri
 
 async fn accept(shared: &Shared, folder: &Arc<Folder>, session: &str, ids: &[String]) {
     let (here, name) = (Arc::clone(folder), session.to_owned());
-    let Some(selection) = still_waiting(folder, session, ids).await else { return };
-    let accepted = blocking(move || here.sessions.accept(&name, &selection).map_err(commands::error));
+    let Some(selection) = still_waiting(folder, session, ids).await else {
+        return;
+    };
+    let accepted = blocking(move || {
+        here.sessions
+            .accept(&name, &selection)
+            .map_err(commands::error)
+    });
     match accepted.await {
         // What was not applied is told by the update that the decision brings.
         Ok((_, task)) => drop(task.await),
-        Err(error) => shared.client.show_message(MessageType::ERROR, error.message).await,
+        Err(error) => {
+            shared
+                .client
+                .show_message(MessageType::ERROR, error.message)
+                .await
+        }
     }
 }
 
 async fn reject(shared: &Shared, folder: &Arc<Folder>, session: &str, ids: &[String]) {
     let (here, name) = (Arc::clone(folder), session.to_owned());
-    let Some(selection) = still_waiting(folder, session, ids).await else { return };
-    let rejected =
-        blocking(move || here.sessions.reject(&name, &selection, None).map_err(commands::error));
+    let Some(selection) = still_waiting(folder, session, ids).await else {
+        return;
+    };
+    let rejected = blocking(move || {
+        here.sessions
+            .reject(&name, &selection, None)
+            .map_err(commands::error)
+    });
     if let Err(error) = rejected.await {
-        shared.client.show_message(MessageType::ERROR, error.message).await;
+        shared
+            .client
+            .show_message(MessageType::ERROR, error.message)
+            .await;
     }
 }
 
 /// An answer covers what the question showed, and of that what nobody has decided since.
 async fn still_waiting(folder: &Arc<Folder>, session: &str, asked: &[String]) -> Option<Selection> {
     let now: HashSet<String> = ids(&proposal(folder, session).await?).into_iter().collect();
-    let waiting: Vec<String> = asked.iter().filter(|id| now.contains(*id)).cloned().collect();
+    let waiting: Vec<String> = asked
+        .iter()
+        .filter(|id| now.contains(*id))
+        .cloned()
+        .collect();
     (!waiting.is_empty()).then_some(Selection::Hunks(waiting))
 }
 
 async fn proposal(folder: &Arc<Folder>, session: &str) -> Option<Proposal> {
     let (here, name) = (Arc::clone(folder), session.to_owned());
-    blocking(move || here.proposal(&name).map_err(commands::error)).await.ok()
+    blocking(move || here.proposal(&name).map_err(commands::error))
+        .await
+        .ok()
 }
 
 fn waits(hunk: &Hunk) -> bool {
@@ -181,7 +233,10 @@ fn waits(hunk: &Hunk) -> bool {
 
 fn ids(proposal: &Proposal) -> Vec<String> {
     let hunks = proposal.files.iter().flat_map(|file| &file.hunks);
-    hunks.filter(|hunk| waits(hunk)).map(|hunk| hunk.id.clone()).collect()
+    hunks
+        .filter(|hunk| waits(hunk))
+        .map(|hunk| hunk.id.clone())
+        .collect()
 }
 
 /// A hunk as removed and added lines, or its note, in at most `most` lines.
@@ -208,7 +263,10 @@ mod tests {
     use boxagnts_protocol::proposal::{Position, Range};
 
     fn check(note: Option<&str>, old: &str, new: &str, expect: &str) {
-        let start = Position { line: 0, character: 0 };
+        let start = Position {
+            line: 0,
+            character: 0,
+        };
         let hunk = Hunk {
             id: "h1".into(),
             state: HunkState::Pending,

@@ -8,6 +8,7 @@ use crate::documents::Documents;
 use crate::folder::{Folder, FolderNames};
 use crate::observer;
 use crate::positions::Encoding;
+use crate::transport;
 use boxagnts_protocol::commands::{AskParams, DecideParams, SessionParams};
 use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;
@@ -20,17 +21,17 @@ use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::ls_types::*;
 use tower_lsp::{Client, LanguageServer, LspService};
 
-/// Handlers that may be under way at the same time. Those that do real work wait for a blocking
-/// thread; with the library's default of four, four of them would hold up the document sync.
-const CONCURRENCY: usize = 64;
-
 /// Gives a workspace folder what its sessions need. The command line provides it.
 pub trait Connector: Send + Sync {
     /// The environment for `root` with the editor's `settings` (`null` when it sends none).
     ///
     /// # Errors
     /// For the user: which setting, file or folder is wrong and what to do.
-    fn connect(&self, root: &Path, settings: &Value) -> std::result::Result<Arc<Environment>, String>;
+    fn connect(
+        &self,
+        root: &Path,
+        settings: &Value,
+    ) -> std::result::Result<Arc<Environment>, String>;
 }
 
 /// Serves one client until it says `exit` or closes the input.
@@ -39,19 +40,18 @@ where
     I: AsyncRead + Unpin,
     O: AsyncWrite,
 {
-    let (service, socket) = LspService::build(|client| Server { shared: Shared::new(client, connector) })
-        .custom_method("boxagnts/ask", Server::ask)
-        .custom_method("boxagnts/proposal", Server::proposal)
-        .custom_method("boxagnts/accept", Server::accept)
-        .custom_method("boxagnts/reject", Server::reject)
-        .custom_method("boxagnts/cancel", Server::cancel)
-        .custom_method("boxagnts/sessions", Server::sessions)
-        .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
-        .finish();
-    tower_lsp::Server::new(input, output, socket)
-        .concurrency_level(CONCURRENCY)
-        .serve(service)
-        .await;
+    let (service, socket) = LspService::build(|client| Server {
+        shared: Shared::new(client, connector),
+    })
+    .custom_method("boxagnts/ask", Server::ask)
+    .custom_method("boxagnts/proposal", Server::proposal)
+    .custom_method("boxagnts/accept", Server::accept)
+    .custom_method("boxagnts/reject", Server::reject)
+    .custom_method("boxagnts/cancel", Server::cancel)
+    .custom_method("boxagnts/sessions", Server::sessions)
+    .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
+    .finish();
+    transport::serve(input, output, service, socket).await;
 }
 
 struct Server {
@@ -107,7 +107,10 @@ impl Shared {
         let names = Arc::new(FolderNames::new(root));
         let mut folders = lock(&self.folders);
         if folders.iter().all(|slot| slot.names.given() != root) {
-            folders.push(Arc::new(Slot { names, folder: Mutex::default() }));
+            folders.push(Arc::new(Slot {
+                names,
+                folder: Mutex::default(),
+            }));
         }
     }
 
@@ -130,7 +133,8 @@ impl Shared {
             .connector
             .connect(slot.names.given(), &settings)
             .map_err(|reason| failure(ErrorCode::InternalError, reason))?;
-        let folder = Folder::open(self, environment, Arc::clone(&slot.names)).map_err(commands::error)?;
+        let folder =
+            Folder::open(self, environment, Arc::clone(&slot.names)).map_err(commands::error)?;
         observer::watch(self, &folder);
         *connected = Some(Arc::clone(&folder));
         Ok(folder)
@@ -151,7 +155,10 @@ impl Shared {
 
     /// The folders that sessions have been opened in; connects none.
     pub(crate) fn known_folders(&self) -> Vec<Arc<Folder>> {
-        self.slots().iter().filter_map(|slot| lock(&slot.folder).clone()).collect()
+        self.slots()
+            .iter()
+            .filter_map(|slot| lock(&slot.folder).clone())
+            .collect()
     }
 
     /// The first workspace folder.
@@ -166,7 +173,11 @@ impl Shared {
     /// The innermost folder that has the document, else the first one.
     pub(crate) fn folder_of_document(self: &Arc<Self>, uri: &str) -> Result<Arc<Folder>> {
         let holds = |slot: &Arc<Slot>| Some((slot.names.relative(uri)?.len(), Arc::clone(slot)));
-        let innermost = self.slots().iter().filter_map(holds).min_by_key(|(below, _)| *below);
+        let innermost = self
+            .slots()
+            .iter()
+            .filter_map(holds)
+            .min_by_key(|(below, _)| *below);
         match innermost {
             Some((_, slot)) => self.connect(&slot),
             None => self.first_folder(),
@@ -214,7 +225,11 @@ impl Shared {
 }
 
 fn failure(code: ErrorCode, message: impl Into<String>) -> Error {
-    Error { code, message: message.into().into(), data: None }
+    Error {
+        code,
+        message: message.into().into(),
+        data: None,
+    }
 }
 
 /// Runs what may take time where it holds up nobody.
@@ -226,17 +241,33 @@ where
     let ended = tokio::task::spawn_blocking(work).await;
     ended.unwrap_or_else(|error| {
         tracing::error!(%error, "a handler panicked");
-        Err(failure(ErrorCode::InternalError, "an internal error; the log has the details"))
+        Err(failure(
+            ErrorCode::InternalError,
+            "an internal error; the log has the details",
+        ))
     })
 }
 
 #[allow(deprecated)]
 fn roots(params: &InitializeParams) -> Vec<PathBuf> {
-    if let Some(folders) = params.workspace_folders.as_ref().filter(|folders| !folders.is_empty()) {
-        return folders.iter().filter_map(|folder| convert::file_path(folder.uri.as_str())).collect();
+    if let Some(folders) = params
+        .workspace_folders
+        .as_ref()
+        .filter(|folders| !folders.is_empty())
+    {
+        return folders
+            .iter()
+            .filter_map(|folder| convert::file_path(folder.uri.as_str()))
+            .collect();
     }
-    let by_uri = params.root_uri.as_ref().and_then(|uri| convert::file_path(uri.as_str()));
-    by_uri.or_else(|| params.root_path.as_ref().map(PathBuf::from)).into_iter().collect()
+    let by_uri = params
+        .root_uri
+        .as_ref()
+        .and_then(|uri| convert::file_path(uri.as_str()));
+    by_uri
+        .or_else(|| params.root_path.as_ref().map(PathBuf::from))
+        .into_iter()
+        .collect()
 }
 
 impl LanguageServer for Server {
@@ -250,7 +281,9 @@ impl LanguageServer for Server {
         for root in roots(&params) {
             shared.add_folder(&root);
         }
-        let _ = shared.settings.set(params.initialization_options.unwrap_or_default());
+        let _ = shared
+            .settings
+            .set(params.initialization_options.unwrap_or_default());
         Ok(InitializeResult {
             capabilities: capabilities::server(encoding),
             server_info: Some(ServerInfo {
@@ -288,9 +321,16 @@ impl LanguageServer for Server {
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
-        let TextDocumentItem { uri, language_id, version, text } = params.text_document;
+        let TextDocumentItem {
+            uri,
+            language_id,
+            version,
+            text,
+        } = params.text_document;
         let uri = convert::normalize(uri.as_str());
-        self.shared.documents.opened(uri.clone(), language_id, version, &text);
+        self.shared
+            .documents
+            .opened(uri.clone(), language_id, version, &text);
         self.shared.moved.notify_one();
         if let Some(path) = convert::file_path(&uri) {
             let documents = Arc::clone(&self.shared.documents);
@@ -301,7 +341,12 @@ impl LanguageServer for Server {
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
         let VersionedTextDocumentIdentifier { uri, version } = params.text_document;
         let key = convert::normalize(uri.as_str());
-        if self.shared.documents.changed(&key, version, &params.content_changes).is_err() {
+        if self
+            .shared
+            .documents
+            .changed(&key, version, &params.content_changes)
+            .is_err()
+        {
             tracing::warn!(uri = %key, "a change of a document that is not open");
         }
         self.shared.moved.notify_one();
@@ -314,7 +359,9 @@ impl LanguageServer for Server {
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {
-        self.shared.documents.closed(&convert::normalize(params.text_document.uri.as_str()));
+        self.shared
+            .documents
+            .closed(&convert::normalize(params.text_document.uri.as_str()));
         self.shared.moved.notify_one();
     }
 
@@ -326,8 +373,11 @@ impl LanguageServer for Server {
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
-            let folder = shared.folder_of_document(&convert::normalize(params.text_document.uri.as_str()));
-            Ok(folder.ok().map(|folder| actions::code_actions(&shared, &folder, &params)))
+            let folder =
+                shared.folder_of_document(&convert::normalize(params.text_document.uri.as_str()));
+            Ok(folder
+                .ok()
+                .map(|folder| actions::code_actions(&shared, &folder, &params)))
         })
         .await
     }
@@ -337,7 +387,9 @@ impl LanguageServer for Server {
         let uri = convert::normalize(params.text_document.uri.as_str());
         blocking(move || {
             let folder = shared.folder_of_document(&uri);
-            Ok(folder.ok().map(|folder| actions::code_lenses(&shared, &folder, &uri)))
+            Ok(folder
+                .ok()
+                .map(|folder| actions::code_lenses(&shared, &folder, &uri)))
         })
         .await
     }
@@ -375,9 +427,12 @@ impl Server {
     }
 
     async fn progress_cancel(&self, params: WorkDoneProgressCancelParams) {
-        let Some(session) = observer::session_of(&params.token) else { return };
+        let Some(session) = observer::session_of(&params.token) else {
+            return;
+        };
         let shared = Arc::clone(&self.shared);
-        let cancelled = blocking(move || commands::cancel(&shared, &SessionParams { session })).await;
+        let cancelled =
+            blocking(move || commands::cancel(&shared, &SessionParams { session })).await;
         if let Err(error) = cancelled {
             tracing::warn!(error = %error.message, "cannot cancel");
         }
