@@ -1,1 +1,74 @@
-//! End-to-end tests over the real binary.
+//! Finds and runs the real binary, in a world of its own: for the end-to-end tests and benches.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The binary of this build's profile, built first when it is not up to date.
+///
+/// # Panics
+/// It cannot be built.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "--package", "boxagnts-cli"]);
+        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        let built = build.status().is_ok_and(|status| status.success());
+        assert!(built, "cargo builds the binary");
+        // …/target/debug/deps/it-0123 → …/target/debug/boxagnts
+        let own = std::env::current_exe().unwrap_or_default();
+        let folder = own.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        folder.join(format!("boxagnts{}", std::env::consts::EXE_SUFFIX))
+    })
+}
+
+/// Folders for state, configuration and cache that are no one else's. The compiled tools are
+/// shared by all worlds.
+#[derive(Debug)]
+pub struct World {
+    home: PathBuf,
+}
+
+impl World {
+    /// Everything below `home`.
+    pub fn new(home: &Path) -> World {
+        World { home: home.to_path_buf() }
+    }
+
+    /// The binary with these arguments, without anything of the user's environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command.args(arguments).env_clear();
+        for (name, value) in self.environment() {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// Writes the user's own configuration file.
+    ///
+    /// # Panics
+    /// It cannot be written.
+    pub fn configure(&self, toml: &str) {
+        let folder = self.home.join("config/boxagnts");
+        let written = std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(folder.join("config.toml"), toml));
+        assert!(written.is_ok(), "{written:?}");
+    }
+
+    /// The environment that keeps it in its world.
+    pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        vec![
+            ("HOME", self.home.clone()),
+            ("BOXAGNTS_STATE_DIR", self.home.join("state")),
+            ("BOXAGNTS_CACHE_DIR", std::env::temp_dir().join("boxagnts-tests-cache")),
+            ("XDG_CONFIG_HOME", self.home.join("config")),
+            ("PATH", std::env::var_os("PATH").unwrap_or_default().into()),
+        ]
+    }
+}

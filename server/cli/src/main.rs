@@ -1,1 +1,70 @@
-fn main() {}
+//! The binary `boxagnts`: a face that converts and forwards, and never decides.
+
+mod args;
+mod commands;
+mod exit;
+mod interrupt;
+mod log;
+mod render;
+mod settings;
+mod setup;
+mod terminal;
+mod turn;
+
+use args::{Cli, Command};
+use clap::Parser;
+use exit::{Exit, Failure};
+use std::panic::AssertUnwindSafe;
+use tokio::runtime::Builder;
+
+fn main() {
+    let cli = Cli::parse();
+    log::init(cli.verbose);
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| dispatch(cli.command)));
+    let exit = match ended {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(failure)) => {
+            terminal::complain(&failure.message);
+            failure.exit
+        }
+        Err(_) => {
+            let log = log::folder().map(|folder| folder.display().to_string());
+            terminal::complain(&format!(
+                "an internal error stopped boxagnts; please report it with the log in {}",
+                log.unwrap_or_default()
+            ));
+            Exit::Failed
+        }
+    };
+    // Not by returning: a thread that still waits for input, or compiles, must not hold up the end.
+    std::process::exit(exit.code());
+}
+
+fn dispatch(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Lsp(args) => block_on(4, args.run()),
+        Command::Run(args) => block_on(2, args.run()),
+        Command::Demo(args) => block_on(2, args.run()),
+        Command::Tool(command) => block_on(2, command.run()),
+        Command::Session(command) => command.run(),
+        Command::Config(command) => command.run(),
+        Command::Doctor(args) => block_on(2, args.run()),
+    }
+}
+
+/// Tools run on the blocking pool. Two workers are enough for one turn, with one free for signals
+/// while the other waits for the disk; a language server serves several requests at a time.
+fn block_on(
+    workers: usize,
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;
+    let ended = runtime.block_on(command);
+    // A thread of the pool may wait for input that never comes.
+    runtime.shutdown_background();
+    ended
+}

@@ -2,8 +2,9 @@
 
 use crate::http::{Authorization, Call, Endpoint};
 use crate::sse::{Decoder, Failure};
-use crate::{Delta, DeltaStream, Provider, Request};
+use crate::{Delta, DeltaStream, ModelError, Provider, Request};
 use boxagnts_protocol::conversation::{Content, Price, Role, StopReason, TokenUsage};
+use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -29,13 +30,17 @@ impl Provider for Anthropic {
         self.max_output_tokens
     }
 
+    fn check_key(&self) -> BoxFuture<'_, Result<(), ModelError>> {
+        Box::pin(self.endpoint.check_key())
+    }
+
     fn stream(&self, request: Request) -> DeltaStream {
         self.endpoint.stream(Call {
             path: "/v1/messages",
             authorization: Authorization::Header("x-api-key"),
             headers: &[("anthropic-version", "2023-06-01")],
             body: body(&self.model, &request),
-            decoder: || Box::new(Messages::default()),
+            decoder,
         })
     }
 }
@@ -44,9 +49,15 @@ fn body(model: &str, request: &Request) -> Vec<u8> {
     let mut messages: Vec<Value> = Vec::new();
     for message in request.messages.iter() {
         // Results stand before text, as the API demands.
-        let (results, others): (Vec<&Content>, Vec<&Content>) =
-            message.content.iter().partition(|content| matches!(content, Content::ToolResult(_)));
-        let blocks: Vec<Value> = results.into_iter().chain(others).filter_map(block).collect();
+        let (results, others): (Vec<&Content>, Vec<&Content>) = message
+            .content
+            .iter()
+            .partition(|content| matches!(content, Content::ToolResult(_)));
+        let blocks: Vec<Value> = results
+            .into_iter()
+            .chain(others)
+            .filter_map(block)
+            .collect();
         if blocks.is_empty() {
             continue;
         }
@@ -59,7 +70,9 @@ fn body(model: &str, request: &Request) -> Vec<u8> {
     // The provider keeps what comes before these marks: the next request of the turn reads it from
     // there for a tenth of the price.
     let mark = json!({"type": "ephemeral"});
-    let last = messages.last_mut().and_then(|message| message["content"].as_array_mut());
+    let last = messages
+        .last_mut()
+        .and_then(|message| message["content"].as_array_mut());
     if let Some(block) = last.and_then(|blocks| blocks.last_mut()) {
         block["cache_control"] = mark.clone();
     }
@@ -90,28 +103,57 @@ fn block(content: &Content) -> Option<Value> {
         Content::Text { text } => Some(json!({"type": "text", "text": text})),
         Content::ToolCall(call) => {
             // Only objects are taken; what the model really sent was answered with an error.
-            let input = if call.input.is_object() { call.input.clone() } else { json!({}) };
-            Some(json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}))
+            let input = if call.input.is_object() {
+                call.input.clone()
+            } else {
+                json!({})
+            };
+            Some(json!({"type": "tool_use", "id": id(&call.id), "name": call.name, "input": input}))
         }
         Content::ToolResult(result) => Some(json!({
             "type": "tool_result",
-            "tool_use_id": result.id,
-            "content": result.output,
+            "tool_use_id": id(&result.id),
+            // The API refuses errors without text.
+            "content": match result.output.as_str() {
+                "" if result.is_error => "failed, and gave no reason",
+                output => output,
+            },
             "is_error": result.is_error,
         })),
     }
 }
 
+/// An id in the characters that the API takes; another provider may have given it.
+fn id(id: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    id.chars()
+        .map(|c| if allowed(c) { c } else { '_' })
+        .collect()
+}
+
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Event {
-    MessageStart { message: Started },
-    ContentBlockStart { index: usize, content_block: Block },
-    ContentBlockDelta { index: usize, delta: BlockDelta },
+    MessageStart {
+        message: Started,
+    },
+    ContentBlockStart {
+        index: usize,
+        content_block: Block,
+    },
+    ContentBlockDelta {
+        index: usize,
+        delta: BlockDelta,
+    },
     ContentBlockStop {},
-    MessageDelta { delta: Ending, usage: Option<Usage> },
+    MessageDelta {
+        delta: Ending,
+        usage: Option<Usage>,
+    },
     MessageStop,
-    Error { error: ApiError },
+    Error {
+        error: ApiError,
+    },
     #[serde(other)]
     Other,
 }
@@ -171,6 +213,10 @@ struct Usage {
     cache_creation_input_tokens: Option<u64>,
 }
 
+pub(crate) fn decoder() -> Box<dyn Decoder> {
+    Box::new(Messages::default())
+}
+
 /// Reads events.
 #[derive(Default)]
 struct Messages {
@@ -179,12 +225,15 @@ struct Messages {
 }
 
 impl Decoder for Messages {
-    fn event(&mut self, _: &str, data: &str) -> Result<Vec<Delta>, Failure> {
+    fn event(&mut self, data: &str) -> Result<Vec<Delta>, Failure> {
         let event: Event = serde_json::from_str(data)
             .map_err(|error| Failure::Malformed(format!("an event: {error}")))?;
         Ok(match event {
             Event::MessageStart { message } => self.used(message.usage),
-            Event::ContentBlockStart { index, content_block } => match content_block {
+            Event::ContentBlockStart {
+                index,
+                content_block,
+            } => match content_block {
                 Block::Text { text } if !text.is_empty() => vec![Delta::Text(text)],
                 Block::ToolUse { id, name } => vec![Delta::ToolCallStart { index, id, name }],
                 Block::Text { .. } | Block::Other => Vec::new(),
@@ -192,7 +241,10 @@ impl Decoder for Messages {
             Event::ContentBlockDelta { index, delta } => match delta {
                 BlockDelta::TextDelta { text } => vec![Delta::Text(text)],
                 BlockDelta::InputJsonDelta { partial_json } => {
-                    vec![Delta::ToolCallInput { index, json: partial_json }]
+                    vec![Delta::ToolCallInput {
+                        index,
+                        json: partial_json,
+                    }]
                 }
                 BlockDelta::OtherDelta => Vec::new(),
             },
@@ -209,11 +261,16 @@ impl Decoder for Messages {
                 self.used(usage)
             }
             Event::MessageStop => return self.end(),
-            Event::Error { error } if error.kind == "overloaded_error" => {
-                return Err(Failure::Overloaded(format!("overloaded: {}", error.message)));
-            }
-            Event::Error { error } => {
-                return Err(Failure::Provider(format!("{}: {}", error.kind, error.message)));
+            Event::Error {
+                error: ApiError { kind, message },
+            } => {
+                let said = format!("{kind}: {message}");
+                return Err(match kind.as_str() {
+                    "overloaded_error" | "api_error" | "rate_limit_error" | "timeout_error" => {
+                        Failure::Overloaded(said)
+                    }
+                    _ => Failure::Provider(said),
+                });
             }
             Event::ContentBlockStop {} | Event::Other => Vec::new(),
         })
@@ -230,12 +287,20 @@ impl Decoder for Messages {
 impl Messages {
     /// Counts are cumulative; what an event leaves out stays as it was.
     fn used(&mut self, usage: Option<Usage>) -> Vec<Delta> {
-        let Some(usage) = usage else { return Vec::new() };
+        let Some(usage) = usage else {
+            return Vec::new();
+        };
         let put = |slot: &mut u64, value: Option<u64>| *slot = value.unwrap_or(*slot);
         put(&mut self.usage.input_tokens, usage.input_tokens);
         put(&mut self.usage.output_tokens, usage.output_tokens);
-        put(&mut self.usage.cache_read_tokens, usage.cache_read_input_tokens);
-        put(&mut self.usage.cache_write_tokens, usage.cache_creation_input_tokens);
+        put(
+            &mut self.usage.cache_read_tokens,
+            usage.cache_read_input_tokens,
+        );
+        put(
+            &mut self.usage.cache_write_tokens,
+            usage.cache_creation_input_tokens,
+        );
         vec![Delta::Usage(self.usage)]
     }
 }

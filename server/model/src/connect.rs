@@ -63,18 +63,26 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
         return Ok(Arc::new(builtin::Builtin));
     }
     let configured = || {
-        let names: Vec<String> =
-            settings.providers.keys().map(|name| format!(", {name}:MODEL")).collect();
+        let names: Vec<String> = settings
+            .providers
+            .keys()
+            .map(|name| format!(", {name}:MODEL"))
+            .collect();
         names.concat()
     };
-    let unknown =
-        || ModelError::UnknownModel { spec: spec.to_owned(), configured: configured() };
+    let unknown = || ModelError::UnknownModel {
+        spec: spec.to_owned(),
+        configured: configured(),
+    };
     let (name, model) = spec.split_once(':').ok_or_else(unknown)?;
     if model.is_empty() {
         return Err(unknown());
     }
     if name == "scripted" {
-        return Ok(Arc::new(scripted::Scripted::open(spec, &settings.base_dir.join(model))?));
+        return Ok(Arc::new(scripted::Scripted::open(
+            spec,
+            &settings.base_dir.join(model),
+        )?));
     }
     let own = settings.providers.get(name);
     // An empty variable is as good as none.
@@ -88,7 +96,8 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
         },
         "anthropic" => Known {
             kind: ProviderKind::Anthropic,
-            base_url: env("ANTHROPIC_BASE_URL").or_else(|| Some("https://api.anthropic.com".into())),
+            base_url: env("ANTHROPIC_BASE_URL")
+                .or_else(|| Some("https://api.anthropic.com".into())),
             key_env: "ANTHROPIC_API_KEY",
             needs_key: true,
         },
@@ -98,42 +107,75 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
             key_env: "",
             needs_key: false,
         },
-        _ if own.is_some() => {
-            Known { kind: ProviderKind::OpenAi, base_url: None, key_env: "", needs_key: false }
-        }
+        _ if own.is_some() => Known {
+            kind: ProviderKind::OpenAi,
+            base_url: None,
+            key_env: "",
+            needs_key: false,
+        },
         _ => return Err(unknown()),
     };
     let own = own.cloned().unwrap_or_default();
-    let wrong =
-        |reason: String| ModelError::Settings { provider: name.to_owned(), reason };
-    let base = own.base_url.or(known.base_url).ok_or_else(|| wrong("base_url is missing".to_owned()))?;
-    let base = url::Url::parse(&base).map_err(|error| wrong(format!("base_url `{base}`: {error}")))?;
+    let wrong = |reason: String| ModelError::Settings {
+        provider: name.to_owned(),
+        reason,
+    };
+    let base = own
+        .base_url
+        .or(known.base_url)
+        .ok_or_else(|| wrong("base_url is missing".to_owned()))?;
+    let base =
+        url::Url::parse(&base).map_err(|error| wrong(format!("base_url `{base}`: {error}")))?;
     let loopback = match base.host() {
         Some(url::Host::Domain(domain)) => domain == "localhost",
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
         None => return Err(wrong(format!("base_url `{base}` has no host"))),
     };
-    if base.scheme() == "http" && !loopback && (own.api_key_env.is_some() || known.needs_key) {
-        return Err(wrong(format!("base_url `{base}` would send the key unencrypted; use https")));
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err(wrong(format!(
+            "base_url `{base}` begins with neither http:// nor https://"
+        )));
+    }
+    let has_key = known.needs_key || own.api_key_env.is_some() || own.api_key_command.is_some();
+    if base.scheme() == "http" && !loopback && has_key {
+        return Err(wrong(format!(
+            "base_url `{base}` would send the key unencrypted; use https"
+        )));
     }
     let key = KeySource {
         provider: name.to_owned(),
-        env: own.api_key_env.clone().unwrap_or_else(|| known.key_env.to_owned()),
+        env: own
+            .api_key_env
+            .clone()
+            .unwrap_or_else(|| known.key_env.to_owned()),
         command: own.api_key_command,
         required: (known.needs_key || own.api_key_env.is_some()) && !loopback,
     };
     let endpoint = Endpoint::new(name, base, key, settings.retry.clone());
-    let free = Price { input: 0.0, output: 0.0, cache_read: 0.0, cache_write: 0.0 };
+    let free = Price {
+        input: 0.0,
+        output: 0.0,
+        cache_read: 0.0,
+        cache_write: 0.0,
+    };
     let price = own.price.or((name == "ollama").then_some(free));
     let max_output_tokens = settings.max_output_tokens;
     let (id, model) = (spec.to_owned(), model.to_owned());
     Ok(match own.kind.unwrap_or(known.kind) {
-        ProviderKind::OpenAi => {
-            Arc::new(openai::OpenAi { id, model, endpoint, price, max_output_tokens })
-        }
-        ProviderKind::Anthropic => {
-            Arc::new(anthropic::Anthropic { id, model, endpoint, price, max_output_tokens })
-        }
+        ProviderKind::OpenAi => Arc::new(openai::OpenAi {
+            id,
+            model,
+            endpoint,
+            price,
+            max_output_tokens,
+        }),
+        ProviderKind::Anthropic => Arc::new(anthropic::Anthropic {
+            id,
+            model,
+            endpoint,
+            price,
+            max_output_tokens,
+        }),
     })
 }

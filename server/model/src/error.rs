@@ -27,10 +27,7 @@ pub enum ModelError {
         reason: String,
     },
     /// There is no key.
-    #[error(
-        "no key for {provider}: set the environment variable {env}, or \
-         providers.{provider}.api_key_command in your configuration{reason}"
-    )]
+    #[error("no key for {provider}: {}{reason}", key_remedy(provider, env))]
     NoKey {
         /// The provider.
         provider: String,
@@ -91,4 +88,12 @@ pub enum ModelError {
         /// What it said.
         message: String,
     },
+}
+
+fn key_remedy(provider: &str, env: &str) -> String {
+    let variable = match env {
+        "" => format!("set providers.{provider}.api_key_env"),
+        env => format!("set the environment variable {env}"),
+    };
+    format!("{variable}, or providers.{provider}.api_key_command in your configuration")
 }

@@ -4,8 +4,9 @@ use crate::error::ModelError;
 use crate::key::{Key, KeySource};
 use crate::sse::{self, Decoder, Failure};
 use crate::{Delta, DeltaStream};
-use futures::StreamExt;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -70,7 +71,10 @@ pub(crate) struct Call {
 /// Why an attempt failed.
 enum Attempt {
     Final(ModelError),
-    Again { reason: ModelError, wait: Option<Duration> },
+    Again {
+        reason: ModelError,
+        wait: Option<Duration>,
+    },
 }
 
 impl Endpoint {
@@ -81,11 +85,22 @@ impl Endpoint {
         retry: RetryPolicy,
     ) -> Arc<Endpoint> {
         let (provider, key) = (provider.to_owned(), Key::new(key));
-        Arc::new(Endpoint { provider, base, key, retry, client: OnceLock::new() })
+        Arc::new(Endpoint {
+            provider,
+            base,
+            key,
+            retry,
+            client: OnceLock::new(),
+        })
     }
 
     pub(crate) fn host(&self) -> &str {
         self.base.host_str().unwrap_or_default()
+    }
+
+    /// Whether the key can be had, where one is needed.
+    pub(crate) async fn check_key(&self) -> Result<(), ModelError> {
+        self.key.get().await.map(drop)
     }
 
     /// Asks, again where that may help and nothing was said yet, and decodes the answer.
@@ -98,30 +113,19 @@ impl Endpoint {
                 let failed = match endpoint.send(&call).await {
                     Err(failed) => failed,
                     Ok(response) => {
-                        let mut decoder = (call.decoder)();
-                        let mut events = std::pin::pin!(sse::events(response.bytes_stream()));
-                        let failure = loop {
-                            let deltas = match tokio::time::timeout(endpoint.retry.idle, events.next()).await {
-                                Err(_) => Err(Failure::Lost(format!(
-                                    "nothing came for {} s", endpoint.retry.idle.as_secs_f32()))),
-                                Ok(None) => decoder.end(),
-                                Ok(Some(Err(failure))) => Err(failure),
-                                Ok(Some(Ok(event))) => decoder.event(&event.event, &event.data),
-                            };
-                            match deltas {
-                                Err(failure) => break failure,
-                                Ok(deltas) => for delta in deltas {
+                        let bytes = patient(response.bytes_stream(), endpoint.retry.idle);
+                        let mut deltas = std::pin::pin!(sse::deltas(bytes, (call.decoder)()));
+                        loop {
+                            match deltas.next().await {
+                                Some(Ok(delta)) => {
                                     // Usage alone has told nobody anything.
                                     said |= !matches!(delta, Delta::Usage(_));
-                                    let stop = matches!(delta, Delta::Stop(_));
                                     yield Ok(delta);
-                                    if stop {
-                                        return;
-                                    }
-                                },
+                                }
+                                Some(Err(failure)) => break endpoint.explain(failure),
+                                None => return,
                             }
-                        };
-                        endpoint.explain(failure)
+                        }
                     }
                 };
                 match failed {
@@ -150,13 +154,18 @@ impl Endpoint {
 
     async fn send(&self, call: &Call) -> Result<reqwest::Response, Attempt> {
         let key = self.key.get().await.map_err(Attempt::Final)?;
-        let client = self.client.get_or_init(|| self.client()).as_ref().map_err(|reason| {
-            Attempt::Final(self.connection(reason.clone()))
-        })?;
+        let client = self
+            .client
+            .get_or_init(|| self.client())
+            .as_ref()
+            .map_err(|reason| Attempt::Final(self.connection(reason.clone())))?;
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
         for (name, value) in call.headers {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
         }
         if let Some(key) = key {
             let (name, text) = match call.authorization {
@@ -164,17 +173,16 @@ impl Endpoint {
                 Authorization::Header(name) => (name, key.to_owned()),
             };
             let mut value = HeaderValue::from_str(&text).map_err(|_| {
-                Attempt::Final(ModelError::NoKey {
-                    provider: self.provider.clone(),
-                    env: String::new(),
-                    reason: " (the key has characters that no key has)".to_owned(),
-                })
+                Attempt::Final(self.key.missing(" (it has characters that no key has)"))
             })?;
             value.set_sensitive(true);
             headers.insert(HeaderName::from_static(name), value);
         }
-        let url = format!("{}{}", self.base.as_str().trim_end_matches('/'), call.path);
-        let request = client.post(url).headers(headers).body(call.body.clone()).send();
+        let request = client
+            .post(self.url(call.path))
+            .headers(headers)
+            .body(call.body.clone())
+            .send();
         let response = match tokio::time::timeout(self.retry.idle, request).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -188,16 +196,60 @@ impl Endpoint {
         };
         let status = response.status();
         if status.is_success() {
-            return Ok(response);
+            return self.streaming(response, key).await.map_err(Attempt::Final);
         }
         let wait = retry_after(response.headers());
+        let body = read_error(response).await;
         let reason = ModelError::Refused {
             provider: self.provider.clone(),
             status: status.as_u16(),
-            message: self.excerpt(response, key).await,
+            message: excerpt(&body, key),
         };
-        let again = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-        Err(if again { Attempt::Again { reason, wait } } else { Attempt::Final(reason) })
+        // Waiting pays no bill.
+        let busy = status == StatusCode::TOO_MANY_REQUESTS && !body.contains("insufficient_quota");
+        let again = busy || status == StatusCode::REQUEST_TIMEOUT || status.is_server_error();
+        Err(if again {
+            Attempt::Again { reason, wait }
+        } else {
+            Attempt::Final(reason)
+        })
+    }
+
+    /// Refuses what is plainly no stream, as the page of a web server at a wrong address.
+    async fn streaming(
+        &self,
+        response: reqwest::Response,
+        key: Option<&str>,
+    ) -> Result<reqwest::Response, ModelError> {
+        let kind = response.headers().get(CONTENT_TYPE);
+        let kind = kind
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        if !["text/html", "application/json"]
+            .iter()
+            .any(|other| kind.starts_with(other))
+        {
+            return Ok(response);
+        }
+        let said = excerpt(&read_error(response).await, key);
+        Err(ModelError::Malformed {
+            provider: self.provider.clone(),
+            reason: format!("{kind} instead of an event stream; check its base_url: {said}"),
+        })
+    }
+
+    /// The base with a path behind its own, and with its query.
+    fn url(&self, path: &str) -> url::Url {
+        let mut url = self.base.clone();
+        let base = self.base.path().trim_end_matches('/');
+        // Whether a base has the version in it differs between providers, and is easily confused.
+        let base = match path.starts_with("/v1/") {
+            true => base.strip_suffix("/v1").unwrap_or(base),
+            false => base,
+        };
+        url.set_path(&format!("{base}{path}"));
+        url
     }
 
     /// Built for the first request: certificates are read then, and only for encrypted ones.
@@ -219,14 +271,20 @@ impl Endpoint {
     fn explain(&self, failure: Failure) -> Attempt {
         let provider = self.provider.clone();
         match failure {
-            Failure::Lost(reason) => {
-                Attempt::Again { reason: self.connection(reason), wait: None }
+            Failure::Lost(reason) => Attempt::Again {
+                reason: self.connection(reason),
+                wait: None,
+            },
+            Failure::Overloaded(message) => Attempt::Again {
+                reason: ModelError::Provider { provider, message },
+                wait: None,
+            },
+            Failure::Provider(message) => {
+                Attempt::Final(ModelError::Provider { provider, message })
             }
-            Failure::Overloaded(message) => {
-                Attempt::Again { reason: ModelError::Provider { provider, message }, wait: None }
+            Failure::Malformed(reason) => {
+                Attempt::Final(ModelError::Malformed { provider, reason })
             }
-            Failure::Provider(message) => Attempt::Final(ModelError::Provider { provider, message }),
-            Failure::Malformed(reason) => Attempt::Final(ModelError::Malformed { provider, reason }),
         }
     }
 
@@ -239,42 +297,73 @@ impl Endpoint {
     }
 
     fn backoff(&self, attempt: u32) -> Duration {
-        let doubled = self.retry.first_wait.saturating_mul(1 << (attempt - 1).min(16));
+        let doubled = self
+            .retry
+            .first_wait
+            .saturating_mul(1 << (attempt - 1).min(16));
         let mut random = [0u8; 1];
         let _ = getrandom::fill(&mut random);
         // Between a half and the whole, so that many clients do not come back at once.
-        doubled.min(self.retry.longest_wait).mul_f64(0.5 + f64::from(random[0]) / 510.0)
+        doubled
+            .min(self.retry.longest_wait)
+            .mul_f64(0.5 + f64::from(random[0]) / 510.0)
     }
+}
 
-    /// What the provider says, cut, and without the key should it repeat it.
-    async fn excerpt(&self, response: reqwest::Response, key: Option<&str>) -> String {
-        let mut body = Vec::new();
-        let mut chunks = response.bytes_stream();
-        let read = async {
-            while let Some(Ok(chunk)) = chunks.next().await {
-                body.extend_from_slice(&chunk);
-                if body.len() > 16 * MAX_EXCERPT {
-                    break;
+/// The stream of an answer; it fails when nothing comes for too long.
+fn patient<S>(bytes: S, idle: Duration) -> impl Stream<Item = Result<Bytes, Failure>>
+where
+    S: Stream<Item = reqwest::Result<Bytes>>,
+{
+    async_stream::stream! {
+        let mut bytes = std::pin::pin!(bytes);
+        loop {
+            yield match tokio::time::timeout(idle, bytes.next()).await {
+                Ok(None) => return,
+                Ok(Some(chunk)) => chunk.map_err(|error| Failure::Lost(root_cause(&error))),
+                Err(_) => {
+                    Err(Failure::Lost(format!("nothing came for {} s", idle.as_secs_f32())))
                 }
-            }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
-        let text = String::from_utf8_lossy(&body);
-        let parsed: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-        let message = parsed
-            .as_ref()
-            .and_then(|body| body.pointer("/error/message").or_else(|| body.get("message")))
-            .and_then(|message| message.as_str())
-            .map_or_else(|| text.trim().to_owned(), str::to_owned);
-        let message = match key {
-            Some(key) => message.replace(key, "[key]"),
-            None => message,
-        };
-        let end = message.char_indices().nth(MAX_EXCERPT).map_or(message.len(), |(at, _)| at);
-        match &message[..end] {
-            "" => "no explanation".to_owned(),
-            cut => cut.to_owned(),
+            };
         }
+    }
+}
+
+/// The beginning of an error's body.
+async fn read_error(response: reqwest::Response) -> String {
+    let mut body = Vec::new();
+    let mut chunks = response.bytes_stream();
+    let read = async {
+        while let Some(Ok(chunk)) = chunks.next().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > 16 * MAX_EXCERPT {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// What the provider says, cut, and without the key should it repeat it.
+fn excerpt(body: &str, key: Option<&str>) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let message = parsed
+        .as_ref()
+        .and_then(|body| {
+            body.pointer("/error/message")
+                .or_else(|| body.get("message"))
+                .or_else(|| body.get("error"))
+        })
+        .and_then(|message| message.as_str())
+        .unwrap_or(body.trim());
+    let message = match key {
+        Some(key) => message.replace(key, "[key]"),
+        None => message.to_owned(),
+    };
+    match message.chars().take(MAX_EXCERPT).collect::<String>() {
+        cut if cut.is_empty() => "no explanation".to_owned(),
+        cut => cut,
     }
 }
 
@@ -299,4 +388,41 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &'static str, value: &str, expect: Option<Duration>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a header's value"));
+        assert_eq!(retry_after(&headers), expect, "{name}: {value}");
+    }
+
+    #[test]
+    fn waits_are_read_in_every_form() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        check("retry-after", "3", ms(3000));
+        check("retry-after", " 0.5 ", ms(500));
+        check("retry-after", "0", ms(0));
+        check("retry-after-ms", "250", ms(250));
+        check("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT", ms(0));
+        check("retry-after", "-1", None);
+        check("retry-after", "NaN", None);
+        check("retry-after", "1e300", None);
+        check("retry-after", "soon", None);
+        check("retry-after-ms", "-5", None);
+        check("x-other", "3", None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_date_to_come_is_waited_for() {
+        let mut headers = HeaderMap::new();
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        headers.insert(RETRY_AFTER, date.parse().expect("a header's value"));
+        let wait = retry_after(&headers).expect("a wait");
+        assert!((90..=100).contains(&wait.as_secs()), "{wait:?}");
+    }
 }

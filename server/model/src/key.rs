@@ -26,7 +26,10 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(source: KeySource) -> Key {
-        Key { source, value: OnceCell::new() }
+        Key {
+            source,
+            value: OnceCell::new(),
+        }
     }
 
     /// The key; `None` where the provider works without one.
@@ -35,27 +38,43 @@ impl Key {
         Ok(value.as_deref())
     }
 
+    /// What is said when there is no key that can be used; `reason` tells more.
+    pub(crate) fn missing(&self, reason: &str) -> ModelError {
+        ModelError::NoKey {
+            provider: self.source.provider.clone(),
+            env: self.source.env.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+
     async fn fetch(&self) -> Result<Option<String>, ModelError> {
-        let KeySource { provider, env, command, required } = &self.source;
-        let missing = |reason: String| ModelError::NoKey {
-            provider: provider.clone(),
-            env: env.clone(),
-            reason,
-        };
+        let KeySource {
+            env,
+            command,
+            required,
+            ..
+        } = &self.source;
         if let Some(command) = command {
-            let key = run(command).await.map_err(|reason| missing(format!(" ({reason})")))?;
+            let key = run(command)
+                .await
+                .map_err(|reason| self.missing(&format!(" ({reason})")))?;
             return Ok(Some(key));
         }
         let found = (!env.is_empty()).then(|| std::env::var(env).ok()).flatten();
-        match found.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()) {
-            None if *required => Err(missing(String::new())),
+        match found
+            .map(|key| key.trim().to_owned())
+            .filter(|key| !key.is_empty())
+        {
+            None if *required => Err(self.missing("")),
             found => Ok(found),
         }
     }
 }
 
 async fn run(command: &[String]) -> Result<String, String> {
-    let [program, arguments @ ..] = command else { return Err("api_key_command is empty".into()) };
+    let [program, arguments @ ..] = command else {
+        return Err("api_key_command is empty".into());
+    };
     let running = tokio::process::Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -64,12 +83,18 @@ async fn run(command: &[String]) -> Result<String, String> {
         .output();
     let output = tokio::time::timeout(COMMAND_TIMEOUT, running)
         .await
-        .map_err(|_| format!("`{program}` did not end within {} s", COMMAND_TIMEOUT.as_secs()))?
+        .map_err(|_| {
+            format!(
+                "`{program}` did not end within {} s",
+                COMMAND_TIMEOUT.as_secs()
+            )
+        })?
         .map_err(|error| format!("`{program}`: {error}"))?;
     if !output.status.success() {
         return Err(format!("`{program}` ended with {}", output.status));
     }
-    let key = String::from_utf8(output.stdout).map_err(|_| format!("`{program}` printed no text"))?;
+    let key =
+        String::from_utf8(output.stdout).map_err(|_| format!("`{program}` printed no text"))?;
     match key.trim() {
         "" => Err(format!("`{program}` printed nothing")),
         key => Ok(key.to_owned()),

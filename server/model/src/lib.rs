@@ -18,6 +18,7 @@ pub use scripted::Turn as ScriptedTurn;
 
 use boxagnts_protocol::conversation::{Message, Price, StopReason, TokenUsage};
 use boxagnts_protocol::tool::ToolSpec;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,30 @@ pub enum Delta {
 /// A stream of pieces. It ends behind `Stop` or an error; dropping it ends the request.
 pub type DeltaStream = BoxStream<'static, Result<Delta, ModelError>>;
 
+/// What an answer says that came in these chunks, and how it failed if it did: the way from bytes
+/// to deltas without a connection, for fuzzing.
+#[doc(hidden)]
+pub fn fuzz_decode(kind: ProviderKind, chunks: &[&[u8]]) -> (Vec<Delta>, Option<String>) {
+    let chunks = chunks
+        .iter()
+        .map(|chunk| Ok(bytes::Bytes::copy_from_slice(chunk)));
+    let decoder = match kind {
+        ProviderKind::OpenAi => openai::decoder(),
+        ProviderKind::Anthropic => anthropic::decoder(),
+    };
+    let mut deltas = Vec::new();
+    for delta in futures::executor::block_on_stream(Box::pin(sse::deltas(
+        futures::stream::iter(chunks),
+        decoder,
+    ))) {
+        match delta {
+            Ok(delta) => deltas.push(delta),
+            Err(failure) => return (deltas, Some(failure.to_string())),
+        }
+    }
+    (deltas, None)
+}
+
 /// A model that can be asked.
 pub trait Provider: Send + Sync {
     /// `provider:model`.
@@ -87,4 +112,9 @@ pub trait Provider: Send + Sync {
 
     /// Asks. Nothing happens before the stream is polled.
     fn stream(&self, request: Request) -> DeltaStream;
+
+    /// Whether a request would have the key that it needs. Sends nothing.
+    fn check_key(&self) -> BoxFuture<'_, Result<(), ModelError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

@@ -2,11 +2,11 @@
 
 use crate::http::{Authorization, Call, Endpoint};
 use crate::sse::{Decoder, Failure};
-use crate::{Delta, DeltaStream, Provider, Request};
+use crate::{Delta, DeltaStream, ModelError, Provider, Request};
 use boxagnts_protocol::conversation::{Content, Price, Role, StopReason, TokenUsage};
+use futures::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) struct OpenAi {
@@ -30,6 +30,10 @@ impl Provider for OpenAi {
         self.max_output_tokens
     }
 
+    fn check_key(&self) -> BoxFuture<'_, Result<(), ModelError>> {
+        Box::pin(self.endpoint.check_key())
+    }
+
     fn stream(&self, request: Request) -> DeltaStream {
         // OpenAI itself has given the field another name, others know only the old one.
         let modern = self.endpoint.host() == "api.openai.com";
@@ -38,7 +42,7 @@ impl Provider for OpenAi {
             authorization: Authorization::Bearer,
             headers: &[],
             body: body(&self.model, modern, &request),
-            decoder: || Box::new(Chat::default()),
+            decoder,
         })
     }
 }
@@ -91,7 +95,11 @@ fn body(model: &str, modern: bool, request: &Request) -> Vec<u8> {
         "stream": true,
         "stream_options": {"include_usage": true},
     });
-    let limit = if modern { "max_completion_tokens" } else { "max_tokens" };
+    let limit = if modern {
+        "max_completion_tokens"
+    } else {
+        "max_tokens"
+    };
     body[limit] = json!(request.max_output_tokens);
     if !request.tools.is_empty() {
         let tools = request.tools.iter().map(|tool| {
@@ -166,17 +174,27 @@ struct Cached {
     cached_tokens: Option<u64>,
 }
 
+pub(crate) fn decoder() -> Box<dyn Decoder> {
+    Box::new(Chat::default())
+}
+
 /// Reads chunks.
 #[derive(Default)]
 struct Chat {
-    begun: BTreeSet<usize>,
-    /// The call of the last chunk, for servers that number nothing.
-    current: usize,
+    calls: Vec<Begun>,
     finished: Option<StopReason>,
 }
 
+/// A call that has begun.
+struct Begun {
+    /// The server's number, where it has one.
+    number: Option<usize>,
+    /// The server's id, where it has one.
+    id: Option<String>,
+}
+
 impl Decoder for Chat {
-    fn event(&mut self, _: &str, data: &str) -> Result<Vec<Delta>, Failure> {
+    fn event(&mut self, data: &str) -> Result<Vec<Delta>, Failure> {
         let data = data.trim();
         if data == "[DONE]" {
             return self.end();
@@ -184,8 +202,7 @@ impl Decoder for Chat {
         let chunk: Chunk = serde_json::from_str(data)
             .map_err(|error| Failure::Malformed(format!("a chunk: {error}")))?;
         if let Some(error) = chunk.error {
-            let message = error.get("message").and_then(Value::as_str);
-            return Err(Failure::Provider(message.map_or_else(|| error.to_string(), str::to_owned)));
+            return Err(failure(&error));
         }
         let mut deltas = Vec::new();
         for choice in chunk.choices {
@@ -196,12 +213,15 @@ impl Decoder for Chat {
                     self.call(call, &mut deltas);
                 }
             }
-            if let Some(reason) = choice.finish_reason {
+            if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
                 self.finished = Some(match reason.as_str() {
-                    "length" => StopReason::MaxTokens,
+                    "length" | "model_length" => StopReason::MaxTokens,
+                    "error" | "abort" => {
+                        return Err(Failure::Provider(format!("finish_reason `{reason}`")));
+                    }
                     "content_filter" => StopReason::Refusal,
                     // Some servers say `stop` when they call tools.
-                    _ if !self.begun.is_empty() => StopReason::ToolUse,
+                    _ if !self.calls.is_empty() => StopReason::ToolUse,
                     "stop" | "eos" | "tool_calls" | "function_call" => StopReason::EndTurn,
                     other => {
                         return Err(Failure::Malformed(format!("finish_reason `{other}`")));
@@ -210,7 +230,9 @@ impl Decoder for Chat {
             }
         }
         if let Some(usage) = chunk.usage {
-            let cached = usage.prompt_tokens_details.and_then(|details| details.cached_tokens);
+            let cached = usage
+                .prompt_tokens_details
+                .and_then(|details| details.cached_tokens);
             let cached = cached.unwrap_or(0);
             deltas.push(Delta::Usage(TokenUsage {
                 input_tokens: usage.prompt_tokens.unwrap_or(0).saturating_sub(cached),
@@ -231,28 +253,60 @@ impl Decoder for Chat {
 }
 
 impl Chat {
-    fn call(&mut self, call: CallChunk, deltas: &mut Vec<Delta>) {
-        let name = call.function.as_ref().and_then(|function| function.name.clone());
+    fn call(&mut self, chunk: CallChunk, deltas: &mut Vec<Delta>) {
+        let (name, arguments) = chunk
+            .function
+            .map_or((None, None), |function| (function.name, function.arguments));
         let name = name.filter(|name| !name.is_empty());
-        // Without numbers, a name begins the next call.
-        let unnumbered = match (&name, self.begun.is_empty()) {
-            (Some(_), false) => self.current + 1,
-            _ => self.current,
+        let (number, id) = (chunk.index, chunk.id.filter(|id| !id.is_empty()));
+        let known = match number {
+            Some(_) => self.calls.iter().rposition(|call| call.number == number),
+            None => self.calls.len().checked_sub(1),
         };
-        let index = call.index.unwrap_or(unnumbered);
-        self.current = index;
-        if let Some(name) = name
-            && self.begun.insert(index)
-        {
-            let id = call.id.filter(|id| !id.is_empty()).unwrap_or_else(|| format!("call_{index}"));
-            deltas.push(Delta::ToolCallStart { index, id, name });
-        }
-        let json = match call.function.and_then(|function| function.arguments) {
+        // Some servers repeat the name with every fragment, others give all calls one number, or
+        // none. Ids tell them apart; without a number a name alone begins the next call.
+        let begins = |call: &Begun| match (&id, &call.id) {
+            (Some(id), Some(known)) => id != known,
+            _ => number.is_none(),
+        };
+        let index = match (name, known) {
+            (None, None) => return,
+            (None, Some(known)) => known,
+            (Some(_), Some(known)) if !begins(&self.calls[known]) => known,
+            (Some(name), _) => {
+                let index = self.calls.len();
+                self.calls.push(Begun {
+                    number,
+                    id: id.clone(),
+                });
+                let id = id.unwrap_or_else(|| format!("call_{index}"));
+                deltas.push(Delta::ToolCallStart { index, id, name });
+                index
+            }
+        };
+        let json = match arguments {
             Some(Value::String(json)) if !json.is_empty() => json,
             // Some servers send the object itself.
             Some(object @ Value::Object(_)) => object.to_string(),
             _ => return,
         };
         deltas.push(Delta::ToolCallInput { index, json });
+    }
+}
+
+/// An error in the middle of a stream. Servers agree on `message`, and on little else.
+fn failure(error: &Value) -> Failure {
+    let message = error["message"].as_str().or(error.as_str());
+    let message = message.map_or_else(|| error.to_string(), str::to_owned);
+    let busy = |value: &Value| match value {
+        Value::Number(code) => code.as_u64().is_some_and(|code| code == 429 || code >= 500),
+        Value::String(kind) => ["overloaded", "rate_limit", "server_error"]
+            .iter()
+            .any(|busy| kind.contains(busy)),
+        _ => false,
+    };
+    match busy(&error["type"]) || busy(&error["code"]) {
+        true => Failure::Overloaded(message),
+        false => Failure::Provider(message),
     }
 }

@@ -89,10 +89,16 @@ pub(crate) struct Scripted {
 
 impl Scripted {
     pub(crate) fn open(id: &str, path: &Path) -> Result<Scripted, ModelError> {
-        let wrong = |reason: String| ModelError::Script { path: path.to_path_buf(), reason };
+        let wrong = |reason: String| ModelError::Script {
+            path: path.to_path_buf(),
+            reason,
+        };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
         let turns = Turn::parse_all(&text).map_err(wrong)?;
-        Ok(Scripted { id: id.to_owned(), turns: Arc::new(turns) })
+        Ok(Scripted {
+            id: id.to_owned(),
+            turns: Arc::new(turns),
+        })
     }
 }
 
@@ -111,7 +117,10 @@ impl Provider for Scripted {
 
     fn stream(&self, request: Request) -> DeltaStream {
         // The conversation itself tells how far the script has come, also after a restart.
-        let said = request.messages.iter().filter(|message| message.role == Role::Assistant);
+        let said = request
+            .messages
+            .iter()
+            .filter(|message| message.role == Role::Assistant);
         let index = said.count();
         let turn = self.turns.get(index).cloned().unwrap_or_default();
         let delay = Duration::from_millis(turn.delay_ms);
@@ -126,21 +135,104 @@ impl Provider for Scripted {
     }
 }
 
-fn deltas(index: usize, turn: &Turn) -> Vec<Delta> {
+/// An answer in pieces; `index` counts the answers of the conversation.
+pub(crate) fn deltas(index: usize, turn: &Turn) -> Vec<Delta> {
     let mut deltas = Vec::new();
     let mut rest = turn.text.as_str();
     while !rest.is_empty() {
-        let end = rest.char_indices().nth(PIECE).map_or(rest.len(), |(at, _)| at);
+        let end = rest
+            .char_indices()
+            .nth(PIECE)
+            .map_or(rest.len(), |(at, _)| at);
         deltas.push(Delta::Text(rest[..end].to_owned()));
         rest = &rest[end..];
     }
     for (number, call) in turn.tool_calls.iter().enumerate() {
         let id = format!("call_{index}_{number}");
-        let json = if call.input.is_null() { "{}".to_owned() } else { call.input.to_string() };
-        deltas.push(Delta::ToolCallStart { index: number, id, name: call.name.clone() });
-        deltas.push(Delta::ToolCallInput { index: number, json });
+        let json = if call.input.is_null() {
+            "{}".to_owned()
+        } else {
+            call.input.to_string()
+        };
+        deltas.push(Delta::ToolCallStart {
+            index: number,
+            id,
+            name: call.name.clone(),
+        });
+        deltas.push(Delta::ToolCallInput {
+            index: number,
+            json,
+        });
     }
     deltas.push(Delta::Usage(turn.usage));
     deltas.push(Delta::Stop(turn.stop_reason()));
     deltas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(script: &str, expect: Result<usize, &str>) {
+        match (Turn::parse_all(script), expect) {
+            (Ok(turns), Ok(count)) => assert_eq!(turns.len(), count),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+            (got, expect) => panic!("{script}: {got:?}, expected {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn scripts_are_checked_with_the_place() {
+        check("[]", Ok(0));
+        check(
+            r#"[{"text":"a","delay_ms":1},{"tool_calls":[{"name":"read"}],"stop":"end_turn"}]"#,
+            Ok(2),
+        );
+        check("{}", Err("expected a JSON array of turns"));
+        check("[{},", Err("expected a JSON array of turns"));
+        check(r#"[{},{"txt":"a"}]"#, Err("turn 1: unknown field `txt`"));
+        check(
+            r#"[{"tool_calls":[{}]}]"#,
+            Err("turn 0: missing field `name`"),
+        );
+        check(
+            r#"[{"stop":"bored"}]"#,
+            Err("turn 0: unknown variant `bored`"),
+        );
+    }
+
+    #[test]
+    fn an_answer_comes_in_pieces() {
+        let call = |name: &str, input| Call {
+            name: name.to_owned(),
+            input,
+        };
+        let turn = Turn {
+            text: "ä".repeat(PIECE) + "b",
+            tool_calls: vec![
+                call("list", Value::Null),
+                call("read", serde_json::json!({"a": 1})),
+            ],
+            ..Turn::default()
+        };
+        let start = |index, id: &str, name: &str| {
+            let (id, name) = (id.to_owned(), name.to_owned());
+            Delta::ToolCallStart { index, id, name }
+        };
+        let input = |index, json: &str| Delta::ToolCallInput {
+            index,
+            json: json.to_owned(),
+        };
+        let expect = [
+            Delta::Text("ä".repeat(PIECE)),
+            Delta::Text("b".to_owned()),
+            start(0, "call_3_0", "list"),
+            input(0, "{}"),
+            start(1, "call_3_1", "read"),
+            input(1, r#"{"a":1}"#),
+            Delta::Usage(TokenUsage::default()),
+            Delta::Stop(StopReason::ToolUse),
+        ];
+        assert_eq!(deltas(3, &turn), expect);
+    }
 }

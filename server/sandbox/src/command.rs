@@ -115,18 +115,18 @@ pub(crate) fn run(
     let fuel_left = store.get_fuel().unwrap_or(0);
     let usage = store.data().meter.usage(fuel_left);
     drop(store);
-    let said = stdout.text();
+    let (said, truncated) = stdout.text();
     match ended {
         Ok(Ok(())) => (
             Ok(ToolOutput {
                 text: said,
-                truncated: false,
+                truncated,
             }),
             String::new(),
             usage,
         ),
         Ok(Err(())) => {
-            let reason = bounded(stderr.text());
+            let reason = bounded(stderr.text().0);
             let reason = if reason.trim().is_empty() {
                 "the command failed and said nothing".to_owned()
             } else {
@@ -179,10 +179,13 @@ impl Capture {
         }
     }
 
-    fn text(&self) -> String {
+    /// What was written, and whether it had to be cut: what stands for bytes that are no UTF-8 is
+    /// longer than they are.
+    fn text(&self) -> (String, bool) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&kept);
-        cut(&text, self.max).to_owned()
+        let shown = cut(&text, self.max);
+        (shown.to_owned(), shown.len() < text.len())
     }
 
     fn take(&self, bytes: &[u8]) -> StreamResult<()> {

@@ -12,8 +12,8 @@ const MAX_ITEMS: usize = 100;
 const TABLE_ELEMENT_BYTES: usize = 16;
 /// Component handles that a guest may hold; wasmtime's own default is unbounded.
 const MAX_HANDLES: usize = 100_000;
-/// Host memory that one transfer from the guest may take.
-const HOSTCALL_FUEL: usize = 128 << 20;
+/// Host memory that one transfer from the guest may take, when its own memory is smaller.
+const MIN_TRANSFER: u64 = 1 << 20;
 /// Messages of guests are cut here.
 const MAX_MESSAGE: usize = 64 << 10;
 
@@ -226,10 +226,13 @@ impl ResourceLimiter for Meter {
 
 /// Sets every limit on a store that was just made.
 pub(crate) fn govern<T: Metered>(store: &mut Store<T>) -> wasmtime::Result<()> {
-    let fuel = store.data_mut().meter().limits.wasm_fuel;
-    store.set_fuel(fuel)?;
+    let limits = store.data_mut().meter().limits().clone();
+    store.set_fuel(limits.wasm_fuel)?;
     store.limiter(|data| data.meter());
-    store.set_hostcall_fuel(HOSTCALL_FUEL);
+    // A guest can say all that it holds, so that the limit on output meets every output; what it
+    // says several times at once is held several times in the host, and stops here.
+    let transfer = limits.wasm_max_memory_size.max(MIN_TRANSFER);
+    store.set_hostcall_fuel(usize::try_from(transfer).unwrap_or(usize::MAX));
     store.set_max_component_handles(MAX_HANDLES);
     // Every tick of the epoch asks the meter.
     store.set_epoch_deadline(1);

@@ -15,6 +15,7 @@ use boxagnts_policy::permission::Level;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
@@ -100,22 +101,33 @@ impl Tool {
     pub async fn describe(self: &Arc<Self>, limits: &Limits) -> Result<Description, CallFailure> {
         let (tool, limits) = (Arc::clone(self), limits.clone());
         let cancel = CancellationToken::new();
+        let _stop = cancel.clone().drop_guard();
+        let runtime = Handle::current();
         let run = {
             let (limits, cancel) = (limits.clone(), cancel.clone());
             move || {
                 let fs = WithWalks::new(NoFiles);
-                let (mut store, bindings, _running) =
-                    tool.instantiate(tool.imports(), limits, cancel, fs, None)?;
-                bindings
-                    .call_describe(&mut store)
-                    .map_err(|error| store.data().meter.explain(&error))
+                runtime.block_on(async {
+                    let made = tool.instantiate(tool.imports(), limits, cancel, fs, None);
+                    let (mut store, bindings, _running) = made.await?;
+                    bindings
+                        .call_describe(&mut store)
+                        .await
+                        .map_err(|error| store.data().meter.explain(&error))
+                })
             }
         };
         let task = tokio::task::spawn_blocking(run);
-        match finish(task, &limits, &cancel).await {
-            Ok(described) => described.map(description),
-            Err(failure) => Err(failure),
+        let spec = finish(task, &limits, &cancel).await??;
+        let used = spec.name.len() + spec.description.len() + spec.input_schema.len();
+        if used as u64 > limits.max_output_bytes {
+            return Err(CallFailure::Limit {
+                limit: Limit::max_output_bytes,
+                value: limits.max_output_bytes,
+                used: used as u64,
+            });
         }
+        Ok(description(spec))
     }
 
     /// Runs one call in a fresh store, within the limits, whatever the component does.
@@ -144,14 +156,18 @@ impl Tool {
         }
         let started = Instant::now();
         let tool = Arc::clone(self);
-        let runtime = tokio::runtime::Handle::current();
+        let runtime = Handle::current();
+        // Whoever drops this future, or is told that the call is stuck, is rid of the guest too.
+        let cancel = cancel.child_token();
+        let _stop = cancel.clone().drop_guard();
         let task = {
             let (limits, cancel) = (limits.clone(), cancel.clone());
             tokio::task::spawn_blocking(move || {
                 let fs = WithWalks::new(fs);
                 match &tool.program {
                     Program::World { .. } => {
-                        tool.run_world(&input, grants, limits, cancel, fs, progress)
+                        let call = tool.run_world(&input, grants, limits, cancel, fs, progress);
+                        runtime.block_on(call)
                     }
                     Program::Command(pre) => {
                         let _running = match ticker().run() {
@@ -196,7 +212,9 @@ impl Tool {
         }
     }
 
-    fn run_world(
+    /// Guests run on stacks that wasmtime makes, as large as their limit needs; a thread's own may
+    /// be smaller. Nothing in here waits: the future is for a thread that may block.
+    async fn run_world(
         &self,
         input: &str,
         grants: Capabilities,
@@ -206,12 +224,12 @@ impl Tool {
         progress: Option<crate::call::Progress>,
     ) -> Ended {
         let max_output = limits.max_output_bytes;
-        let (mut store, bindings, running) =
-            match self.instantiate(grants, limits, cancel, fs, progress) {
-                Ok(made) => made,
-                Err(failure) => return Ended::refused(failure),
-            };
-        let called = bindings.call_run(&mut store, input);
+        let made = self.instantiate(grants, limits, cancel, fs, progress);
+        let (mut store, bindings, running) = match made.await {
+            Ok(made) => made,
+            Err(failure) => return Ended::refused(failure),
+        };
+        let called = bindings.call_run(&mut store, input).await;
         let fuel_left = store.get_fuel().unwrap_or(0);
         let host = store.into_data();
         drop(running);
@@ -250,7 +268,7 @@ impl Tool {
         }
     }
 
-    fn instantiate(
+    async fn instantiate(
         &self,
         grants: Capabilities,
         limits: Limits,
@@ -271,7 +289,7 @@ impl Tool {
         };
         let mut store = Store::new(pre.engine(), host);
         govern(&mut store).map_err(|error| CallFailure::Internal(error.to_string()))?;
-        match pre.instantiate(&mut store) {
+        match pre.instantiate_async(&mut store).await {
             Ok(bindings) => Ok((store, bindings, running)),
             // Start functions are the component's own code.
             Err(error) => Err(store.data().meter.explain(&error)),

@@ -11,6 +11,7 @@ pub(crate) mod abi {
         path: "../../tools-wasm/wit",
         world: "tool",
         imports: { default: trappable },
+        exports: { default: async },
         with: { "boxagnts:tool/workspace-read.walk": super::GuestWalk },
     });
 }
@@ -23,6 +24,8 @@ pub struct GuestWalk;
 
 /// Longest progress message, in bytes.
 const MAX_PROGRESS: usize = 200;
+/// Paths that one step of a walk brings, however many the guest wants: they are held in the host.
+const MAX_WALK_STEP: u32 = 10_000;
 
 /// Data of a call's store.
 pub(crate) struct Host {
@@ -114,7 +117,7 @@ impl workspace_read::HostWalk for Host {
 
     fn next(&mut self, walk: Resource<GuestWalk>, max: u32) -> Answer<Vec<String>> {
         self.meter.check_time()?;
-        let result = self.fs.walk_next(walk.rep(), max);
+        let result = self.fs.walk_next(walk.rep(), max.min(MAX_WALK_STEP));
         Ok(self.answer(result))
     }
 

@@ -17,7 +17,10 @@ pub(crate) fn accept(
 ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
     let plans = session.overlay.plan(&selection)?;
     let hunks = statuses(&plans, |_| (HunkState::Pending, None));
-    let result = DecideResult { session: session.id.clone(), hunks };
+    let result = DecideResult {
+        session: session.id.clone(),
+        hunks,
+    };
     let session = Arc::clone(session);
     let task = tokio::spawn(async move { apply(&session, &selection).await });
     Ok((result, task))
@@ -41,7 +44,9 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     if !plans.is_empty() {
         let results = session.applier.apply(&session.overlay, &plans).await;
         let unanswered = || Err("the editor gave no answer for this file".to_owned());
-        let results = results.into_iter().chain(std::iter::repeat_with(unanswered));
+        let results = results
+            .into_iter()
+            .chain(std::iter::repeat_with(unanswered));
         for (plan, result) in plans.iter().zip(results) {
             match result {
                 Ok(()) => {
@@ -56,7 +61,10 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
             }
         }
     }
-    let _ = session.emit(SessionEvent::Decided { hunks: hunks.clone(), comment: None });
+    let _ = session.emit(SessionEvent::Decided {
+        hunks: hunks.clone(),
+        comment: None,
+    });
     let _ = session.emit_proposal();
     hunks
 }
@@ -72,11 +80,13 @@ pub(crate) fn reject(
     let hunks = session.overlay.reject(selection)?;
     let comment = comment.filter(|text| !text.trim().is_empty());
 
-    let mut note = String::from("[The user rejected these hunks of your proposal; they are undone:");
+    let mut note =
+        String::from("[The user rejected these hunks of your proposal; they are undone:");
     for file in &before {
         for hunk in &file.hunks {
-            let rejected =
-                hunks.iter().any(|h| h.id == hunk.id && h.state == HunkState::Rejected);
+            let rejected = hunks
+                .iter()
+                .any(|h| h.id == hunk.id && h.state == HunkState::Rejected);
             if rejected {
                 let line = hunk.range.start.line + 1;
                 let _ = write!(note, " {} of `{}` at line {line};", hunk.id, file.path);
@@ -91,9 +101,15 @@ pub(crate) fn reject(
     }
     lock(&session.activity).notes.push(note);
 
-    session.emit(SessionEvent::Decided { hunks: hunks.clone(), comment })?;
+    session.emit(SessionEvent::Decided {
+        hunks: hunks.clone(),
+        comment,
+    })?;
     session.emit_proposal()?;
-    Ok(DecideResult { session: session.id.clone(), hunks })
+    Ok(DecideResult {
+        session: session.id.clone(),
+        hunks,
+    })
 }
 
 /// The status of each hunk that the plans cover; refused ones keep their own.
@@ -105,7 +121,11 @@ fn statuses(
     for plan in plans {
         for id in &plan.hunks {
             let (state, reason) = of(id);
-            all.push(HunkStatus { id: id.clone(), state, reason });
+            all.push(HunkStatus {
+                id: id.clone(),
+                state,
+                reason,
+            });
         }
         all.extend(plan.refused.iter().cloned());
     }

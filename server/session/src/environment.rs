@@ -44,7 +44,9 @@ impl Environment {
         let config = &self.parts.config;
         let providers = config.providers().iter();
         let settings = Settings {
-            providers: providers.map(|(name, p)| (name.clone(), provider(p))).collect(),
+            providers: providers
+                .map(|(name, p)| (name.clone(), provider(p)))
+                .collect(),
             max_output_tokens: config.max_output_tokens(),
             // Relative paths of scripts are the process's own.
             base_dir: PathBuf::new(),

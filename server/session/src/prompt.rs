@@ -51,15 +51,28 @@ fn push_context(message: &mut String, context: &Context) {
     let _ = write!(message, "\n\n[The user is looking at `{}`", context.path);
     if let Some(range) = context.range {
         // People and tools count lines from one.
-        let _ = write!(message, ", lines {}-{}", range.start.line + 1, range.end.line + 1);
+        let _ = write!(
+            message,
+            ", lines {}-{}",
+            range.start.line + 1,
+            range.end.line + 1
+        );
     }
     message.push(']');
-    if let Some(selection) = context.selection.as_deref().filter(|text| !text.trim().is_empty()) {
+    if let Some(selection) = context
+        .selection
+        .as_deref()
+        .filter(|text| !text.trim().is_empty())
+    {
         let cut = floor_char_boundary(selection, MAX_SELECTION_BYTES);
         let language = context.language.as_deref().unwrap_or("");
         // A fence longer than any in the text cannot be closed by it.
         let fence = "`".repeat(longest_backtick_run(selection).max(2) + 1);
-        let _ = write!(message, "\n{fence}{language}\n{}\n{fence}", &selection[..cut]);
+        let _ = write!(
+            message,
+            "\n{fence}{language}\n{}\n{fence}",
+            &selection[..cut]
+        );
         if cut < selection.len() {
             message.push_str("\n[The selection is longer; read the file for the rest.]");
         }
@@ -74,7 +87,10 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
     if at >= text.len() {
         return text.len();
     }
-    (0..=at).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
+    (0..=at)
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -86,28 +102,47 @@ mod tests {
         let context = Context {
             path: "src/a.rs".into(),
             range: Some(Range {
-                start: Position { line: 2, character: 0 },
-                end: Position { line: 3, character: 4 },
+                start: Position {
+                    line: 2,
+                    character: 0,
+                },
+                end: Position {
+                    line: 3,
+                    character: 4,
+                },
             }),
             selection: Some(selection.into()),
             language: Some("rust".into()),
         };
-        assert_eq!(behind_prompt(Some(&context), &["[note]".to_owned()]), expect);
+        assert_eq!(
+            behind_prompt(Some(&context), &["[note]".to_owned()]),
+            expect
+        );
     }
 
     #[test]
     fn a_selection_is_fenced_safely() {
         let head = "\n\n[The user is looking at `src/a.rs`, lines 3-4]";
-        check("fn a() {}", &format!("{head}\n```rust\nfn a() {{}}\n```\n\n[note]"));
-        check("x\n```\ny", &format!("{head}\n````rust\nx\n```\ny\n````\n\n[note]"));
+        check(
+            "fn a() {}",
+            &format!("{head}\n```rust\nfn a() {{}}\n```\n\n[note]"),
+        );
+        check(
+            "x\n```\ny",
+            &format!("{head}\n````rust\nx\n```\ny\n````\n\n[note]"),
+        );
         check("  ", &format!("{head}\n\n[note]"));
     }
 
     #[test]
     fn a_long_selection_is_cut_at_a_character() {
         let long = "ä".repeat(MAX_SELECTION_BYTES);
-        let context =
-            Context { path: "a".into(), range: None, selection: Some(long), language: None };
+        let context = Context {
+            path: "a".into(),
+            range: None,
+            selection: Some(long),
+            language: None,
+        };
         let message = behind_prompt(Some(&context), &[]);
         assert!(message.len() < MAX_SELECTION_BYTES + 200);
         assert!(message.ends_with("read the file for the rest.]"));

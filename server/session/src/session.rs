@@ -45,7 +45,11 @@ impl Hub {
             // place in any journal.
             Err(error) => (0, Err(error)),
         };
-        let update = Update { session: session.to_owned(), seq, event };
+        let update = Update {
+            session: session.to_owned(),
+            seq,
+            event,
+        };
         listeners.retain(|listener| listener.send(update.clone()).is_ok());
         result
     }
@@ -91,7 +95,10 @@ impl Session {
     pub(crate) fn emit_proposal(&self) -> Result<(), StoreError> {
         let (mut files, mut pending, mut conflicted, mut last_hunk) = (0, 0, 0, 0);
         for file in self.overlay.proposal() {
-            let numbers = file.hunks.iter().filter_map(|hunk| hunk.id.strip_prefix('h'));
+            let numbers = file
+                .hunks
+                .iter()
+                .filter_map(|hunk| hunk.id.strip_prefix('h'));
             let youngest = numbers.filter_map(|number| number.parse().ok()).max();
             last_hunk = youngest.unwrap_or(0).max(last_hunk);
             let count = |state| file.hunks.iter().filter(|h| h.state == state).count() as u64;
@@ -101,19 +108,32 @@ impl Session {
             conflicted += conflicts;
         }
         let diff = self.overlay.diff();
-        self.emit(SessionEvent::ProposalChanged { files, pending, conflicted, diff, last_hunk })
+        self.emit(SessionEvent::ProposalChanged {
+            files,
+            pending,
+            conflicted,
+            diff,
+            last_hunk,
+        })
     }
 
     /// What the user reviews, as it is now.
     pub(crate) fn proposal(&self) -> Proposal {
         let files = self.overlay.proposal();
         let undecided = |state| matches!(state, HunkState::Pending | HunkState::Conflicted);
-        let waits = files.iter().flat_map(|file| &file.hunks).any(|hunk| undecided(hunk.state));
+        let waits = files
+            .iter()
+            .flat_map(|file| &file.hunks)
+            .any(|hunk| undecided(hunk.state));
         let state = match (lock(&self.activity).running.is_some(), waits) {
             (true, _) => SessionState::Running,
             (false, true) => SessionState::Review,
             (false, false) => SessionState::Idle,
         };
-        Proposal { session: self.id.clone(), state, files }
+        Proposal {
+            session: self.id.clone(),
+            state,
+            files,
+        }
     }
 }

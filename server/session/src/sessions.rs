@@ -58,7 +58,9 @@ impl Sessions {
         applier: Arc<dyn Applier>,
     ) -> Result<Arc<Sessions>, SessionError> {
         // Opened once to find out now whether the folder can be used, and what it is called.
-        let root = Overlay::open(root, Arc::clone(&buffers))?.root().to_path_buf();
+        let root = Overlay::open(root, Arc::clone(&buffers))?
+            .root()
+            .to_path_buf();
         Ok(Arc::new(Sessions {
             environment,
             root,
@@ -100,7 +102,10 @@ impl Sessions {
             activity.running = Some(cancel.clone());
             activity.turn
         };
-        let result = AskResult { session: session.id.clone(), turn: number };
+        let result = AskResult {
+            session: session.id.clone(),
+            turn: number,
+        };
         let turn = Turn {
             number,
             prompt: ask.prompt,
@@ -192,7 +197,9 @@ impl Sessions {
         };
         let store = self.environment.store();
         let summary = match store.session(id) {
-            Ok(summary) if summary.session == id && summary.workspace == self.workspace() => summary,
+            Ok(summary) if summary.session == id && summary.workspace == self.workspace() => {
+                summary
+            }
             Ok(_) | Err(StoreError::UnknownSession { .. }) => return Err(unknown()),
             Err(error) => return Err(error.into()),
         };
@@ -204,14 +211,19 @@ impl Sessions {
         let provider = self.environment.connect(&summary.model)?;
         let session = self.assemble(summary.session, provider, &events)?;
         // Two faces may ask for the same session at once: the first one stays.
-        Ok(Arc::clone(&self.live.entry(id.to_owned()).or_insert(session)))
+        Ok(Arc::clone(
+            &self.live.entry(id.to_owned()).or_insert(session),
+        ))
     }
 
     fn create(&self, model: Option<&str>) -> Result<Arc<Session>, SessionError> {
         let model = model.unwrap_or_else(|| self.environment.config().model());
         // The model first: a session that cannot speak is not worth a place in the journal.
         let provider = self.environment.connect(model)?;
-        let id = self.environment.store().create_session(&self.workspace(), provider.id())?;
+        let id = self
+            .environment
+            .store()
+            .create_session(&self.workspace(), provider.id())?;
         let session = self.assemble(id.clone(), provider, &[])?;
         self.live.insert(id, Arc::clone(&session));
         Ok(session)
@@ -227,7 +239,9 @@ impl Sessions {
         let overlay = Overlay::open(&self.root, Arc::clone(&self.buffers))?;
         let mut notes = Vec::new();
         let proposed = events.iter().rev().find_map(|event| match event {
-            SessionEvent::ProposalChanged { diff, last_hunk, .. } => Some((diff, *last_hunk)),
+            SessionEvent::ProposalChanged {
+                diff, last_hunk, ..
+            } => Some((diff, *last_hunk)),
             _ => None,
         });
         if let Some((diff, last_hunk)) = proposed {
@@ -245,9 +259,16 @@ impl Sessions {
             }
         }
         notes.extend(undelivered(events));
-        let turns = events.iter().filter(|e| matches!(e, SessionEvent::TurnStarted { .. })).count();
+        let turns = events
+            .iter()
+            .filter(|e| matches!(e, SessionEvent::TurnStarted { .. }))
+            .count();
         let query = Query::restore(self.query_config(provider.as_ref()), events);
-        let activity = Activity { turn: turns as u64, running: None, notes };
+        let activity = Activity {
+            turn: turns as u64,
+            running: None,
+            notes,
+        };
         Ok(Arc::new(Session {
             id,
             environment: Arc::clone(&self.environment),
@@ -309,7 +330,9 @@ fn undelivered(events: &[SessionEvent]) -> Vec<String> {
         match event {
             SessionEvent::TurnStarted { .. } => notes.clear(),
             SessionEvent::Decided { hunks, comment } => {
-                let rejected = hunks.iter().filter(|hunk| hunk.state == HunkState::Rejected);
+                let rejected = hunks
+                    .iter()
+                    .filter(|hunk| hunk.state == HunkState::Rejected);
                 let count = rejected.count();
                 if count > 0 {
                     let says = comment.as_deref().map(|text| format!(" and says: {text}"));

@@ -10,16 +10,16 @@ use boxagnts_model::{Delta, ModelError, Request};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
-use boxagnts_protocol::tool::{ToolReport, ToolSpec};
 use boxagnts_protocol::proposal::HunkState;
+use boxagnts_protocol::tool::{ToolReport, ToolSpec};
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
 use boxagnts_tools::{DenyAll, ToolRequest};
 use boxagnts_workspace::Selection;
+use futures::FutureExt;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, FuturesUnordered, StreamExt};
-use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,9 @@ pub(crate) struct Turn {
 pub(crate) async fn run(session: Arc<Session>, turn: Turn) {
     let number = turn.number;
     let mut query = session.query.lock().await;
-    let driven = AssertUnwindSafe(drive(&session, &mut query, turn)).catch_unwind().await;
+    let driven = AssertUnwindSafe(drive(&session, &mut query, turn))
+        .catch_unwind()
+        .await;
     let outcome = match driven {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => TurnOutcome::Failed {
@@ -58,7 +60,12 @@ pub(crate) async fn run(session: Arc<Session>, turn: Turn) {
     }
     // Before the event: whoever hears it may ask again at once.
     lock(&session.activity).running = None;
-    let _ = session.emit(SessionEvent::TurnEnded { turn: number, outcome, usage, cost_usd });
+    let _ = session.emit(SessionEvent::TurnEnded {
+        turn: number,
+        outcome,
+        usage,
+        cost_usd,
+    });
 }
 
 type ModelStream = BoxStream<'static, Result<Delta, ModelError>>;
@@ -85,14 +92,23 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
-    let mut answer = Answer { price: session.provider.price(), ..Answer::default() };
+    let mut answer = Answer {
+        price: session.provider.price(),
+        ..Answer::default()
+    };
     let mut waiting = Waiting::Nothing;
     let mut events = vec![Event::Prompt { text }];
     loop {
-        let effects: Vec<Effect> = events.drain(..).flat_map(|event| query.step(event)).collect();
+        let effects: Vec<Effect> = events
+            .drain(..)
+            .flat_map(|event| query.step(event))
+            .collect();
         for effect in effects {
             match effect {
-                Effect::CallModel { step, max_output_tokens } => {
+                Effect::CallModel {
+                    step,
+                    max_output_tokens,
+                } => {
                     session.emit(SessionEvent::ModelCalled { turn: number, step })?;
                     let request = Request {
                         system: query.system(),
@@ -114,11 +130,20 @@ async fn drive(
                     }
                     waiting = Waiting::Tools(running);
                 }
-                Effect::Refuse { call, kind, message } => {
+                Effect::Refuse {
+                    call,
+                    kind,
+                    message,
+                } => {
                     let (id, name) = (call.id.clone(), call.name.clone());
                     session.emit(SessionEvent::ToolStarted { turn: number, call })?;
                     let report = ToolReport::refused(kind, message);
-                    session.emit(SessionEvent::ToolFinished { turn: number, id, name, report })?;
+                    session.emit(SessionEvent::ToolFinished {
+                        turn: number,
+                        id,
+                        name,
+                        report,
+                    })?;
                 }
                 Effect::Abort => waiting = Waiting::Nothing,
                 Effect::Finish(outcome) => return Ok(outcome),
@@ -157,12 +182,14 @@ async fn next_event(
     match waiting {
         // Every effect list ends in a wait or in `Finish`; should that ever fail, the turn must
         // end and not hang.
-        Waiting::Nothing => {
-            Ok(vec![Event::ModelFailed { message: "the turn waits for nothing".to_owned() }])
-        }
+        Waiting::Nothing => Ok(vec![Event::ModelFailed {
+            message: "the turn waits for nothing".to_owned(),
+        }]),
         Waiting::Answer(stream) => match stream.next().await {
             Some(Ok(delta)) => on_delta(delta, answer, session, turn),
-            Some(Err(error)) => Ok(vec![Event::ModelFailed { message: error.to_string() }]),
+            Some(Err(error)) => Ok(vec![Event::ModelFailed {
+                message: error.to_string(),
+            }]),
             None => Ok(vec![Event::ModelFailed {
                 message: "the model's answer ended without saying why it stopped".to_owned(),
             }]),
@@ -186,7 +213,9 @@ async fn next_event(
                 }
                 Ok(vec![finished])
             }
-            None => Ok(vec![Event::ModelFailed { message: "a tool call was lost".to_owned() }]),
+            None => Ok(vec![Event::ModelFailed {
+                message: "a tool call was lost".to_owned(),
+            }]),
         },
     }
 }
@@ -199,7 +228,10 @@ fn on_delta(
 ) -> Result<Vec<Event>, StoreError> {
     Ok(match delta {
         Delta::Text(text) => {
-            session.emit(SessionEvent::TextDelta { turn, text: text.clone() })?;
+            session.emit(SessionEvent::TextDelta {
+                turn,
+                text: text.clone(),
+            })?;
             vec![Event::TextDelta(text)]
         }
         Delta::ToolCallStart { index, id, name } => {
@@ -213,12 +245,26 @@ fn on_delta(
         Delta::Stop(stop) => {
             let usage = answer.usage;
             let cost_usd = answer.price.map(|price| price.cost(&usage));
-            session.emit(SessionEvent::ModelAnswered { turn, stop, usage, cost_usd })?;
+            session.emit(SessionEvent::ModelAnswered {
+                turn,
+                stop,
+                usage,
+                cost_usd,
+            })?;
             vec![Event::ModelStopped(stop)]
         }
-        Delta::Retry { attempt, wait, reason } => {
+        Delta::Retry {
+            attempt,
+            wait,
+            reason,
+        } => {
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            session.emit(SessionEvent::ModelRetry { turn, attempt, wait_ms, reason })?;
+            session.emit(SessionEvent::ModelRetry {
+                turn,
+                attempt,
+                wait_ms,
+                reason,
+            })?;
             Vec::new()
         }
     })
@@ -253,9 +299,8 @@ fn run_tool(
 /// Accepts what is proposed, except where a change could do harm by itself (a hook, an editor's
 /// task, a shell's start file): that waits for the user in every mode.
 async fn accept_harmless(session: &Session) {
-    let harmless = |path: &str| {
-        WorkspacePath::parse(path).is_ok_and(|path| path.dangerous().is_none())
-    };
+    let harmless =
+        |path: &str| WorkspacePath::parse(path).is_ok_and(|path| path.dangerous().is_none());
     let hunks: Vec<String> = session
         .overlay
         .proposal()

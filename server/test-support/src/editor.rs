@@ -114,7 +114,10 @@ impl Editor {
             "capabilities": capabilities,
             "initializationOptions": options,
         });
-        let answer = self.request("initialize", params).await.expect("initialize is answered");
+        let answer = self
+            .request("initialize", params)
+            .await
+            .expect("initialize is answered");
         self.units = match answer["capabilities"]["positionEncoding"].as_str() {
             Some("utf-8") => Units::Utf8,
             Some("utf-32") => Units::Utf32,
@@ -132,22 +135,29 @@ impl Editor {
     /// Opens a document with `text`, whatever is on disk.
     pub async fn open(&mut self, path: &str, text: &str) {
         let uri = self.uri(path);
-        let document = Document { text: text.to_owned(), version: 1 };
+        let document = Document {
+            text: text.to_owned(),
+            version: 1,
+        };
         self.documents.insert(uri.clone(), document);
         let item = json!({"uri": uri, "languageId": "plain", "version": 1, "text": text});
-        self.notify("textDocument/didOpen", json!({"textDocument": item})).await;
+        self.notify("textDocument/didOpen", json!({"textDocument": item}))
+            .await;
     }
 
     /// Replaces the first occurrence of `old` in a document, as a user who types.
     pub async fn type_over(&mut self, path: &str, old: &str, new: &str) {
         let uri = self.uri(path);
         let text = self.documents[&uri].text.clone();
-        let at = text.find(old).unwrap_or_else(|| panic!("`{old}` is in {path}"));
+        let at = text
+            .find(old)
+            .unwrap_or_else(|| panic!("`{old}` is in {path}"));
         let range = json!({
             "start": position(&text, at, self.units),
             "end": position(&text, at + old.len(), self.units),
         });
-        self.change(&uri, json!([{"range": range, "text": new}])).await;
+        self.change(&uri, json!([{"range": range, "text": new}]))
+            .await;
     }
 
     /// Applies content changes to a document and tells the server.
@@ -171,14 +181,22 @@ impl Editor {
     pub async fn save(&mut self, path: &str) {
         let uri = self.uri(path);
         std::fs::write(self.root.join(path), &self.documents[&uri].text).expect("saved");
-        self.notify("textDocument/didSave", json!({"textDocument": {"uri": uri}})).await;
+        self.notify(
+            "textDocument/didSave",
+            json!({"textDocument": {"uri": uri}}),
+        )
+        .await;
     }
 
     /// Closes a document.
     pub async fn close(&mut self, path: &str) {
         let uri = self.uri(path);
         self.documents.remove(&uri);
-        self.notify("textDocument/didClose", json!({"textDocument": {"uri": uri}})).await;
+        self.notify(
+            "textDocument/didClose",
+            json!({"textDocument": {"uri": uri}}),
+        )
+        .await;
     }
 
     /// The text of an open document.
@@ -205,7 +223,10 @@ impl Editor {
 
     /// Asks in a new session and waits for the turn's end; gives the session.
     pub async fn ask(&mut self, prompt: &str) -> String {
-        let asked = self.command("boxagnts.ask", json!({"prompt": prompt})).await.expect("asked");
+        let asked = self
+            .command("boxagnts.ask", json!({"prompt": prompt}))
+            .await
+            .expect("asked");
         let session = asked["session"].as_str().expect("a session").to_owned();
         self.turn_end(&session).await;
         session
@@ -213,7 +234,8 @@ impl Editor {
 
     /// Waits for the end of a session's turn, from what has not been looked at yet.
     pub async fn turn_end(&mut self, session: &str) -> Value {
-        self.update(|update| update["event"] == "turn_ended" && update["session"] == session).await
+        self.update(|update| update["event"] == "turn_ended" && update["session"] == session)
+            .await
     }
 
     /// Takes the first update that fits, waiting for it when there is none yet.
@@ -229,7 +251,11 @@ impl Editor {
     /// Takes the first notification of that method, waiting for it when there is none yet.
     pub async fn notification(&mut self, method: &str) -> Value {
         loop {
-            if let Some(at) = self.notifications.iter().position(|n| n["method"] == method) {
+            if let Some(at) = self
+                .notifications
+                .iter()
+                .position(|n| n["method"] == method)
+            {
                 return self.notifications.remove(at)["params"].take();
             }
             self.pump().await;
@@ -245,7 +271,9 @@ impl Editor {
 
     /// What a session proposes.
     pub async fn proposal(&mut self, session: &str) -> Value {
-        self.command("boxagnts.proposal", json!({"session": session})).await.expect("a proposal")
+        self.command("boxagnts.proposal", json!({"session": session}))
+            .await
+            .expect("a proposal")
     }
 
     /// Sends a request and waits for the answer, serving the server meanwhile.
@@ -277,13 +305,17 @@ impl Editor {
 
     /// Sends a notification.
     pub async fn notify(&mut self, method: &str, params: Value) {
-        self.send(json!({"jsonrpc": "2.0", "method": method, "params": params})).await;
+        self.send(json!({"jsonrpc": "2.0", "method": method, "params": params}))
+            .await;
     }
 
     /// Sends bytes as they are, framed.
     pub async fn send_raw(&mut self, body: &str) {
         let framed = format!("Content-Length: {}\r\n\r\n{body}", body.len());
-        self.writer.write_all(framed.as_bytes()).await.expect("the server reads");
+        self.writer
+            .write_all(framed.as_bytes())
+            .await
+            .expect("the server reads");
         self.writer.flush().await.expect("the server reads");
     }
 
@@ -305,7 +337,9 @@ impl Editor {
 
     /// Says goodbye.
     pub async fn shut_down(&mut self) {
-        self.request("shutdown", Value::Null).await.expect("shutdown is answered");
+        self.request("shutdown", Value::Null)
+            .await
+            .expect("shutdown is answered");
         self.send(json!({"jsonrpc": "2.0", "method": "exit"})).await;
     }
 
@@ -330,7 +364,11 @@ impl Editor {
             "window/showMessageRequest" => {
                 self.questions.push(params);
                 if let Some(answer) = self.answers.pop_front() {
-                    self.answer(id, answer.map_or(Value::Null, |title| json!({"title": title}))).await;
+                    self.answer(
+                        id,
+                        answer.map_or(Value::Null, |title| json!({"title": title})),
+                    )
+                    .await;
                 }
             }
             "window/showDocument" => {
@@ -346,7 +384,8 @@ impl Editor {
     }
 
     async fn answer(&mut self, id: Value, result: Value) {
-        self.send(json!({"jsonrpc": "2.0", "id": id, "result": result})).await;
+        self.send(json!({"jsonrpc": "2.0", "id": id, "result": result}))
+            .await;
     }
 
     async fn apply(&mut self, id: Value, params: Value) {
@@ -354,7 +393,8 @@ impl Editor {
         let files = edited(&params["edit"]);
         let applied = |applied: bool| json!({"applied": applied});
         let stale = files.iter().any(|(uri, version, _)| {
-            version.is_some_and(|version| self.documents.get(uri).is_none_or(|d| d.version != version))
+            version
+                .is_some_and(|version| self.documents.get(uri).is_none_or(|d| d.version != version))
         });
         match self.applies {
             Applies::Silently => return,
@@ -387,7 +427,9 @@ impl Editor {
 fn edited(edit: &Value) -> Vec<(String, Option<i64>, Vec<Value>)> {
     let changes = |edits: &Value| -> Vec<Value> {
         let edits = edits.as_array().into_iter().flatten();
-        edits.map(|edit| json!({"range": edit["range"], "text": edit["newText"]})).collect()
+        edits
+            .map(|edit| json!({"range": edit["range"], "text": edit["newText"]}))
+            .collect()
     };
     let mut files = Vec::new();
     for change in edit["documentChanges"].as_array().into_iter().flatten() {
@@ -460,6 +502,9 @@ fn position(text: &str, at: usize, units: Units) -> Value {
 }
 
 fn replace(text: &mut String, range: &Value, new: &str, units: Units) {
-    let (start, end) = (offset(text, &range["start"], units), offset(text, &range["end"], units));
+    let (start, end) = (
+        offset(text, &range["start"], units),
+        offset(text, &range["end"], units),
+    );
     text.replace_range(start..end, new);
 }

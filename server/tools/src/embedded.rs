@@ -36,11 +36,31 @@ struct Entry {
 pub(crate) fn all() -> Result<Vec<Embedded>, serde_json::Error> {
     let manifest: Manifest = serde_json::from_str(generated::MANIFEST)?;
     let with_component = |entry: Entry| {
-        let (_, wasm) = generated::COMPONENTS.iter().find(|(name, _)| *name == entry.name)?;
-        let Entry { name, description, input_schema, level, .. } = entry;
-        Some(Embedded { spec: ToolSpec { name, description, input_schema }, level, wasm })
+        let (_, wasm) = generated::COMPONENTS
+            .iter()
+            .find(|(name, _)| *name == entry.name)?;
+        let Entry {
+            name,
+            description,
+            input_schema,
+            level,
+            ..
+        } = entry;
+        Some(Embedded {
+            spec: ToolSpec {
+                name,
+                description,
+                input_schema,
+            },
+            level,
+            wasm,
+        })
     };
-    Ok(manifest.tools.into_iter().filter_map(with_component).collect())
+    Ok(manifest
+        .tools
+        .into_iter()
+        .filter_map(with_component)
+        .collect())
 }
 
 #[cfg(test)]
@@ -53,7 +73,9 @@ mod tests {
         let manifest: Manifest = serde_json::from_str(generated::MANIFEST).unwrap();
         assert_eq!(manifest.tools.len(), all().unwrap().len());
         for entry in &manifest.tools {
-            let component = generated::COMPONENTS.iter().find(|(name, _)| *name == entry.name);
+            let component = generated::COMPONENTS
+                .iter()
+                .find(|(name, _)| *name == entry.name);
             let digest = Sha256::digest(component.unwrap().1);
             let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, entry.sha256, "{}", entry.name);

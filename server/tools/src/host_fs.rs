@@ -16,7 +16,10 @@ impl GuestFs for HostFs {
 
     fn stat(&mut self, path: &str) -> Result<sandbox::Metadata, sandbox::FsError> {
         let (found, size) = self.0.stat(path).map_err(error)?;
-        Ok(sandbox::Metadata { kind: kind(found), size })
+        Ok(sandbox::Metadata {
+            kind: kind(found),
+            size,
+        })
     }
 
     fn list(&mut self, path: &str) -> Result<Vec<sandbox::Entry>, sandbox::FsError> {
@@ -72,5 +75,8 @@ fn error(error: FsError) -> sandbox::FsError {
         FsErrorCode::InvalidPath => Code::InvalidPath,
         FsErrorCode::Io => Code::Io,
     };
-    sandbox::FsError { code, message: error.message }
+    sandbox::FsError {
+        code,
+        message: error.message,
+    }
 }

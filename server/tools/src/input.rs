@@ -7,6 +7,24 @@ use std::sync::OnceLock;
 /// Problems that are named in one message; the rest would only bury them.
 const MAX_PROBLEMS: usize = 3;
 
+/// References that a foreign schema may have: each can double the work of checking an input.
+pub(crate) const MAX_REFERENCES: usize = 32;
+
+/// How often a schema refers to another place.
+pub(crate) fn references(schema: &Value) -> usize {
+    match schema {
+        Value::Object(fields) => {
+            let below = |(name, value): (&String, &Value)| {
+                usize::from(name.starts_with('$') && name.to_lowercase().ends_with("ref"))
+                    + references(value)
+            };
+            fields.iter().map(below).sum()
+        }
+        Value::Array(items) => items.iter().map(references).sum(),
+        _ => 0,
+    }
+}
+
 /// A schema, compiled when the first input comes.
 #[derive(Debug, Default)]
 pub(crate) struct InputSchema {
@@ -19,7 +37,11 @@ impl InputSchema {
         let compile = || jsonschema::validator_for(schema).map_err(|error| error.to_string());
         let validator = match self.compiled.get_or_init(compile) {
             Ok(validator) => validator,
-            Err(error) => return Err(format!("`{tool}` declares an unusable input schema: {error}")),
+            Err(error) => {
+                return Err(format!(
+                    "`{tool}` declares an unusable input schema: {error}"
+                ));
+            }
         };
         let mut errors = validator.iter_errors(input);
         let problems: Vec<String> = errors
@@ -27,7 +49,11 @@ impl InputSchema {
             .take(MAX_PROBLEMS)
             .map(|error| {
                 let place = error.instance_path().to_string();
-                let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
+                let place = if place.is_empty() {
+                    String::new()
+                } else {
+                    format!("{place}: ")
+                };
                 format!("{place}{}", short(&error.to_string()))
             })
             .collect();
@@ -38,7 +64,10 @@ impl InputSchema {
             0 => String::new(),
             count => format!("; and {count} more"),
         };
-        Err(format!("the input of `{tool}` does not fit: {}{more}", problems.join("; ")))
+        Err(format!(
+            "the input of `{tool}` does not fit: {}{more}",
+            problems.join("; ")
+        ))
     }
 }
 

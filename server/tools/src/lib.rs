@@ -16,4 +16,4 @@ mod tests;
 
 pub use approval::{Approver, DenyAll};
 pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
-pub use toolbox::{ForeignTool, ToolRequest, ToolsError, Toolbox};
+pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

@@ -15,12 +15,20 @@ pub(crate) fn failed(partial: String, failure: CallFailure, usage: &Usage) -> To
 }
 
 fn explain(failure: CallFailure) -> ToolFailure {
-    let plain = |kind, message| ToolFailure { kind, message, limit: None, value: None, used: None };
+    let plain = |kind, message| ToolFailure {
+        kind,
+        message,
+        limit: None,
+        value: None,
+        used: None,
+    };
     match failure {
         CallFailure::InvalidInput(message) => plain(FailureKind::InvalidInput, message),
         CallFailure::Failed(message) => plain(FailureKind::Failed, message),
         CallFailure::Denied(message) => plain(FailureKind::Denied, message),
-        CallFailure::Trap(message) => plain(FailureKind::Trap, format!("the tool trapped: {message}")),
+        CallFailure::Trap(message) => {
+            plain(FailureKind::Trap, format!("the tool trapped: {message}"))
+        }
         CallFailure::Cancelled => plain(FailureKind::Cancelled, "cancelled by the user".to_owned()),
         CallFailure::Internal(message) => plain(FailureKind::Internal, message),
         CallFailure::Limit { limit, value, used } => ToolFailure {

@@ -3,7 +3,7 @@
 use crate::approval::Approver;
 use crate::embedded::{self, Embedded};
 use crate::host_fs::HostFs;
-use crate::input::InputSchema;
+use crate::input::{InputSchema, MAX_REFERENCES, references};
 use crate::{gate, report};
 use boxagnts_policy::limits::Limits;
 use boxagnts_policy::permission::{Level, Mode};
@@ -100,10 +100,21 @@ impl Toolbox {
     pub fn new(sandbox: Arc<Sandbox>) -> Result<Arc<Toolbox>, ToolsError> {
         let tools: Vec<Registered> = embedded::all()?
             .into_iter()
-            .map(|tool| Registered { tool, schema: InputSchema::default() })
+            .map(|tool| Registered {
+                tool,
+                schema: InputSchema::default(),
+            })
             .collect();
-        let specs = tools.iter().map(|registered| registered.tool.spec.clone()).collect();
-        Ok(Arc::new(Toolbox { sandbox, tools, specs, loaded: Mutex::default() }))
+        let specs = tools
+            .iter()
+            .map(|registered| registered.tool.spec.clone())
+            .collect();
+        Ok(Arc::new(Toolbox {
+            sandbox,
+            tools,
+            specs,
+            loaded: Mutex::default(),
+        }))
     }
 
     /// What the model is told, in a fixed order.
@@ -117,7 +128,9 @@ impl Toolbox {
     }
 
     fn find(&self, name: &str) -> Option<&Registered> {
-        self.tools.iter().find(|registered| registered.tool.spec.name == name)
+        self.tools
+            .iter()
+            .find(|registered| registered.tool.spec.name == name)
     }
 
     /// Loads every tool, one after the other, so that first calls do not wait for a compiler.
@@ -141,8 +154,10 @@ impl Toolbox {
         let ToolCall { name, input, .. } = request.call;
         let Some(Registered { tool, schema }) = self.find(name) else {
             let names: Vec<&str> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
-            let message =
-                format!("there is no tool `{name}`; the tools are: {}", names.join(", "));
+            let message = format!(
+                "there is no tool `{name}`; the tools are: {}",
+                names.join(", ")
+            );
             return ToolReport::refused(FailureKind::UnknownTool, message);
         };
         if let Err(message) = schema.check(name, &tool.spec.input_schema, input) {
@@ -161,30 +176,55 @@ impl Toolbox {
     /// The file cannot be read, is no component that can run here, or fails to describe itself.
     pub async fn open_file(&self, path: &Path, limits: &Limits) -> Result<ForeignTool, ToolsError> {
         let shown = path.display().to_string();
-        let wasm = std::fs::read(path)
-            .map_err(|error| ToolsError::Read { path: shown.clone(), error })?;
         let (sandbox, name, given) = (Arc::clone(&self.sandbox), shown.clone(), limits.clone());
-        let load = tokio::task::spawn_blocking(move || sandbox.load(&name, &wasm, &given));
+        let file = path.to_owned();
+        let load = tokio::task::spawn_blocking(move || {
+            let wasm = read_regular(&file).map_err(|error| ToolsError::Read {
+                path: name.clone(),
+                error,
+            })?;
+            Ok::<_, ToolsError>(sandbox.load(&name, &wasm, &given)?)
+        });
         let tool = load.await.map_err(|error| ToolsError::Describe {
             path: shown.clone(),
             reason: error.to_string(),
         })??;
         if tool.kind() == ToolKind::WasiCommand {
-            return Ok(ForeignTool { tool, spec: None, level: Level::None });
+            return Ok(ForeignTool {
+                tool,
+                spec: None,
+                level: Level::None,
+            });
         }
-        let described = tool.describe(limits).await.map_err(|failure| ToolsError::Describe {
+        let described = tool
+            .describe(limits)
+            .await
+            .map_err(|failure| ToolsError::Describe {
+                path: shown.clone(),
+                reason: failure.to_string(),
+            })?;
+        let wrong = |reason| ToolsError::Describe {
             path: shown.clone(),
-            reason: failure.to_string(),
-        })?;
-        let input_schema = serde_json::from_str(&described.input_schema).map_err(|error| {
-            ToolsError::Describe { path: shown, reason: format!("its input schema: {error}") }
-        })?;
+            reason,
+        };
+        let input_schema = serde_json::from_str(&described.input_schema)
+            .map_err(|error| wrong(format!("its input schema: {error}")))?;
+        let references = references(&input_schema);
+        if references > MAX_REFERENCES {
+            let reason =
+                format!("its input schema has {references} references, more than {MAX_REFERENCES}");
+            return Err(wrong(reason));
+        }
         let spec = ToolSpec {
             name: described.name,
             description: described.description,
             input_schema,
         };
-        Ok(ForeignTool { tool, spec: Some(spec), level: described.level })
+        Ok(ForeignTool {
+            tool,
+            spec: Some(spec),
+            level: described.level,
+        })
     }
 
     /// Runs a component of the user's, through the same gate as every tool.
@@ -201,7 +241,11 @@ impl Toolbox {
 
     fn cell(&self, name: &str, limits: &Limits) -> Loading {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(loaded.entry((name.to_owned(), limits.wasm_max_wasm_stack)).or_default())
+        Arc::clone(
+            loaded
+                .entry((name.to_owned(), limits.wasm_max_wasm_stack))
+                .or_default(),
+        )
     }
 
     async fn load(&self, tool: &Embedded, limits: &Limits) -> Result<Arc<Tool>, String> {
@@ -217,6 +261,14 @@ impl Toolbox {
         });
         loaded.await.cloned()
     }
+}
+
+/// A FIFO would hold us up for ever, a device never end.
+fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    std::fs::read(path)
 }
 
 /// The gate, the sandbox, and the end of the transaction.
@@ -242,16 +294,34 @@ async fn call(tool: &Arc<Tool>, level: Level, request: ToolRequest<'_>) -> ToolR
         Err(failure) => return report::failed(called.partial, failure, &called.usage),
     };
     let usage = report::used(&called.usage);
-    let Some(HostFs(staged)) = called.fs.filter(|_| grants.workspace_write) else {
-        return ToolReport { ok: true, output: output.text, error: None, usage, diff: String::new() };
+    let Some(HostFs(staged)) = called.fs else {
+        return ToolReport {
+            ok: true,
+            output: output.text,
+            error: None,
+            usage,
+            diff: String::new(),
+        };
     };
-    // Merging and diffing many files takes its time.
-    let committed = tokio::task::spawn_blocking(move || {
-        let diff = staged.diff();
-        staged.commit().map(|()| diff)
-    });
-    match committed.await {
-        Ok(Ok(diff)) => ToolReport { ok: true, output: output.text, error: None, usage, diff },
+    let committed = if grants.workspace_write {
+        // Merging and diffing many files takes its time.
+        let commit = move || {
+            let diff = staged.diff();
+            staged.commit().map(|()| diff)
+        };
+        tokio::task::spawn_blocking(commit).await
+    } else {
+        // Nothing was changed; the overlay remembers what the model has seen.
+        Ok(staged.commit().map(|()| String::new()))
+    };
+    match committed {
+        Ok(Ok(diff)) => ToolReport {
+            ok: true,
+            output: output.text,
+            error: None,
+            usage,
+            diff,
+        },
         Ok(Err(conflict)) => {
             let refused = ToolReport::refused(FailureKind::Failed, conflict.to_string());
             ToolReport { usage, ..refused }

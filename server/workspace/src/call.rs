@@ -5,17 +5,22 @@ use crate::changes::{Changes, Lookup};
 use crate::content::Content;
 use crate::diff::{self, FileDiff};
 use crate::error::{CommitError, FsError, FsErrorCode};
+use crate::lines::split;
+use crate::merge::changes;
 use crate::overlay::Overlay;
 use crate::root::Kind;
+use crate::seen::Seen;
 use crate::view;
 use crate::visibility::{NAMES, Visibility};
 use boxagnts_policy::path::WorkspacePath;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 /// Files that one rename of a folder may move.
 const MAX_MOVED_FILES: usize = 10_000;
+/// Paths that one call may change: each is held in memory and compared afterwards. A move has two.
+const MAX_CHANGED_PATHS: usize = 2 * MAX_MOVED_FILES;
 
 /// An entry of a folder, as tools see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +40,7 @@ pub struct Call {
     changes: Changes,
     touched: BTreeSet<WorkspacePath>,
     /// What the call has read, to be the base of what it writes.
-    read: HashMap<WorkspacePath, Content>,
+    read: Seen,
     /// New files that only an unsaved document has.
     unsaved: BTreeSet<WorkspacePath>,
     group: String,
@@ -65,7 +70,7 @@ impl Call {
             before: changes.clone(),
             changes,
             touched: BTreeSet::new(),
-            read: HashMap::new(),
+            read: Seen::default(),
             unsaved,
             group,
             walked: false,
@@ -264,10 +269,10 @@ impl Call {
     pub fn write(&mut self, path: &str, content: Vec<u8>) -> Result<(), FsError> {
         let path = WorkspacePath::parse(path)?;
         self.check_target(&path)?;
-        let base = self.base(&path)?;
-        self.touch(&path);
-        self.changes
-            .set(&path, || base, Some(Content::from_bytes(content)));
+        let content = Content::from_bytes(content);
+        let base = self.base(&path, Some(&content))?;
+        self.touch(&path)?;
+        self.changes.set(&path, || base, Some(content));
         Ok(())
     }
 
@@ -282,8 +287,8 @@ impl Call {
     }
 
     fn remove_file(&mut self, path: &WorkspacePath) -> Result<(), FsError> {
-        let base = self.base(path)?;
-        self.touch(path);
+        let base = self.base(path, None)?;
+        self.touch(path)?;
         self.changes.set(path, || base, None);
         Ok(())
     }
@@ -313,9 +318,9 @@ impl Call {
             Err(error) if error.code == FsErrorCode::NotFound => {}
             Err(error) => return Err(error),
         }
-        let base = self.base(from)?;
-        self.touch(from);
-        self.touch(to);
+        let base = self.base(from, None)?;
+        self.touch(from)?;
+        self.touch(to)?;
         self.changes.rename(from, to, || base);
         Ok(())
     }
@@ -397,13 +402,24 @@ impl Call {
         }
     }
 
-    /// What a file was when the tools first saw it: the base of a change that begins now.
-    fn base(&self, path: &WorkspacePath) -> Result<Option<Content>, FsError> {
+    /// What a file was when the tools first saw it: the base of a change that begins now, to
+    /// `content` where it has any.
+    fn base(
+        &self,
+        path: &WorkspacePath,
+        content: Option<&Content>,
+    ) -> Result<Option<Content>, FsError> {
         if self.changes.lookup(path) != Lookup::Below {
             return Ok(None);
         }
+        let seen = || self.overlay.lock().seen.get(path).cloned();
         if let Some(read) = self.read.get(path) {
-            return Ok(Some(read.clone()));
+            // A tool that reads a file may still write what the model made of an earlier reading.
+            let older = seen().filter(|seen| {
+                content
+                    .is_some_and(|new| seen != read && distance(seen, new) <= distance(read, new))
+            });
+            return Ok(Some(older.unwrap_or_else(|| read.clone())));
         }
         let live = view::below(
             &self.overlay.root,
@@ -413,24 +429,29 @@ impl Call {
         );
         match live {
             // Read in an earlier call: what the user typed since is then merged, not undone.
-            Ok(live) => Ok(Some(
-                self.overlay.lock().seen.get(path).cloned().unwrap_or(live),
-            )),
+            Ok(live) => Ok(Some(seen().unwrap_or(live))),
             Err(error) if error.code == FsErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Marks everything that an operation on `path` may change.
-    fn touch(&mut self, path: &WorkspacePath) {
-        let related: Vec<WorkspacePath> = self
+    fn touch(&mut self, path: &WorkspacePath) -> Result<(), FsError> {
+        if self.touched.len() >= MAX_CHANGED_PATHS && !self.touched.contains(path) {
+            let message = format!(
+                "`{path}`: one call changes at most {MAX_CHANGED_PATHS} files; use several"
+            );
+            return Err(FsError::new(FsErrorCode::TooLarge, message));
+        }
+        let moved_here = self
             .changes
-            .iter()
-            .filter(|(at, change)| *at == path || change.from.as_ref() == Some(path))
-            .flat_map(|(at, change)| std::iter::once(at.clone()).chain(change.from.clone()))
-            .collect();
-        self.touched.extend(related);
+            .get(path)
+            .and_then(|change| change.from.clone());
+        let moved_away = self.changes.moved_to(path).cloned();
+        self.touched
+            .extend(moved_here.into_iter().chain(moved_away));
         self.touched.insert(path.clone());
+        Ok(())
     }
 
     /// Unified diff of what the call has changed so far, as tools see the files.
@@ -490,13 +511,27 @@ impl Call {
             self.overlay
                 .commit(&self.before, &self.changes, &self.touched, &self.group)?;
         }
-        // A search reads files that the model never sees.
+        // The model does not see what a search reads, nor what a tool reads to change it.
         if !self.walked {
             let mut state = self.overlay.lock();
             for (path, content) in self.read {
-                state.seen.insert(path, content);
+                if !self.touched.contains(&path) {
+                    state.seen.insert(path, content);
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// Lines that differ; all, for what is no text.
+fn distance(old: &Content, new: &Content) -> usize {
+    match (old.text(), new.text()) {
+        (Some(old), Some(new)) => {
+            let changes = changes(&split(old), &split(new));
+            let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
+            lines.sum()
+        }
+        _ => usize::MAX,
     }
 }

@@ -41,6 +41,11 @@ impl Changes {
         self.files.get(path)
     }
 
+    /// Where a pending move takes the file from `path`.
+    pub(crate) fn moved_to(&self, path: &WorkspacePath) -> Option<&WorkspacePath> {
+        self.moved.get(path)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&WorkspacePath, &Arc<FileChange>)> {
         self.files.iter()
     }

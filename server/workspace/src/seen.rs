@@ -25,10 +25,14 @@ impl Seen {
         self.bytes += content.len();
         self.order.push_back(path.clone());
         self.contents.insert(path, content);
+        // The newest stays however large it is: a change of it may come next.
         while self.bytes > MAX_BYTES
-            && let Some(oldest) = self.order.front().cloned()
+            && self.order.len() > 1
+            && let Some(oldest) = self.order.pop_front()
         {
-            self.forget(&oldest);
+            if let Some(old) = self.contents.remove(&oldest) {
+                self.bytes -= old.len();
+            }
         }
     }
 
@@ -37,6 +41,15 @@ impl Seen {
             self.bytes -= old.len();
             self.order.retain(|other| other != path);
         }
+    }
+}
+
+impl IntoIterator for Seen {
+    type Item = (WorkspacePath, Content);
+    type IntoIter = std::collections::hash_map::IntoIter<WorkspacePath, Content>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.contents.into_iter()
     }
 }
 
@@ -58,5 +71,7 @@ mod tests {
         seen.insert(path(5), content());
         assert!(seen.get(&path(1)).is_some(), "read again, so it is young");
         assert!(seen.get(&path(2)).is_none());
+        seen.insert(path(6), Content::from_bytes(vec![b'x'; MAX_BYTES + 1]));
+        assert!(seen.get(&path(6)).is_some() && seen.get(&path(5)).is_none());
     }
 }

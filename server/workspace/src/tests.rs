@@ -278,6 +278,40 @@ fn a_file_written_without_reading_again_keeps_what_was_typed_since_it_was_read()
 }
 
 #[test]
+fn a_tool_that_reads_for_itself_does_not_change_what_the_model_knew() {
+    let f = Fixture::new("//- a.txt\n1\n2\n3\n");
+    let mut call = f.call();
+    call.read("a.txt", 100).unwrap();
+    call.commit().unwrap();
+    put(f.folder.path(), "a.txt", b"typed\n1\n2\n3\n");
+    let mut call = f.call();
+    call.read("a.txt", 100).unwrap();
+    call.write("a.txt", b"1\n2\nTHREE\n".to_vec()).unwrap();
+    call.commit().unwrap();
+    assert_eq!(f.read("a.txt").unwrap(), "typed\n1\n2\nTHREE\n");
+    // It is still what the model knew after the proposal is rejected.
+    f.overlay.reject(&Selection::All).unwrap();
+    f.write("a.txt", "ONE\n2\n3\n");
+    assert_eq!(f.read("a.txt").unwrap(), "typed\nONE\n2\n3\n");
+}
+
+#[test]
+fn a_call_changes_a_bounded_number_of_files() {
+    let f = Fixture::new("//- a.txt\n1\n");
+    let mut call = f.call();
+    for n in 0..20_000 {
+        call.write(&n.to_string(), Vec::new()).unwrap();
+    }
+    let refused = call.write("one more", Vec::new()).unwrap_err();
+    assert_eq!(refused.code, FsErrorCode::TooLarge);
+    assert_eq!(
+        call.remove("a.txt").unwrap_err().code,
+        FsErrorCode::TooLarge
+    );
+    call.write("7", b"again".to_vec()).unwrap();
+}
+
+#[test]
 fn hunks_keep_their_ids_while_they_say_the_same() {
     let f = Fixture::new("//- a.txt\n1\n2\n3\n4\n5\n");
     f.write("a.txt", "one\n2\n3\n4\n5\n");

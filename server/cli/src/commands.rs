@@ -1,0 +1,9 @@
+//! The commands, one file each.
+
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod lsp;
+pub(crate) mod run;
+pub(crate) mod session;
+pub(crate) mod tool;

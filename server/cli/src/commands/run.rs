@@ -1,0 +1,421 @@
+//! `boxagnts run`: one turn from a terminal or a script.
+
+pub(crate) mod progress;
+mod result;
+pub(crate) mod review;
+
+use crate::args::SettingArgs;
+use crate::exit::{Exit, Failure};
+use crate::render;
+use crate::settings;
+use crate::setup;
+use crate::terminal::{self, Theme};
+use crate::turn::{self, Ended};
+use boxagnts_protocol::commands::{AskResult, HunkStatus};
+use boxagnts_protocol::proposal::{FileProposal, HunkState};
+use boxagnts_protocol::update::{TurnOutcome, Update};
+use boxagnts_session::policy::path::WorkspacePath;
+use boxagnts_session::policy::permission::Mode;
+use boxagnts_session::workspace::NoBuffers;
+use boxagnts_session::{Ask, DiskApplier, Selection, Sessions};
+use clap::Args;
+use progress::Display;
+use result::RunResult;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Longest prompt from standard input.
+const MAX_PROMPT: u64 = 4 << 20;
+
+/// Ask for a change of a folder and get hunks to review, or a diff.
+///
+/// The unified diff goes to standard output, everything else to standard error. Nothing is written
+/// before you accept it: by --apply, by --mode auto, or hunk by hunk on a terminal.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  boxagnts run \"rename total_cost to order_total\"
+  boxagnts run \"rename total_cost to order_total\" | git apply
+  boxagnts run --apply --model openai:MODEL \"fix the typos in README.md\"
+  git log -1 --format=%B | boxagnts run --json -")]
+pub(crate) struct Run {
+    /// What you want done; - reads it from standard input.
+    #[arg(required = true, num_args = 1.., value_name = "PROMPT")]
+    prompt: Vec<String>,
+    /// The folder to work in.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    workspace: PathBuf,
+    #[command(flatten)]
+    settings: SettingArgs,
+    /// Accept everything that is proposed, when the turn ends well.
+    #[arg(long)]
+    apply: bool,
+    /// Write the diff to a file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    patch: Option<PathBuf>,
+    /// Print every event as a JSON line, and the result as the last one.
+    #[arg(long)]
+    json: bool,
+    /// Continue a session; the beginning of its id is enough.
+    #[arg(long, value_name = "ID", conflicts_with = "model")]
+    session: Option<String>,
+}
+
+/// What a turn brought and what became of it.
+struct Report {
+    session: String,
+    ended: Ended,
+    diff: String,
+    /// Hunks that were decided on.
+    hunks: Vec<HunkStatus>,
+    /// Whether everything that was proposed has been written.
+    applied: bool,
+    exit: Exit,
+}
+
+impl Run {
+    pub(crate) async fn run(self) -> Result<Exit, Failure> {
+        let ended = Box::pin(self.propose()).await;
+        if self.json {
+            // The last line is the result, whatever happened.
+            let result = match &ended {
+                Ok(report) => RunResult::of(report),
+                Err(failure) => RunResult::failed(failure),
+            };
+            terminal::print(&format!("{}\n", serde_json::to_string(&result)?))?;
+        }
+        ended.map(|report| report.exit)
+    }
+
+    async fn propose(&self) -> Result<Report, Failure> {
+        let began = Instant::now();
+        let patch = self.patch.as_deref().map(PatchFile::find).transpose()?;
+        let (sessions, ask, mode) = self.open()?;
+        let mut updates = sessions.subscribe();
+        let asked = sessions.ask(ask)?;
+        let ended = self.follow(&sessions, &asked, &mut updates).await?;
+
+        let session = asked.session;
+        let diff = match &ended.proposed {
+            Some(diff) => diff.clone(),
+            None => sessions.diff(&session)?,
+        };
+        if !self.json {
+            terminal::say(&format!("{}\n", summary(&ended, &session, &diff, began)));
+        }
+        let asks =
+            !self.apply && !self.json && patch.is_none() && mode == Mode::Review && can_review();
+        match &patch {
+            Some(patch) => patch.write(&diff)?,
+            None if self.json || asks => {}
+            None => print_diff(&diff)?,
+        }
+        let exit = Exit::of_turn(&ended.outcome);
+        let (decided, exit) = self.decide(&sessions, &session, asks, exit).await?;
+        let hunks = [ended.decided.clone(), decided].concat();
+
+        let waiting = render::waiting(&sessions.proposal(&session)?.files).count();
+        let accepted = hunks.iter().any(|hunk| hunk.state == HunkState::Accepted);
+        if self.json {
+            print_rest(&mut updates, &session)?;
+        } else {
+            let wrote = self.apply || asks || mode == Mode::Auto;
+            tell(&hunks, waiting, wrote, &session);
+            if let Some(patch) = &patch {
+                terminal::say(&format!("the diff is in {}\n", patch.target.display()));
+            }
+        }
+        Ok(Report {
+            session,
+            ended,
+            diff,
+            hunks,
+            applied: accepted && waiting == 0,
+            exit,
+        })
+    }
+
+    /// The sessions of the folder, and what to ask.
+    fn open(&self) -> Result<(Arc<Sessions>, Ask, Mode), Failure> {
+        let prompt = prompt(&self.prompt)?;
+        let root = setup::overlay(&self.workspace)?.root().to_path_buf();
+        let config = settings::load_and_warn(&root, &self.settings.overrides())?;
+        let mode = config.mode();
+        let toolbox = setup::toolbox()?;
+        setup::prewarm(&toolbox, config.limits());
+        let environment = setup::environment(config, toolbox)?;
+        let session = match &self.session {
+            Some(id) => Some(environment.store().session(id)?.session),
+            None => None,
+        };
+        let (buffers, applier) = (Arc::new(NoBuffers), Arc::new(DiskApplier));
+        let sessions = Sessions::open(environment, &root, buffers, applier)?;
+        Ok((
+            sessions,
+            Ask {
+                prompt,
+                session,
+                ..Ask::default()
+            },
+            mode,
+        ))
+    }
+
+    async fn follow(
+        &self,
+        sessions: &Arc<Sessions>,
+        asked: &AskResult,
+        updates: &mut UnboundedReceiver<Update>,
+    ) -> Result<Ended, Failure> {
+        if self.json {
+            return turn::follow(sessions, asked, updates, print_update).await;
+        }
+        let mut display = Display::new();
+        let show = |update: &Update| {
+            display.show(&update.event);
+            Ok(())
+        };
+        turn::follow(sessions, asked, updates, show).await
+    }
+
+    /// Accepts or asks, as the command line says. Gives what became of the hunks.
+    async fn decide(
+        &self,
+        sessions: &Arc<Sessions>,
+        session: &str,
+        asks: bool,
+        exit: Exit,
+    ) -> Result<(Vec<HunkStatus>, Exit), Failure> {
+        let files = sessions.proposal(session)?.files;
+        if render::waiting(&files).next().is_none() {
+            return Ok((Vec::new(), exit));
+        }
+        // What a turn left that did not end well is for its user to look at.
+        if self.apply && exit == Exit::Done {
+            warn_of_danger(&files);
+            let hunks = turn::accept(sessions, session, &Selection::All).await?;
+            let all = hunks.iter().all(|hunk| hunk.state == HunkState::Accepted);
+            return Ok((hunks, if all { Exit::Done } else { Exit::Failed }));
+        }
+        if asks && exit != Exit::Cancelled {
+            let reviewed = review::review(sessions, session).await?;
+            let exit = if reviewed.interrupted {
+                Exit::Cancelled
+            } else {
+                exit
+            };
+            return Ok((reviewed.hunks, exit));
+        }
+        Ok((Vec::new(), exit))
+    }
+}
+
+/// `--apply` takes everything, and its user should know of files that other programs obey.
+fn warn_of_danger(files: &[FileProposal]) {
+    for file in files {
+        let danger = WorkspacePath::parse(&file.path)
+            .ok()
+            .and_then(|path| path.dangerous());
+        if let Some(reason) = danger {
+            terminal::warn(&format!("{}: {reason}", file.path));
+        }
+    }
+}
+
+fn prompt(words: &[String]) -> Result<String, Failure> {
+    if words != ["-"] {
+        return Ok(words.join(" "));
+    }
+    let mut prompt = String::new();
+    let read = std::io::stdin()
+        .lock()
+        .take(MAX_PROMPT)
+        .read_to_string(&mut prompt);
+    read.map_err(|error| Failure::usage(format!("cannot read the prompt: {error}")))?;
+    Ok(prompt)
+}
+
+/// A redirected standard output wants the diff; a person at a terminal is asked.
+fn can_review() -> bool {
+    terminal::can_ask() && std::io::stdout().is_terminal()
+}
+
+fn print_update(update: &Update) -> Result<(), Failure> {
+    terminal::print(&format!("{}\n", serde_json::to_string(update)?))
+}
+
+/// Updates that came behind the turn's end: what was applied.
+fn print_rest(updates: &mut UnboundedReceiver<Update>, session: &str) -> Result<(), Failure> {
+    while let Ok(update) = updates.try_recv() {
+        if update.session == session {
+            print_update(&update)?;
+        }
+    }
+    Ok(())
+}
+
+fn print_diff(diff: &str) -> Result<(), Failure> {
+    match std::io::stdout().is_terminal() {
+        true => terminal::print(&render::diff(diff, Theme::stdout())),
+        // A program reads it: byte for byte.
+        false => terminal::print(diff),
+    }
+}
+
+fn summary(ended: &Ended, session: &str, diff: &str, began: Instant) -> String {
+    let theme = Theme::stderr();
+    let how = terminal::visible(&render::ended(&ended.outcome)).into_owned();
+    let how = match &ended.outcome {
+        TurnOutcome::Done if diff.is_empty() => "done, no changes proposed".to_owned(),
+        _ => how,
+    };
+    let style = if ended.outcome == TurnOutcome::Done {
+        theme.green
+    } else {
+        theme.red
+    };
+    let calls = render::count(ended.tool_calls, "tool call");
+    let mut parts = vec![format!("session {session}"), calls];
+    if ended.usage.total() > 0 {
+        parts.push(render::count(ended.usage.total(), "token"));
+    }
+    if let Some(cost) = ended.cost_usd.filter(|cost| *cost > 0.0) {
+        parts.push(format!("${cost:.4}"));
+    }
+    parts.push(render::milliseconds(began.elapsed().as_secs_f64() * 1e3));
+    let parts = terminal::paint(theme.dim, format!("({})", parts.join(", ")));
+    format!("{} {parts}", terminal::paint(style, how))
+}
+
+/// Says what was written and what waits.
+pub(crate) fn tell(hunks: &[HunkStatus], waiting: usize, wrote: bool, session: &str) {
+    let of = |state| hunks.iter().filter(|hunk| hunk.state == state).count() as u64;
+    let (accepted, rejected) = (of(HunkState::Accepted), of(HunkState::Rejected));
+    if accepted > 0 {
+        terminal::say(&format!("{} written\n", render::count(accepted, "hunk")));
+    }
+    if rejected > 0 {
+        terminal::say(&format!("{} rejected\n", render::count(rejected, "hunk")));
+    }
+    let kept =
+        |hunk: &&HunkStatus| !matches!(hunk.state, HunkState::Accepted | HunkState::Rejected);
+    for hunk in hunks.iter().filter(kept) {
+        let reason = hunk.reason.as_deref().unwrap_or("it was not accepted");
+        terminal::warn(&format!("{} was not written: {reason}", hunk.id));
+    }
+    match waiting as u64 {
+        0 => {}
+        n if wrote => terminal::say(&format!(
+            "{} left to decide: boxagnts session review {session}\n",
+            render::count(n, "hunk")
+        )),
+        n => terminal::say(&format!(
+            "nothing was written; {} to decide: --apply, `git apply`, or boxagnts session review \
+             {session}\n",
+            render::count(n, "hunk")
+        )),
+    }
+}
+
+/// Where `--patch` writes.
+struct PatchFile {
+    target: PathBuf,
+    /// A device or a pipe cannot be replaced.
+    in_place: bool,
+}
+
+impl PatchFile {
+    /// Finds out before the turn whether there can be such a file.
+    fn find(path: &Path) -> Result<PatchFile, Failure> {
+        let wrong = |reason: &str| {
+            Failure::usage(format!(
+                "cannot write the diff to {}: {reason}",
+                path.display()
+            ))
+        };
+        let (target, in_place) = match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => return Err(wrong("it is a folder")),
+            // A link stays; the file behind it is replaced.
+            Ok(metadata) => (
+                path.canonicalize().unwrap_or(path.to_path_buf()),
+                !metadata.is_file(),
+            ),
+            Err(_) => (path.to_path_buf(), false),
+        };
+        let folder = folder_of(&target);
+        if !folder.is_dir() {
+            return Err(wrong("there is no such folder"));
+        }
+        Ok(PatchFile { target, in_place })
+    }
+
+    fn write(&self, diff: &str) -> Result<(), Failure> {
+        self.try_write(diff).map_err(|error| {
+            Failure::failed(format!(
+                "cannot write the diff to {}: {error}",
+                self.target.display()
+            ))
+        })
+    }
+
+    fn try_write(&self, diff: &str) -> std::io::Result<()> {
+        if self.in_place {
+            let mut file = std::fs::OpenOptions::new().write(true).open(&self.target)?;
+            return file.write_all(diff.as_bytes());
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".boxagnts-").suffix(".tmp");
+        // As any new file, and not for the owner alone as temporary files are.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(folder_of(&self.target))?;
+        file.write_all(diff.as_bytes())?;
+        file.persist(&self.target).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_replaces_files_and_only_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.diff");
+        PatchFile::find(&path).unwrap().write("a\n").unwrap();
+        PatchFile::find(&path).unwrap().write("b\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert!(PatchFile::find(folder.path()).is_err());
+        assert!(PatchFile::find(&folder.path().join("no/such")).is_err());
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link");
+            std::os::unix::fs::symlink(&path, &link).unwrap();
+            PatchFile::find(&link).unwrap().write("c\n").unwrap();
+            assert!(link.is_symlink());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), "c\n");
+            assert!(PatchFile::find(Path::new("/dev/null")).unwrap().in_place);
+        }
+    }
+
+    #[test]
+    fn words_make_a_prompt() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(prompt(&words("rename a to b")).unwrap(), "rename a to b");
+        assert_eq!(prompt(&words("a -")).unwrap(), "a -");
+    }
+}

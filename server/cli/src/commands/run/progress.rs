@@ -1,0 +1,204 @@
+//! What a person sees while a turn runs: the model's text, a line for each tool call, and on a
+//! terminal what is being waited for.
+
+use crate::render;
+use crate::terminal::{self, Theme, paint, visible};
+use boxagnts_protocol::conversation::ToolCall;
+use boxagnts_protocol::update::SessionEvent;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// Writes to standard error.
+pub(super) struct Display {
+    theme: Theme,
+    terminal: bool,
+    waiting: Option<ProgressBar>,
+    /// The model's text has not ended its line.
+    in_line: bool,
+    running: HashMap<String, ToolCall>,
+}
+
+impl Display {
+    pub(super) fn new() -> Display {
+        Display {
+            theme: Theme::stderr(),
+            terminal: can_draw(),
+            waiting: None,
+            in_line: false,
+            running: HashMap::new(),
+        }
+    }
+
+    pub(super) fn show(&mut self, event: &SessionEvent) {
+        match event {
+            SessionEvent::TextDelta { text, .. } => self.text(text),
+            SessionEvent::ModelCalled { .. } => self.wait_for("the model"),
+            SessionEvent::ToolStarted { call, .. } => {
+                self.running.insert(call.id.clone(), call.clone());
+                self.wait_for_tools();
+            }
+            SessionEvent::ToolFinished { id, .. } => {
+                let call = self.running.remove(id);
+                self.line(&line(event, call.as_ref(), self.theme).unwrap_or_default());
+                self.wait_for_tools();
+            }
+            SessionEvent::TurnEnded { .. } => self.stop_waiting(),
+            other => {
+                if let Some(text) = line(other, None, self.theme) {
+                    self.line(&text);
+                }
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.stop_waiting();
+        terminal::say(&visible(text));
+        self.in_line = !text.ends_with('\n');
+    }
+
+    fn line(&mut self, text: &str) {
+        self.stop_waiting();
+        self.end_line();
+        terminal::say(&format!("{text}\n"));
+    }
+
+    fn end_line(&mut self) {
+        if std::mem::take(&mut self.in_line) {
+            terminal::say("\n");
+        }
+    }
+
+    fn wait_for_tools(&mut self) {
+        let names: Vec<&str> = self
+            .running
+            .values()
+            .map(|call| call.name.as_str())
+            .collect();
+        if !names.is_empty() {
+            self.wait_for(&visible(&names.join(", ")));
+        }
+    }
+
+    fn wait_for(&mut self, what: &str) {
+        self.stop_waiting();
+        if self.terminal {
+            self.end_line();
+            self.waiting = Some(spinner(what));
+        }
+    }
+
+    fn stop_waiting(&mut self) {
+        if let Some(bar) = self.waiting.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Whether standard error is a terminal that can take back what was written.
+pub(crate) fn can_draw() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Shows on standard error that something is being waited for.
+pub(crate) fn spinner(what: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.set_message(render::cut(what, 60));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.stop_waiting();
+        self.end_line();
+    }
+}
+
+/// The line for an event; `None` for events that need none. `call` is what a tool was asked.
+pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) -> Option<String> {
+    match event {
+        SessionEvent::ModelRetry {
+            attempt,
+            wait_ms,
+            reason,
+            ..
+        } => {
+            let wait = render::milliseconds(*wait_ms as f64);
+            let text = format!(
+                "attempt {attempt} failed: {}; again in {wait}",
+                visible(reason)
+            );
+            Some(paint(theme.yellow, text))
+        }
+        SessionEvent::ToolFinished { name, report, .. } => {
+            let input = call
+                .map(|call| render::input(&call.input))
+                .unwrap_or_default();
+            let gap = if input.is_empty() { "" } else { " " };
+            let (mark, style) = if report.ok {
+                ("✓", theme.green)
+            } else {
+                ("✗", theme.red)
+            };
+            let outcome = render::outcome(report);
+            let outcome = if report.ok {
+                paint(theme.dim, format!("({outcome})"))
+            } else {
+                paint(theme.red, outcome)
+            };
+            let name = paint(theme.bold, visible(name));
+            Some(format!(
+                "{} {name}{gap}{input}  {outcome}",
+                paint(style, mark)
+            ))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolUsage};
+    use serde_json::json;
+
+    fn check(report: ToolReport, expect: &str) {
+        let call = ToolCall {
+            id: "1".into(),
+            name: "read".into(),
+            input: json!({"path": "a.rs"}),
+        };
+        let event = SessionEvent::ToolFinished {
+            turn: 1,
+            id: "1".into(),
+            name: "read".into(),
+            report,
+        };
+        assert_eq!(line(&event, Some(&call), Theme::plain()).unwrap(), expect);
+    }
+
+    #[test]
+    fn calls_are_told_in_a_line() {
+        let ok = ToolReport {
+            ok: true,
+            output: "text".into(),
+            error: None,
+            usage: ToolUsage {
+                wall_ms: 1.25,
+                ..ToolUsage::default()
+            },
+            diff: "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n".into(),
+        };
+        check(ok, "✓ read a.rs  (1.2 ms, +1 −1)");
+        check(
+            ToolReport::refused(FailureKind::Denied, "`..` is\nnot allowed"),
+            "✗ read a.rs  `..` is not allowed",
+        );
+    }
+}

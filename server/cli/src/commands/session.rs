@@ -1,0 +1,27 @@
+//! `boxagnts session`: what the journal has.
+
+mod list;
+mod review;
+mod show;
+mod transcript;
+
+use crate::exit::{Exit, Failure};
+use clap::Subcommand;
+
+/// List sessions, read what happened in one, decide on what it left.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Session {
+    List(list::List),
+    Show(show::Show),
+    Review(review::Review),
+}
+
+impl Session {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Session::List(args) => args.run(),
+            Session::Show(args) => args.run(),
+            Session::Review(args) => crate::block_on(2, args.run()),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `boxagnts session list`: the sessions of a folder, or all.
+
+use crate::exit::{Exit, Failure};
+use crate::render;
+use crate::setup;
+use crate::terminal::{self, Theme, paint, visible};
+use boxagnts_protocol::commands::SessionSummary;
+use clap::Args;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// List the sessions of a folder, the latest first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  boxagnts session list
+  boxagnts session list --all --json")]
+pub(crate) struct List {
+    /// The folder.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    workspace: PathBuf,
+    /// Sessions of every folder.
+    #[arg(long, conflicts_with = "workspace")]
+    all: bool,
+    /// Print one JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+impl List {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let folder = match self.all {
+            true => None,
+            false => Some(
+                setup::overlay(&self.workspace)?
+                    .root()
+                    .display()
+                    .to_string(),
+            ),
+        };
+        let sessions = setup::journal()?.sessions(folder.as_deref())?;
+        if self.json {
+            terminal::print(&format!("{}\n", serde_json::to_string(&sessions)?))?;
+            return Ok(Exit::Done);
+        }
+        if sessions.is_empty() {
+            let place = folder
+                .map(|folder| format!(" in {folder}"))
+                .unwrap_or_default();
+            let all = if self.all {
+                ""
+            } else {
+                "; --all shows those of other folders"
+            };
+            terminal::say(&format!("no sessions{place}{all}\n"));
+        }
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let now_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        terminal::print(&table(&sessions, self.all, now_ms, Theme::stdout()))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn table(sessions: &[SessionSummary], with_folder: bool, now_ms: u64, theme: Theme) -> String {
+    let mut table = String::new();
+    for session in sessions {
+        let age = age(now_ms.saturating_sub(session.updated_ms));
+        let title = visible(&session.title);
+        let title = if title.is_empty() {
+            "(no prompt)"
+        } else {
+            &title
+        };
+        let _ = write!(
+            table,
+            "{}  {age:>8}  {}  {}",
+            paint(theme.bold, &session.session),
+            render::cut(title, 80),
+            paint(theme.dim, visible(&session.model))
+        );
+        if with_folder {
+            let _ = write!(table, "  {}", paint(theme.dim, visible(&session.workspace)));
+        }
+        table.push('\n');
+    }
+    table
+}
+
+fn age(ms: u64) -> String {
+    match ms / 1000 {
+        s if s < 60 => "now".to_owned(),
+        s if s < 3600 => format!("{} min", s / 60),
+        s if s < 2 * 86_400 => format!("{} h", s / 3600),
+        s => format!("{} days", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_told_with_their_age() {
+        let session = SessionSummary {
+            session: "abcdefghijkm".into(),
+            title: "rename \u{1b}[2J a to b".into(),
+            workspace: "/w".into(),
+            model: "builtin".into(),
+            created_ms: 0,
+            updated_ms: 1_000,
+        };
+        assert_eq!(
+            table(&[session], true, 121_000, Theme::plain()),
+            "abcdefghijkm     2 min  rename ␛[2J a to b  builtin  /w\n"
+        );
+        assert_eq!(age(59_000), "now");
+        assert_eq!(age(47 * 3_600_000), "47 h");
+        assert_eq!(age(72 * 3_600_000), "3 days");
+    }
+}

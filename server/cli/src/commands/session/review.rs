@@ -1,0 +1,73 @@
+//! `boxagnts session review`: decides on what a session left pending.
+
+use crate::commands::run::review;
+use crate::exit::{Exit, Failure};
+use crate::render;
+use crate::settings::{self, Overrides};
+use crate::setup;
+use crate::terminal;
+use crate::turn;
+use boxagnts_protocol::proposal::HunkState;
+use boxagnts_session::workspace::NoBuffers;
+use boxagnts_session::{DiskApplier, Selection, Sessions};
+use clap::Args;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Decide on the hunks that a session left pending.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  boxagnts session review k3v9
+  boxagnts session review k3v9 --accept-all")]
+pub(crate) struct Review {
+    /// The session; the beginning of its id is enough.
+    #[arg(value_name = "ID")]
+    session: String,
+    /// Accept everything, without asking.
+    #[arg(long)]
+    accept_all: bool,
+}
+
+impl Review {
+    pub(crate) async fn run(self) -> Result<Exit, Failure> {
+        let summary = setup::journal()?.session(&self.session)?;
+        let root = Path::new(&summary.workspace);
+        let config = settings::load_and_warn(root, &Overrides::default())?;
+        let environment = setup::environment(config, setup::toolbox()?)?;
+        let sessions = Sessions::open(
+            environment,
+            root,
+            Arc::new(NoBuffers),
+            Arc::new(DiskApplier),
+        )?;
+        let session = summary.session.as_str();
+        let files = sessions.proposal(session)?.files;
+        if render::waiting(&files).next().is_none() {
+            terminal::say("nothing waits for a decision\n");
+            return Ok(Exit::Done);
+        }
+        let (hunks, interrupted) = if self.accept_all {
+            (
+                turn::accept(&sessions, session, &Selection::All).await?,
+                false,
+            )
+        } else if terminal::can_ask() {
+            let reviewed = review::review(&sessions, session).await?;
+            (reviewed.hunks, reviewed.interrupted)
+        } else {
+            return Err(Failure::usage(
+                "there is no terminal to ask on; use --accept-all, or an editor",
+            ));
+        };
+        let files = sessions.proposal(session)?.files;
+        let waiting = render::waiting(&files).count();
+        crate::commands::run::tell(&hunks, waiting, true, session);
+        let decided = |state| matches!(state, HunkState::Accepted | HunkState::Rejected);
+        Ok(match interrupted {
+            true => Exit::Cancelled,
+            false if hunks.iter().all(|hunk| decided(hunk.state)) => Exit::Done,
+            false => Exit::Failed,
+        })
+    }
+}

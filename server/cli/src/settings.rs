@@ -1,0 +1,274 @@
+//! Where settings come from: finds the configuration files and puts the layers over each other.
+
+use crate::args::ModeArg;
+use crate::exit::Failure;
+use boxagnts_session::policy::config::{Builder, Config, ConfigError, Layer};
+use boxagnts_session::policy::limits::Limit;
+use serde::Serialize;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Longest file that can be a configuration.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The project's file, below the workspace folder.
+const PROJECT_FILE: &str = ".boxagnts/config.toml";
+
+/// What the command line sets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overrides {
+    pub(crate) model: Option<String>,
+    pub(crate) mode: Option<ModeArg>,
+    /// `KEY=VALUE`.
+    pub(crate) limits: Vec<String>,
+}
+
+/// A place where a configuration file may be.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ConfigFile {
+    pub(crate) layer: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) found: bool,
+}
+
+/// All layers over each other.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) files: Vec<ConfigFile>,
+    /// What is wrong with the project's file, for its user; nothing that stops the program.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Reads every layer for a workspace folder. `editor` are an editor's settings.
+///
+/// # Errors
+/// Settings that the user, the editor or the command line gave and that cannot be used. A project
+/// file cannot stop the program.
+pub(crate) fn load(
+    workspace: &Path,
+    editor: Option<&serde_json::Value>,
+    overrides: &Overrides,
+) -> Result<Loaded, Failure> {
+    let mut builder = Config::builder();
+    let mut files = Vec::new();
+    if let Some(user) = user_file() {
+        let text = read(&user.path).map_err(|reason| {
+            Failure::usage(format!(
+                "cannot read the configuration {}: {reason}",
+                show(&user.path)
+            ))
+        })?;
+        if text.is_none() && user.must_exist {
+            return Err(Failure::usage(format!(
+                "BOXAGNTS_CONFIG names {}, and there is no such file",
+                show(&user.path)
+            )));
+        }
+        if let Some(text) = &text {
+            builder.add_toml(Layer::User, &show(&user.path), text)?;
+        }
+        files.push(ConfigFile {
+            layer: "user",
+            path: user.path,
+            found: text.is_some(),
+        });
+    }
+
+    let mut problems = Vec::new();
+    let path = workspace.join(PROJECT_FILE);
+    let found = add_project(&mut builder, &path).unwrap_or_else(|problem| {
+        problems.push(problem);
+        true
+    });
+    files.push(ConfigFile {
+        layer: "project",
+        path,
+        found,
+    });
+
+    if let Some(editor) = editor.filter(|settings| !settings.is_null()) {
+        builder.add_json(Layer::Editor, "editor settings", editor)?;
+    }
+    add_overrides(&mut builder, overrides)?;
+
+    let config = builder.build();
+    let ignored = config.ignored().iter();
+    problems.extend(ignored.map(|i| format!("ignored `{}` of {}: {}", i.name, i.origin, i.reason)));
+    Ok(Loaded {
+        config,
+        files,
+        problems,
+    })
+}
+
+/// As [`load`], with the problems told on standard error.
+pub(crate) fn load_and_warn(workspace: &Path, overrides: &Overrides) -> Result<Config, Failure> {
+    let loaded = load(workspace, None, overrides)?;
+    for problem in &loaded.problems {
+        crate::terminal::warn(problem);
+    }
+    Ok(loaded.config)
+}
+
+/// Whether there is such a file. Whoever wrote the repository wrote it.
+fn add_project(builder: &mut Builder, path: &Path) -> Result<bool, String> {
+    let ignored = |reason: String| format!("ignored {}: {reason}", show(path));
+    match std::fs::symlink_metadata(path) {
+        Err(_) => return Ok(false),
+        // A link would let a repository have any file of the user's read.
+        Ok(metadata) if !metadata.is_file() => {
+            return Err(ignored("it is no regular file".to_owned()));
+        }
+        Ok(_) => {}
+    }
+    let Some(text) = read(path).map_err(ignored)? else {
+        return Ok(false);
+    };
+    builder
+        .add_toml(Layer::Project, &show(path), &text)
+        .map_err(|error| format!("ignored all of {error}"))?;
+    Ok(true)
+}
+
+fn add_overrides(builder: &mut Builder, overrides: &Overrides) -> Result<(), Failure> {
+    let layer = Layer::CommandLine;
+    if let Some(model) = &overrides.model {
+        builder.set(layer, "model", model)?;
+    }
+    if let Some(mode) = overrides.mode {
+        builder.set(layer, "mode", mode.name())?;
+    }
+    for given in &overrides.limits {
+        let wrong = |message: String| ConfigError {
+            origin: "--limit".to_owned(),
+            line: None,
+            message,
+        };
+        let Some((name, value)) = given.split_once('=') else {
+            let message = format!("cannot read `{given}`; expected KEY=VALUE, as in max_turns=10");
+            return Err(wrong(message).into());
+        };
+        let limit = Limit::from_name(name.trim()).map_err(|error| wrong(error.to_string()))?;
+        builder
+            .set(layer, limit.name(), value)
+            .map_err(|error| wrong(error.message))?;
+    }
+    Ok(())
+}
+
+struct UserFile {
+    path: PathBuf,
+    must_exist: bool,
+}
+
+/// `BOXAGNTS_CONFIG`, else below the platform's folder for configuration. `None` when the
+/// environment names no home.
+fn user_file() -> Option<UserFile> {
+    if let Some(own) = std::env::var_os("BOXAGNTS_CONFIG").filter(|value| !value.is_empty()) {
+        return Some(UserFile {
+            path: PathBuf::from(own),
+            must_exist: true,
+        });
+    }
+    let folder = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    #[cfg(windows)]
+    let config = folder("APPDATA");
+    #[cfg(target_os = "macos")]
+    let config = folder("XDG_CONFIG_HOME")
+        .or_else(|| folder("HOME").map(|home| home.join("Library/Application Support")));
+    #[cfg(not(any(windows, target_os = "macos")))]
+    let config =
+        folder("XDG_CONFIG_HOME").or_else(|| folder("HOME").map(|home| home.join(".config")));
+    let path = config?.join("boxagnts").join("config.toml");
+    Some(UserFile {
+        path,
+        must_exist: false,
+    })
+}
+
+/// The text of a file; `None` when there is none.
+fn read(path: &Path) -> Result<Option<String>, String> {
+    let metadata = match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+        Ok(metadata) => metadata,
+    };
+    // Reading a FIFO would wait for ever.
+    if !metadata.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    if metadata.len() > MAX_BYTES {
+        return Err(format!("it has more than {MAX_BYTES} bytes"));
+    }
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    Ok(Some(text))
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overrides(limits: &[&str]) -> Overrides {
+        let limits = limits.iter().map(|limit| (*limit).to_owned()).collect();
+        Overrides {
+            limits,
+            ..Overrides::default()
+        }
+    }
+
+    fn check(limits: &[&str], expect: Result<u64, &str>) {
+        let mut builder = Config::builder();
+        match (add_overrides(&mut builder, &overrides(limits)), expect) {
+            (Ok(()), Ok(turns)) => assert_eq!(builder.build().limits().max_turns, turns),
+            (Err(failure), Err(part)) => {
+                assert!(failure.message.contains(part), "{}", failure.message);
+            }
+            (got, _) => panic!("{limits:?}: {got:?}"),
+        }
+    }
+
+    #[test]
+    fn limits_come_as_key_and_value() {
+        check(&["max_turns=7"], Ok(7));
+        check(&["max_turns=7", "max_turns = 8"], Ok(8));
+        check(&["max_turns"], Err("expected KEY=VALUE"));
+        check(&["max_turn=7"], Err("unknown limit `max_turn`"));
+        check(&["model=openai:x"], Err("unknown limit `model`"));
+        check(&["max_turns=many"], Err("a whole number"));
+    }
+
+    #[test]
+    fn a_project_file_stops_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let mut builder = Config::builder();
+        assert_eq!(add_project(&mut builder, &path), Ok(false));
+        std::fs::write(&path, "max_turns = 3").unwrap();
+        assert_eq!(add_project(&mut builder, &path), Ok(true));
+        std::fs::write(&path, "max_turns =").unwrap();
+        let problem = add_project(&mut builder, &path).unwrap_err();
+        assert!(problem.contains("config.toml:1"), "{problem}");
+        std::fs::write(&path, [0xff]).unwrap();
+        assert!(add_project(&mut builder, &path).is_err());
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(
+            add_project(&mut builder, &path)
+                .unwrap_err()
+                .contains("no regular file")
+        );
+    }
+}

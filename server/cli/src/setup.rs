@@ -1,0 +1,55 @@
+//! Puts together what commands work with: journal, sandbox, tools, workspace.
+
+use crate::exit::Failure;
+use boxagnts_session::policy::config::Config;
+use boxagnts_session::policy::limits::Limits;
+use boxagnts_session::store::{self, Store};
+use boxagnts_session::tools::{Sandbox, Toolbox, default_cache_dir};
+use boxagnts_session::workspace::{NoBuffers, Overlay};
+use boxagnts_session::{Environment, EnvironmentParts};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The journal's file.
+pub(crate) fn journal_path() -> Result<PathBuf, Failure> {
+    store::default_path().ok_or_else(|| {
+        Failure::failed("cannot tell where to keep the journal; set BOXAGNTS_STATE_DIR to a folder")
+    })
+}
+
+/// The journal, made when it is not there.
+pub(crate) fn journal() -> Result<Store, Failure> {
+    Ok(Store::open(&journal_path()?)?)
+}
+
+/// The tools; nothing is compiled yet.
+pub(crate) fn toolbox() -> Result<Arc<Toolbox>, Failure> {
+    Ok(Toolbox::new(Sandbox::new(default_cache_dir()))?)
+}
+
+/// Loads the tools in the background, so that neither the start nor a first call waits for a
+/// compiler.
+pub(crate) fn prewarm(toolbox: &Arc<Toolbox>, limits: &Limits) {
+    let (toolbox, limits) = (Arc::clone(toolbox), limits.clone());
+    let loading = std::thread::Builder::new().name("prewarm".to_owned());
+    if let Err(error) = loading.spawn(move || toolbox.prewarm(&limits)) {
+        tracing::warn!(%error, "tools are loaded when they are first called");
+    }
+}
+
+/// What sessions share, over the user's journal.
+pub(crate) fn environment(
+    config: Config,
+    toolbox: Arc<Toolbox>,
+) -> Result<Arc<Environment>, Failure> {
+    Ok(Environment::new(EnvironmentParts {
+        config,
+        store: journal()?,
+        toolbox,
+    }))
+}
+
+/// A workspace folder without an editor.
+pub(crate) fn overlay(folder: &Path) -> Result<Arc<Overlay>, Failure> {
+    Ok(Overlay::open(folder, Arc::new(NoBuffers))?)
+}

@@ -1,0 +1,164 @@
+//! Following one turn to its end, and cancelling it when the user says so.
+
+use crate::exit::Failure;
+use crate::interrupt::Interrupt;
+use crate::terminal;
+use boxagnts_protocol::commands::{AskResult, HunkStatus};
+use boxagnts_protocol::conversation::TokenUsage;
+use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
+use boxagnts_session::{Selection, Sessions};
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// How a turn ended, and what happened on the way.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) outcome: TurnOutcome,
+    pub(crate) usage: TokenUsage,
+    pub(crate) cost_usd: Option<f64>,
+    /// Tool calls of the turn.
+    pub(crate) tool_calls: u64,
+    /// Decisions that the session took by itself (mode `auto`).
+    pub(crate) decided: Vec<HunkStatus>,
+    /// What was proposed when it took them.
+    pub(crate) proposed: Option<String>,
+}
+
+/// Waits for the turn's end and shows every update of its session. Ctrl-C cancels the turn.
+pub(crate) async fn follow(
+    sessions: &Arc<Sessions>,
+    asked: &AskResult,
+    updates: &mut UnboundedReceiver<Update>,
+    mut show: impl FnMut(&Update) -> Result<(), Failure>,
+) -> Result<Ended, Failure> {
+    let (running, session) = (Arc::clone(sessions), asked.session.clone());
+    let _listening = Interrupt::listen(move || cancel(&running, &session));
+    let mut seen = Seen::default();
+    while let Some(update) = updates.recv().await {
+        if update.session != asked.session {
+            continue;
+        }
+        let was_closed = terminal::stdout_closed();
+        show(&update)?;
+        // Nobody would read what else is paid for.
+        if terminal::stdout_closed() && !was_closed {
+            cancel(sessions, &asked.session);
+        }
+        if let Some(ended) = seen.take_in(update.event, asked.turn) {
+            return Ok(ended);
+        }
+    }
+    Err(Failure::failed(
+        "the session ended without saying how; the log has the details",
+    ))
+}
+
+fn cancel(sessions: &Sessions, session: &str) {
+    if let Err(error) = sessions.cancel(session) {
+        tracing::error!(%error, "cannot cancel");
+    }
+}
+
+/// What was seen of a turn so far.
+#[derive(Default)]
+struct Seen {
+    tool_calls: u64,
+    decided: Vec<HunkStatus>,
+    proposed: Option<String>,
+}
+
+impl Seen {
+    fn take_in(&mut self, event: SessionEvent, turn: u64) -> Option<Ended> {
+        match event {
+            SessionEvent::ToolFinished { .. } => self.tool_calls += 1,
+            // What comes behind a decision is only what was left.
+            SessionEvent::ProposalChanged { diff, .. } if self.decided.is_empty() => {
+                self.proposed = Some(diff);
+            }
+            SessionEvent::Decided { hunks, .. } => self.decided.extend(hunks),
+            SessionEvent::TurnEnded {
+                turn: ended,
+                outcome,
+                usage,
+                cost_usd,
+            } if ended == turn => {
+                let seen = std::mem::take(self);
+                return Some(Ended {
+                    outcome,
+                    usage,
+                    cost_usd,
+                    tool_calls: seen.tool_calls,
+                    proposed: seen.proposed.filter(|_| !seen.decided.is_empty()),
+                    decided: seen.decided,
+                });
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+/// Applies hunks and waits until it is known what became of them.
+pub(crate) async fn accept(
+    sessions: &Arc<Sessions>,
+    session: &str,
+    selection: &Selection,
+) -> Result<Vec<HunkStatus>, Failure> {
+    let (_, applying) = sessions.accept(session, selection)?;
+    applying
+        .await
+        .map_err(|error| Failure::failed(format!("writing was interrupted: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use boxagnts_protocol::proposal::HunkState;
+
+    fn changed(diff: &str) -> SessionEvent {
+        SessionEvent::ProposalChanged {
+            files: 1,
+            pending: 1,
+            conflicted: 0,
+            diff: diff.into(),
+            last_hunk: 1,
+        }
+    }
+
+    fn ended(turn: u64) -> SessionEvent {
+        SessionEvent::TurnEnded {
+            turn,
+            outcome: TurnOutcome::Done,
+            usage: TokenUsage::default(),
+            cost_usd: None,
+        }
+    }
+
+    #[test]
+    fn what_a_session_accepted_itself_is_still_known() {
+        let mut seen = Seen::default();
+        let hunk = HunkStatus {
+            id: "h1".into(),
+            state: HunkState::Accepted,
+            reason: None,
+        };
+        assert!(seen.take_in(changed("the diff"), 2).is_none());
+        let decided = SessionEvent::Decided {
+            hunks: vec![hunk],
+            comment: None,
+        };
+        assert!(seen.take_in(decided, 2).is_none());
+        assert!(seen.take_in(changed(""), 2).is_none());
+        assert!(seen.take_in(ended(1), 2).is_none());
+        let ended = seen.take_in(ended(2), 2).unwrap();
+        assert_eq!(ended.proposed.as_deref(), Some("the diff"));
+        assert_eq!(ended.decided.len(), 1);
+    }
+
+    #[test]
+    fn a_turn_without_decisions_leaves_the_diff_to_the_session() {
+        let mut seen = Seen::default();
+        seen.take_in(changed("the diff"), 1);
+        assert_eq!(seen.take_in(ended(1), 1).unwrap().proposed, None);
+    }
+}

@@ -1,0 +1,14 @@
+//! The real binary, run as a user or a script runs it.
+//!
+//! `cfg(test)` says to clippy what cargo knows already.
+
+#[cfg(test)]
+mod interrupts;
+#[cfg(test)]
+mod others;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tool;

@@ -1,0 +1,121 @@
+//! `builtin`: a small deterministic planner for a few imperative forms. It needs no network and no
+//! key, and drives the ordinary tools through the ordinary loop.
+
+mod instruction;
+mod plan;
+
+use crate::scripted::{Turn, deltas};
+use crate::{Delta, DeltaStream, ModelError, Provider, Request};
+use boxagnts_protocol::conversation::{Content, Message, Price, Role, ToolCall, ToolResult};
+use futures::{StreamExt, stream};
+
+/// What `builtin` understands, for people, in Markdown.
+pub const BUILTIN_GRAMMAR: &str = "\
+- `rename A to B [in GLOB]`: a word, everywhere as a whole word; a path moves the file
+- `replace X with Y [in GLOB]`: text, wherever it stands
+- `find TEXT [in GLOB]`: shows the lines that have it
+- `create FILE with TEXT`: a new file; the text may have several lines
+- `delete FILE`
+- `move A to B`: a file or directory
+
+Quote what has spaces in it: `replace \"old text\" with \"new text\" in src/*.rs`.
+";
+
+/// What begins what the session says behind the user's words.
+const BEHIND_PROMPT: &str = "\n\n[The user";
+
+/// The planner. Everything that it knows is in the conversation.
+pub(crate) struct Builtin;
+
+impl Provider for Builtin {
+    fn id(&self) -> &str {
+        "builtin"
+    }
+
+    fn price(&self) -> Option<Price> {
+        Some(Price {
+            input: 0.0,
+            output: 0.0,
+            cache_read: 0.0,
+            cache_write: 0.0,
+        })
+    }
+
+    fn max_output_tokens(&self) -> u64 {
+        8192
+    }
+
+    fn stream(&self, request: Request) -> DeltaStream {
+        let said = request
+            .messages
+            .iter()
+            .filter(|message| message.role == Role::Assistant);
+        let deltas: Vec<Result<Delta, ModelError>> =
+            deltas(said.count(), &answer(&request.messages))
+                .into_iter()
+                .map(Ok)
+                .collect();
+        stream::iter(deltas).boxed()
+    }
+}
+
+/// The next answer in a conversation.
+fn answer(messages: &[Message]) -> Turn {
+    let (text, done) = progress(messages);
+    match instruction::parse(text) {
+        Ok(instruction) => plan::next(&instruction, &done),
+        Err(reason) => plan::say(not_understood(&reason)),
+    }
+}
+
+fn not_understood(reason: &str) -> String {
+    format!(
+        "I did not understand that: {reason}\n\nNo model is configured, so this is `builtin`, a \
+         small planner without a language model. It understands:\n\n{BUILTIN_GRAMMAR}\nFor \
+         anything else use a model: `--model anthropic:MODEL`, `--model openai:MODEL` or `--model \
+         ollama:MODEL`, or `model = \"PROVIDER:MODEL\"` in the configuration. Keys are read from \
+         ANTHROPIC_API_KEY and OPENAI_API_KEY; Ollama needs none."
+    )
+}
+
+/// A call that was made for the instruction, and what came of it.
+struct Done<'a> {
+    call: &'a ToolCall,
+    /// The tool's text, as success or failure.
+    outcome: Result<&'a str, &'a str>,
+}
+
+/// The user's last words, and the calls that were made since.
+fn progress(messages: &[Message]) -> (&str, Vec<Done<'_>>) {
+    let mut text = "";
+    let mut calls: Vec<&ToolCall> = Vec::new();
+    let mut results: Vec<&ToolResult> = Vec::new();
+    for message in messages {
+        for content in &message.content {
+            match content {
+                Content::Text { text: said } if message.role == Role::User => {
+                    text = said;
+                    calls.clear();
+                    results.clear();
+                }
+                Content::Text { .. } => {}
+                Content::ToolCall(call) => calls.push(call),
+                Content::ToolResult(result) => results.push(result),
+            }
+        }
+    }
+    let done = calls.into_iter().map(|call| {
+        let outcome = match results.iter().find(|result| result.id == call.id) {
+            Some(result) if result.is_error => Err(result.output.as_str()),
+            Some(result) => Ok(result.output.as_str()),
+            None => Err("it gave no answer"),
+        };
+        Done { call, outcome }
+    });
+    let done = done.collect();
+    let words = text.find(BEHIND_PROMPT).map_or(text, |at| &text[..at]);
+    (words.trim(), done)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! End-to-end: the real binary over real stdio, and real editors.
+
+mod neovim;
+mod stdio;
