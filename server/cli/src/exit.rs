@@ -1,6 +1,6 @@
 //! How the program ends: exit codes, and errors that know theirs.
 
-use boxagnts_protocol::tool::FailureKind;
+use boxagnts_protocol::tool::{FailureKind, ToolFailure};
 use boxagnts_protocol::update::TurnOutcome;
 use boxagnts_session::SessionError;
 use boxagnts_session::model::ModelError;
@@ -32,10 +32,16 @@ impl Exit {
         self as i32
     }
 
-    /// How `run` ends after a turn.
-    pub(crate) fn of_turn(outcome: &TurnOutcome) -> Exit {
+    /// How `run` ends after a turn. A model may get over tool calls that fail; when all of them
+    /// did, whatever it said, nothing was done.
+    pub(crate) fn of_turn(outcome: &TurnOutcome, fruitless: Option<&ToolFailure>) -> Exit {
         match outcome {
-            TurnOutcome::Done => Exit::Done,
+            TurnOutcome::Done => match fruitless.map(|failure| Exit::of_call(failure.kind)) {
+                None => Exit::Done,
+                // Wrong words of the model's are not wrong words of the user's.
+                Some(Exit::Usage) => Exit::Failed,
+                Some(exit) => exit,
+            },
             TurnOutcome::Limit { .. } => Exit::Limit,
             TurnOutcome::Cancelled => Exit::Cancelled,
             TurnOutcome::Failed { .. } => Exit::Failed,
@@ -145,10 +151,11 @@ impl From<serde_json::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxagnts_protocol::tool::ToolReport;
 
     #[test]
     fn outcomes_have_their_codes() {
-        let check = |outcome: TurnOutcome, code| assert_eq!(Exit::of_turn(&outcome).code(), code);
+        let check = |outcome: TurnOutcome, code| assert_eq!(Exit::of_turn(&outcome, None).code(), code);
         check(TurnOutcome::Done, 0);
         check(
             TurnOutcome::Failed {
@@ -165,6 +172,19 @@ mod tests {
             3,
         );
         check(TurnOutcome::Cancelled, 130);
+    }
+
+    #[test]
+    fn a_turn_in_which_nothing_worked_is_not_done() {
+        let check = |kind, code| {
+            let failure = ToolReport::refused(kind, "x").error;
+            let exit = Exit::of_turn(&TurnOutcome::Done, failure.as_ref());
+            assert_eq!(exit.code(), code, "{kind:?}");
+        };
+        check(FailureKind::UnknownTool, 1);
+        check(FailureKind::Failed, 1);
+        check(FailureKind::Limit, 3);
+        check(FailureKind::Denied, 4);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::terminal;
 use boxagnts_protocol::commands::{AskResult, HunkStatus};
 use boxagnts_protocol::conversation::TokenUsage;
+use boxagnts_protocol::tool::ToolFailure;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
 use boxagnts_session::{Selection, Sessions};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(crate) struct Ended {
     pub(crate) cost_usd: Option<f64>,
     /// Tool calls of the turn.
     pub(crate) tool_calls: u64,
+    /// Why the last tool call failed, when all of them did.
+    pub(crate) fruitless: Option<ToolFailure>,
     /// Decisions that the session took by itself (mode `auto`).
     pub(crate) decided: Vec<HunkStatus>,
     /// What was proposed when it took them.
@@ -63,6 +66,8 @@ fn cancel(sessions: &Sessions, session: &str) {
 #[derive(Default)]
 struct Seen {
     tool_calls: u64,
+    succeeded: bool,
+    failure: Option<ToolFailure>,
     decided: Vec<HunkStatus>,
     proposed: Option<String>,
 }
@@ -70,7 +75,11 @@ struct Seen {
 impl Seen {
     fn take_in(&mut self, event: SessionEvent, turn: u64) -> Option<Ended> {
         match event {
-            SessionEvent::ToolFinished { .. } => self.tool_calls += 1,
+            SessionEvent::ToolFinished { report, .. } => {
+                self.tool_calls += 1;
+                self.succeeded |= report.ok;
+                self.failure = report.error.or(self.failure.take());
+            }
             // What comes behind a decision is only what was left.
             SessionEvent::ProposalChanged { diff, .. } if self.decided.is_empty() => {
                 self.proposed = Some(diff);
@@ -88,6 +97,7 @@ impl Seen {
                     usage,
                     cost_usd,
                     tool_calls: seen.tool_calls,
+                    fruitless: seen.failure.filter(|_| !seen.succeeded),
                     proposed: seen.proposed.filter(|_| !seen.decided.is_empty()),
                     decided: seen.decided,
                 });
@@ -114,6 +124,7 @@ pub(crate) async fn accept(
 mod tests {
     use super::*;
     use boxagnts_protocol::proposal::HunkState;
+    use boxagnts_protocol::tool::{FailureKind, ToolReport};
 
     fn changed(diff: &str) -> SessionEvent {
         SessionEvent::ProposalChanged {
@@ -153,6 +164,40 @@ mod tests {
         let ended = seen.take_in(ended(2), 2).unwrap();
         assert_eq!(ended.proposed.as_deref(), Some("the diff"));
         assert_eq!(ended.decided.len(), 1);
+    }
+
+    #[test]
+    fn a_turn_in_which_nothing_worked_is_known() {
+        let finished = |ok: bool| {
+            let refused = ToolReport::refused(FailureKind::Denied, "no");
+            let report = if ok {
+                ToolReport {
+                    ok,
+                    error: None,
+                    ..refused
+                }
+            } else {
+                refused
+            };
+            SessionEvent::ToolFinished {
+                turn: 1,
+                id: "c".into(),
+                name: "read".into(),
+                report,
+            }
+        };
+        let check = |calls: &[bool], expect: Option<FailureKind>| {
+            let mut seen = Seen::default();
+            for ok in calls {
+                seen.take_in(finished(*ok), 1);
+            }
+            let fruitless = seen.take_in(ended(1), 1).unwrap().fruitless;
+            assert_eq!(fruitless.map(|failure| failure.kind), expect, "{calls:?}");
+        };
+        check(&[], None);
+        check(&[true], None);
+        check(&[false, true, false], None);
+        check(&[false, false], Some(FailureKind::Denied));
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl WorkspacePath {
 
     /// Why tools must not see it, when it is a file that usually holds secrets.
     pub fn secret(&self) -> Option<&'static str> {
-        let lower = self.0.to_lowercase();
+        let lower = folded(&self.0);
         let mut parents = lower.split('/');
         let name = parents.next_back().unwrap_or("");
         if parents.any(|part| SECRET_DIRECTORIES.contains(&part))
@@ -175,7 +175,7 @@ impl WorkspacePath {
 
     /// Why no tool may change it, when it is configuration of BoxAgnts itself.
     pub fn protected(&self) -> Option<&'static str> {
-        let lower = self.0.to_lowercase();
+        let lower = folded(&self.0);
         let ours = lower
             .split('/')
             .any(|part| matches!(part, ".boxagnts" | ".boxagntsignore"));
@@ -185,7 +185,7 @@ impl WorkspacePath {
     /// What makes a change of it dangerous: other programs run what it says, without being asked.
     /// Shown in review, and never accepted without a user.
     pub fn dangerous(&self) -> Option<&'static str> {
-        let lower = self.0.to_lowercase();
+        let lower = folded(&self.0);
         let name = lower.rsplit('/').next().unwrap_or("");
         if DANGEROUS_NAMES.contains(&name) {
             return Some("programs run what this file says");
@@ -211,7 +211,7 @@ impl fmt::Display for WorkspacePath {
     }
 }
 
-/// Lower case, as all tables here: file systems may ignore case.
+/// Folded, as all tables here: file systems may ignore case.
 const SECRET_DIRECTORIES: &[&str] = &[".ssh", ".gnupg", ".aws", ".azure", ".gcloud", ".kube"];
 const SECRET_NAMES: &[&str] = &[
     ".netrc",
@@ -344,24 +344,45 @@ fn has_drive(text: &str) -> bool {
 /// `.git` as any file system that git supports may see it; after `is_hfs_dotgit` and
 /// `is_ntfs_dotgit` of git's `path.c` and `utf8.c`, and somewhat stricter.
 fn is_dot_git(part: &str) -> bool {
-    let plain: String = part
-        .chars()
-        .filter(|c| !is_ignorable(*c))
-        .flat_map(char::to_lowercase)
-        .filter(|c| !is_ignorable(*c))
-        .map(|c| match c {
-            // Fullwidth forms fold to ASCII under compatibility normalisation.
-            '\u{ff01}'..='\u{ff5e}' => char::from_u32(c as u32 - 0xfee0)
-                .unwrap_or(c)
-                .to_ascii_lowercase(),
-            _ => c,
-        })
-        .collect();
+    let plain = folded(part);
     let stream = plain
         .find(':')
         .map_or(plain.as_str(), |colon| &plain[..colon]);
     let trimmed = stream.trim_end_matches(['.', ' ']);
     matches!(trimmed, ".git" | "git~1")
+}
+
+/// A path as file systems may see it that ignore case or form: what folds to the same may be the
+/// same file there.
+fn folded(path: &str) -> String {
+    if path.is_ascii() {
+        return path.to_ascii_lowercase();
+    }
+    let kept = path.chars().filter(|c| !is_ignorable(*c));
+    let lower = kept
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_ignorable(*c));
+    let mut plain = String::with_capacity(path.len());
+    for c in lower {
+        match c {
+            // Fullwidth forms fold to ASCII under compatibility normalisation.
+            '\u{ff01}'..='\u{ff5e}' => {
+                let ascii = char::from_u32(c as u32 - 0xfee0).unwrap_or(c);
+                plain.push(ascii.to_ascii_lowercase());
+            }
+            // Lower case is not full case folding: some file systems take `.ßh` for `.ssh`.
+            'ß' => plain.push_str("ss"),
+            'ſ' => plain.push('s'),
+            'ﬀ' => plain.push_str("ff"),
+            'ﬁ' => plain.push_str("fi"),
+            'ﬂ' => plain.push_str("fl"),
+            'ﬃ' => plain.push_str("ffi"),
+            'ﬄ' => plain.push_str("ffl"),
+            'ﬅ' | 'ﬆ' => plain.push_str("st"),
+            _ => plain.push(c),
+        }
+    }
+    plain
 }
 
 /// Characters that HFS+ drops from names, and combining marks that normalisation may fold.
@@ -501,7 +522,15 @@ mod tests {
         check("home/.ssh/config", "secret");
         check("id_ed25519", "secret");
         check(".cargo/credentials.toml", "secret");
+        check(".ßh/config", "secret");
+        check(".ſſh/config", "secret");
+        check("a/server.\u{212a}ey", "secret");
+        check("\u{ff0e}env", "secret");
+        check("credentialſ.json", "secret");
+        check("x.keyﬆore", "secret");
+        check("straße.rs", "");
         check(".boxagnts/config.toml", "protected");
+        check(".boxagntſ/config.toml", "protected");
         check(".BoxAgntsIgnore", "protected");
         check(".vscode/tasks.json", "dangerous");
         check("a/.github/workflows/ci.yml", "dangerous");

@@ -149,7 +149,7 @@ async fn ask(sessions: &Arc<Sessions>, theme: Theme) -> Result<String, Failure> 
         TurnOutcome::Done => Ok(asked.session),
         other => {
             let how = format!("the turn ended early: {}", render::ended(&other));
-            Err(Failure::new(Exit::of_turn(&other), how))
+            Err(Failure::new(Exit::of_turn(&other, None), how))
         }
     }
 }

@@ -113,7 +113,7 @@ impl Run {
             None if self.json || asks => {}
             None => print_diff(&diff)?,
         }
-        let exit = Exit::of_turn(&ended.outcome);
+        let exit = Exit::of_turn(&ended.outcome, ended.fruitless.as_ref());
         let (decided, exit) = self.decide(&sessions, &session, asks, exit).await?;
         let hunks = [ended.decided.clone(), decided].concat();
 
@@ -268,11 +268,15 @@ fn print_diff(diff: &str) -> Result<(), Failure> {
 fn summary(ended: &Ended, session: &str, diff: &str, began: Instant) -> String {
     let theme = Theme::stderr();
     let how = terminal::visible(&render::ended(&ended.outcome)).into_owned();
-    let how = match &ended.outcome {
-        TurnOutcome::Done if diff.is_empty() => "done, no changes proposed".to_owned(),
+    let how = match (&ended.outcome, &ended.fruitless) {
+        (TurnOutcome::Done, Some(failure)) => {
+            let why = terminal::visible(&failure.message).into_owned();
+            format!("no tool call succeeded; the last one: {why}")
+        }
+        (TurnOutcome::Done, None) if diff.is_empty() => "done, no changes proposed".to_owned(),
         _ => how,
     };
-    let style = if ended.outcome == TurnOutcome::Done {
+    let style = if ended.outcome == TurnOutcome::Done && ended.fruitless.is_none() {
         theme.green
     } else {
         theme.red

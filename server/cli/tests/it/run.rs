@@ -157,20 +157,27 @@ fn call(name: &str, input: Value) -> Value {
 }
 
 #[test]
-fn a_call_that_fails_does_not_fail_the_turn() {
+fn a_turn_is_done_when_any_call_of_it_worked() {
     let fixture = shop();
-    let check = |turn: Value, kind: &str| {
-        let lines = scripted(&fixture, json!([turn, {"text": "I see."}]), &[], 0);
+    let check = |turn: Value, kind: &str, code: i32| {
+        let lines = scripted(&fixture, json!([turn, {"text": "I see."}]), &[], code);
         let report = lines
             .iter()
             .find(|line| line["event"] == "tool_finished")
             .unwrap();
         assert_eq!(report["report"]["error"]["kind"], kind, "{report}");
+        let good = call("read", json!({"path": "README.md"}));
+        scripted(&fixture, json!([turn, good, {"text": "I see."}]), &[], 0);
     };
-    check(call("teleport", json!({})), "unknown_tool");
-    check(call("read", json!({"path": "../../etc/passwd"})), "denied");
-    check(call("read", json!({"path": "no/such"})), "failed");
-    check(call("read", json!({"file": "README.md"})), "invalid_input");
+    check(call("teleport", json!({})), "unknown_tool", 1);
+    let outside = json!({"path": "../../etc/passwd"});
+    check(call("read", outside), "denied", 4);
+    check(call("read", json!({"path": "no/such"})), "failed", 1);
+    check(
+        call("read", json!({"file": "README.md"})),
+        "invalid_input",
+        1,
+    );
 }
 
 #[test]
