@@ -32,7 +32,9 @@ pub enum ChangeKind {
 }
 
 /// A position as in LSP: zero-based line and character in UTF-16 code units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 pub struct Position {
     /// Zero-based line.
     pub line: u32,

@@ -46,6 +46,16 @@ pub enum TurnOutcome {
     },
 }
 
+/// What is proposed for one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProposedDiff {
+    /// The file, relative to the workspace: where it will be after the change.
+    pub path: String,
+    /// Unified diff from the user's text to the proposed one; empty when nothing is proposed any
+    /// more.
+    pub diff: String,
+}
+
 /// What can happen in a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -124,8 +134,9 @@ pub enum SessionEvent {
         pending: u64,
         /// Hunks that conflict.
         conflicted: u64,
-        /// Unified diff of all that is proposed: what brings the proposal back after a restart.
-        diff: String,
+        /// The files whose change is another than in the event before: together they bring the
+        /// proposal back after a restart.
+        changed: Vec<ProposedDiff>,
         /// Number of the youngest hunk; ids are never used twice.
         last_hunk: u64,
     },

@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn outcomes_have_their_codes() {
-        let check = |outcome: TurnOutcome, code| assert_eq!(Exit::of_turn(&outcome, None).code(), code);
+        let check =
+            |outcome: TurnOutcome, code| assert_eq!(Exit::of_turn(&outcome, None).code(), code);
         check(TurnOutcome::Done, 0);
         check(
             TurnOutcome::Failed {

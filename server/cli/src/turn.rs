@@ -8,6 +8,7 @@ use boxagnts_protocol::conversation::TokenUsage;
 use boxagnts_protocol::tool::ToolFailure;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
 use boxagnts_session::{Selection, Sessions};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -69,7 +70,8 @@ struct Seen {
     succeeded: bool,
     failure: Option<ToolFailure>,
     decided: Vec<HunkStatus>,
-    proposed: Option<String>,
+    /// Diffs by file.
+    proposed: BTreeMap<String, String>,
 }
 
 impl Seen {
@@ -81,8 +83,10 @@ impl Seen {
                 self.failure = report.error.or(self.failure.take());
             }
             // What comes behind a decision is only what was left.
-            SessionEvent::ProposalChanged { diff, .. } if self.decided.is_empty() => {
-                self.proposed = Some(diff);
+            SessionEvent::ProposalChanged { changed, .. } if self.decided.is_empty() => {
+                let changed = changed.into_iter();
+                self.proposed
+                    .extend(changed.map(|file| (file.path, file.diff)));
             }
             SessionEvent::Decided { hunks, .. } => self.decided.extend(hunks),
             SessionEvent::TurnEnded {
@@ -98,7 +102,8 @@ impl Seen {
                     cost_usd,
                     tool_calls: seen.tool_calls,
                     fruitless: seen.failure.filter(|_| !seen.succeeded),
-                    proposed: seen.proposed.filter(|_| !seen.decided.is_empty()),
+                    proposed: (!seen.decided.is_empty())
+                        .then(|| seen.proposed.into_values().collect()),
                     decided: seen.decided,
                 });
             }
@@ -125,13 +130,17 @@ mod tests {
     use super::*;
     use boxagnts_protocol::proposal::HunkState;
     use boxagnts_protocol::tool::{FailureKind, ToolReport};
+    use boxagnts_protocol::update::ProposedDiff;
 
     fn changed(diff: &str) -> SessionEvent {
         SessionEvent::ProposalChanged {
             files: 1,
             pending: 1,
             conflicted: 0,
-            diff: diff.into(),
+            changed: vec![ProposedDiff {
+                path: "a".into(),
+                diff: diff.into(),
+            }],
             last_hunk: 1,
         }
     }

@@ -4,7 +4,7 @@ use crate::applier::Applier;
 use crate::environment::Environment;
 use boxagnts_model::Provider;
 use boxagnts_protocol::proposal::{HunkState, Proposal, SessionState};
-use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_protocol::update::{ProposedDiff, SessionEvent, Update};
 use boxagnts_query::Query;
 use boxagnts_store::StoreError;
 use boxagnts_workspace::Overlay;
@@ -78,6 +78,8 @@ pub(crate) struct Session {
     pub(crate) activity: Mutex<Activity>,
     /// One batch of accepted hunks at a time: a plan holds for the text it was made on.
     pub(crate) applying: tokio::sync::Mutex<()>,
+    /// Version of the overlay that the journal knows.
+    pub(crate) told: Mutex<u64>,
     pub(crate) hub: Arc<Hub>,
 }
 
@@ -91,29 +93,24 @@ impl Session {
         result
     }
 
-    /// Tells how many hunks wait, after they changed.
+    /// Tells what became another in the proposal, and how many hunks wait.
     pub(crate) fn emit_proposal(&self) -> Result<(), StoreError> {
-        let (mut files, mut pending, mut conflicted, mut last_hunk) = (0, 0, 0, 0);
-        for file in self.overlay.proposal() {
-            let numbers = file
-                .hunks
-                .iter()
-                .filter_map(|hunk| hunk.id.strip_prefix('h'));
-            let youngest = numbers.filter_map(|number| number.parse().ok()).max();
-            last_hunk = youngest.unwrap_or(0).max(last_hunk);
-            let count = |state| file.hunks.iter().filter(|h| h.state == state).count() as u64;
-            let (waiting, conflicts) = (count(HunkState::Pending), count(HunkState::Conflicted));
-            files += u64::from(waiting + conflicts > 0);
-            pending += waiting;
-            conflicted += conflicts;
-        }
-        let diff = self.overlay.diff();
+        // Held across the event, so that deltas are journalled in their order.
+        let mut told = lock(&self.told);
+        let delta = self.overlay.delta(*told);
+        *told = delta.version;
+        let changed = delta.changed.into_iter();
         self.emit(SessionEvent::ProposalChanged {
-            files,
-            pending,
-            conflicted,
-            diff,
-            last_hunk,
+            files: delta.files,
+            pending: delta.pending,
+            conflicted: delta.conflicted,
+            changed: changed
+                .map(|(path, diff)| ProposedDiff {
+                    path: path.to_string(),
+                    diff,
+                })
+                .collect(),
+            last_hunk: delta.last_hunk,
         })
     }
 

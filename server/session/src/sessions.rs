@@ -17,6 +17,7 @@ use boxagnts_query::{self as query, Query, ToolInfo};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Buffers, Overlay, Selection};
 use dashmap::DashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -238,14 +239,8 @@ impl Sessions {
     ) -> Result<Arc<Session>, SessionError> {
         let overlay = Overlay::open(&self.root, Arc::clone(&self.buffers))?;
         let mut notes = Vec::new();
-        let proposed = events.iter().rev().find_map(|event| match event {
-            SessionEvent::ProposalChanged {
-                diff, last_hunk, ..
-            } => Some((diff, *last_hunk)),
-            _ => None,
-        });
-        if let Some((diff, last_hunk)) = proposed {
-            match overlay.restore(diff, last_hunk) {
+        if let Some((diff, last_hunk)) = proposed(events) {
+            match overlay.restore(&diff, last_hunk) {
                 Ok(lost) if lost.is_empty() => {}
                 Ok(lost) => {
                     tracing::warn!(session = %id, files = ?lost, "proposals no longer fit");
@@ -258,6 +253,8 @@ impl Sessions {
                 Err(error) => tracing::error!(session = %id, %error, "cannot restore the proposal"),
             }
         }
+        // What was read from the journal need not be told to it.
+        let told = overlay.delta(u64::MAX).version;
         notes.extend(undelivered(events));
         let turns = events
             .iter()
@@ -278,6 +275,7 @@ impl Sessions {
             query: tokio::sync::Mutex::new(query),
             activity: Mutex::new(activity),
             applying: tokio::sync::Mutex::new(()),
+            told: Mutex::new(told),
             hub: Arc::clone(&self.hub),
         }))
     }
@@ -321,6 +319,26 @@ impl Sessions {
     fn workspace(&self) -> String {
         self.root.display().to_string()
     }
+}
+
+/// The journalled proposal as one diff, and the number of its youngest hunk.
+fn proposed(events: &[SessionEvent]) -> Option<(String, u64)> {
+    let mut files: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut last = None;
+    for event in events {
+        if let SessionEvent::ProposalChanged {
+            changed, last_hunk, ..
+        } = event
+        {
+            files.extend(
+                changed
+                    .iter()
+                    .map(|file| (file.path.as_str(), file.diff.as_str())),
+            );
+            last = Some(*last_hunk);
+        }
+    }
+    Some((files.into_values().collect(), last?))
 }
 
 /// Rejections that the model has not heard of yet.

@@ -300,6 +300,22 @@ impl FileChange {
         hunks
     }
 
+    /// Ids of the hunks that wait.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let whole = self.whole.iter().map(|name| name.id.clone());
+        let lines = self.lines.iter().map(|hunk| hunk.name.id.clone());
+        whole.chain(lines).collect()
+    }
+
+    /// How many hunks wait, and how many of them conflict.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let conflicting = |hunk: &&LineHunk| matches!(hunk.place, Placement::Conflict(_));
+        let whole = u64::from(self.whole.is_some());
+        let blocked = whole * u64::from(self.obstacle.is_some());
+        let conflicts = self.lines.iter().filter(conflicting).count() as u64;
+        (self.lines.len() as u64 + whole, conflicts + blocked)
+    }
+
     fn whole_hunk(&self, state: HunkState) -> Option<Hunk> {
         let name = self.whole.as_ref()?;
         let text = |content: &Option<Content>| {

@@ -9,6 +9,7 @@ use crate::changes::Changes;
 use crate::content::Content;
 use crate::diff::{self, DiffError, FileDiff};
 use crate::error::{CommitError, OpenError};
+use crate::plan::{FilePlan, Selection};
 use crate::root::{Root, Stamp};
 use crate::seen::Seen;
 use crate::view::{self, Live};
@@ -37,6 +38,27 @@ pub(crate) struct State {
     pub(crate) seen: Seen,
     /// The user's files when the changes were last compared with them.
     compared: HashMap<WorkspacePath, Compared>,
+    /// Counts alterations of the changes.
+    version: u64,
+    /// The version at which a path's change was last altered.
+    altered: BTreeMap<WorkspacePath, u64>,
+}
+
+/// What became another in a proposal, and how much of it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposalDelta {
+    /// Where the next delta begins.
+    pub version: u64,
+    /// Files with hunks that wait for a decision.
+    pub files: u64,
+    /// Hunks that wait and fit.
+    pub pending: u64,
+    /// Hunks that wait and conflict.
+    pub conflicted: u64,
+    /// Number of the youngest hunk.
+    pub last_hunk: u64,
+    /// Unified diff of each file whose change was altered; empty when there is none any more.
+    pub changed: Vec<(WorkspacePath, String)>,
 }
 
 /// A hunk that the user has decided on.
@@ -140,7 +162,7 @@ impl Overlay {
         let mut namer = state.namer();
         for path in touched {
             state.changes.adopt(path, after, &mut namer, Some(group));
-            state.compared.remove(path);
+            state.altered(path);
         }
         state.namer = Some(namer);
         Ok(())
@@ -171,6 +193,7 @@ impl Overlay {
                 });
             }
             state.changes.put(path.clone(), change);
+            state.altered(&path);
             state.compared.insert(path, compared);
         }
     }
@@ -233,18 +256,46 @@ impl Overlay {
 
     /// Unified diff from the user's files of now to what is proposed, without hunks that conflict.
     pub fn diff(&self) -> String {
-        let all = crate::plan::Selection::All;
-        let plans = self.plan(&all).unwrap_or_default();
-        let changed = plans.into_iter().filter(|plan| !plan.hunks.is_empty());
-        let files: Vec<FileDiff> = changed
-            .map(|plan| FileDiff {
-                path: plan.path,
-                from: plan.from,
-                before: plan.before,
-                after: plan.after,
-            })
-            .collect();
-        diff::unified(&files)
+        let plans = self.plan(&Selection::All).unwrap_or_default();
+        diff::unified(&plans.into_iter().filter_map(file_diff).collect::<Vec<_>>())
+    }
+
+    /// What was altered behind `since`, a version of a delta before or 0. Costs as much as the
+    /// altered files, whatever else is proposed.
+    pub fn delta(&self, since: u64) -> ProposalDelta {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let altered = state
+            .altered
+            .iter()
+            .filter(|(_, version)| **version > since);
+        let changed = altered.map(|(path, _)| {
+            let ids = state
+                .changes
+                .get(path)
+                .map(|change| change.ids())
+                .unwrap_or_default();
+            let diff = self.plan_file(&state, path, &ids).and_then(file_diff);
+            (
+                path.clone(),
+                diff.map(|diff| diff::unified(&[diff])).unwrap_or_default(),
+            )
+        });
+        let mut delta = ProposalDelta {
+            version: state.version,
+            files: 0,
+            pending: 0,
+            conflicted: 0,
+            last_hunk: state.namer.as_ref().map_or(0, |namer| namer.last),
+            changed: changed.collect(),
+        };
+        for (_, change) in state.changes.iter() {
+            let (waiting, conflicted) = change.counts();
+            delta.files += u64::from(waiting > 0);
+            delta.pending += waiting - conflicted;
+            delta.conflicted += conflicted;
+        }
+        delta
     }
 
     /// Takes a journalled [`Overlay::diff`] back into an empty overlay. Files that it no longer
@@ -287,6 +338,7 @@ impl Overlay {
             }
             changes.set(&path, || before, after);
             state.changes.adopt(&path, &changes, &mut namer, None);
+            state.altered(&path);
         }
         state.namer = Some(namer);
         Ok(lost)
@@ -303,8 +355,20 @@ impl State {
         self.namer.take().unwrap_or(Namer { last: 0 })
     }
 
-    /// The change of `path` is no longer what was compared.
-    pub(crate) fn forget_comparison(&mut self, path: &WorkspacePath) {
+    /// The change of `path` is another one: neither what was compared nor what was told.
+    pub(crate) fn altered(&mut self, path: &WorkspacePath) {
         self.compared.remove(path);
+        self.version += 1;
+        self.altered.insert(path.clone(), self.version);
     }
+}
+
+/// What a plan does to its file, when it does anything.
+fn file_diff(plan: FilePlan) -> Option<FileDiff> {
+    (!plan.hunks.is_empty()).then_some(FileDiff {
+        path: plan.path,
+        from: plan.from,
+        before: plan.before,
+        after: plan.after,
+    })
 }

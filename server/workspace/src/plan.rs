@@ -71,7 +71,12 @@ impl Overlay {
             .collect())
     }
 
-    fn plan_file(&self, state: &State, path: &WorkspacePath, ids: &[String]) -> Option<FilePlan> {
+    pub(crate) fn plan_file(
+        &self,
+        state: &State,
+        path: &WorkspacePath,
+        ids: &[String],
+    ) -> Option<FilePlan> {
         let change = state.changes.get(path)?;
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let whole = change.whole.as_ref().map(|name| name.id.as_str());
@@ -202,7 +207,7 @@ impl Overlay {
         let Some(mut change) = state.changes.take(path) else {
             return;
         };
-        state.forget_comparison(path);
+        state.altered(path);
         let side = if decision == HunkState::Accepted {
             Side::Base
         } else {
@@ -227,7 +232,7 @@ impl Overlay {
                 );
             }
             (true, Some(from), Side::Current) => {
-                state.forget_comparison(&from);
+                state.altered(&from);
                 state.changes.put(
                     from,
                     FileChange {
@@ -250,11 +255,7 @@ fn select(
     let waiting: Vec<(WorkspacePath, Vec<String>)> = state
         .changes
         .iter()
-        .map(|(path, change)| {
-            let whole = change.whole.iter().map(|name| name.id.clone());
-            let lines = change.lines.iter().map(|hunk| hunk.name.id.clone());
-            (path.clone(), whole.chain(lines).collect())
-        })
+        .map(|(path, change)| (path.clone(), change.ids()))
         .collect();
     let listed = |names: Vec<String>| match names.is_empty() {
         true => "none".to_owned(),

@@ -659,3 +659,71 @@ proptest! {
         prop_assert!(f.on_disk("f").unwrap().contains("typed by the user\n"));
     }
 }
+
+/// One step of a session: a tool's operation, or a decision on everything in a file.
+#[derive(Debug, Clone)]
+enum Step {
+    Write(&'static str, String),
+    Remove(&'static str),
+    Rename(&'static str, &'static str),
+    Accept(&'static str),
+    Reject(&'static str),
+    Type(&'static str, String),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let path = || prop::sample::select(vec!["a", "b", "c", "d/e"]);
+    prop_oneof![
+        (path(), text()).prop_map(|(path, text)| Step::Write(path, text)),
+        path().prop_map(Step::Remove),
+        (path(), path()).prop_map(|(from, to)| Step::Rename(from, to)),
+        path().prop_map(Step::Accept),
+        path().prop_map(Step::Reject),
+        (path(), text()).prop_map(|(path, text)| Step::Type(path, text)),
+    ]
+}
+
+proptest! {
+    /// What a journal keeps is what the overlay has.
+    #[test]
+    fn deltas_add_up_to_the_proposal(steps in prop::collection::vec(step(), 1..12)) {
+        let f = Fixture::new("//- a\n1\n2\n//- b\nx\ny\n");
+        let (mut version, mut files) = (0, BTreeMap::new());
+        for step in steps {
+            let mut call = f.call();
+            let done = match &step {
+                Step::Write(path, text) => call.write(path, text.clone().into_bytes()).is_ok(),
+                Step::Remove(path) => call.remove(path).is_ok(),
+                Step::Rename(from, to) => call.rename(from, to).is_ok(),
+                _ => false,
+            };
+            if done {
+                call.commit().unwrap();
+            }
+            match step {
+                Step::Accept(path) => {
+                    let selection = Selection::Files(vec![path.to_owned()]);
+                    for plan in f.overlay.plan(&selection).unwrap_or_default() {
+                        if apply_to_disk(&f.overlay, &plan).is_ok() {
+                            f.overlay.accepted(&plan);
+                        }
+                    }
+                }
+                Step::Reject(path) => {
+                    let _ = f.overlay.reject(&Selection::Files(vec![path.to_owned()]));
+                }
+                Step::Type(path, text) => f.editor.show(path, &text, true),
+                _ => {}
+            }
+            let delta = f.overlay.delta(version);
+            version = delta.version;
+            files.extend(delta.changed);
+            let told: String = files.values().cloned().collect();
+            prop_assert_eq!(told, f.overlay.diff());
+            let hunks: Vec<_> = f.overlay.proposal().into_iter().flat_map(|file| file.hunks).collect();
+            let count = |state| hunks.iter().filter(|hunk| hunk.state == state).count() as u64;
+            prop_assert_eq!(delta.pending, count(HunkState::Pending));
+            prop_assert_eq!(delta.conflicted, count(HunkState::Conflicted));
+        }
+    }
+}

@@ -336,7 +336,7 @@ mod tests {
                     files: 1,
                     pending: 1,
                     conflicted: 0,
-                    diff: String::new(),
+                    changed: Vec::new(),
                     last_hunk: 2,
                 },
                 SessionEvent::Decided {
