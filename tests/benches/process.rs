@@ -15,9 +15,16 @@ const MIB: f64 = 1024.0;
 
 fn start(world: &World, fixture: &Fixture) -> (Child, Editor) {
     let mut command = Command::from(world.command(&["lsp"]));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     let mut child = command.spawn().expect("the binary starts");
-    let (stdin, stdout) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
+    let (stdin, stdout) = (
+        child.stdin.take().expect("stdin"),
+        child.stdout.take().expect("stdout"),
+    );
     (child, Editor::new(stdout, stdin, fixture.path()))
 }
 
@@ -36,7 +43,11 @@ pub async fn editor(table: &mut Table) {
         child.wait().await.expect("it ends");
     }
     let median = percentile(&mut samples, 0.5);
-    table.time("process start to `initialize` answered", median, Duration::from_millis(50));
+    table.time(
+        "process start to `initialize` answered",
+        median,
+        Duration::from_millis(50),
+    );
 
     let (child, mut editor) = start(&world, &fixture);
     editor.initialize(json!({}), Value::Null).await;
@@ -45,7 +56,12 @@ pub async fn editor(table: &mut Table) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let id = child.id().expect("it runs");
     let idle = status(id, "VmRSS:") / MIB;
-    table.row("idle memory", format!("{idle:.1} MiB"), "≤ 60 MiB", idle <= 60.0);
+    table.row(
+        "idle memory",
+        format!("{idle:.1} MiB"),
+        "≤ 60 MiB",
+        idle <= 60.0,
+    );
     drop((child, editor));
     changes_during_turns(&world, &fixture, table).await;
 }
@@ -61,7 +77,10 @@ async fn changes_during_turns(world: &World, fixture: &Fixture, table: &mut Tabl
     editor.open("a.rs", "x\n").await;
     let uri = editor.uri("a.rs");
     for _ in 0..32 {
-        editor.command("boxagnts.ask", json!({"prompt": "go"})).await.expect("asked");
+        editor
+            .command("boxagnts.ask", json!({"prompt": "go"}))
+            .await
+            .expect("asked");
     }
     let mut samples = Vec::new();
     for _ in 0..2000 {
@@ -74,7 +93,10 @@ async fn changes_during_turns(world: &World, fixture: &Fixture, table: &mut Tabl
         assert!(answer.is_err());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let running = editor.updates.iter().any(|update| update["event"] == "turn_ended");
+    let running = editor
+        .updates
+        .iter()
+        .any(|update| update["event"] == "turn_ended");
     assert!(!running, "the turns run through the whole measurement");
     let worst = percentile(&mut samples, 0.99);
     let what = "`didChange` and an answer behind it, 32 turns running, p99";
@@ -94,14 +116,19 @@ pub fn harness(table: &mut Table) {
         let server = ModelServer::start([
             Answer::turn(json!({"text": "Reading.",
                 "tool_calls": [{"name": "read", "input": {"path": "a.rs"}}]})),
-            Answer::turn(json!({"text": "Editing.", "tool_calls": [{"name": "edit", "input": {
-                "path": "a.rs", "edits": [{"old_text": "one", "new_text": "first"}]}}]})),
+            Answer::turn(
+                json!({"text": "Editing.", "tool_calls": [{"name": "edit", "input": {
+                "path": "a.rs", "edits": [{"old_text": "one", "new_text": "first"}]}}]}),
+            ),
             Answer::turn(json!({"text": "Done."})),
         ]);
         let config = format!("[providers.mock]\nbase_url = \"{}\"\n", server.base_url());
         world.configure(&config);
         let mut command = world.command(&["run", "rename it", "--model", "mock:m", "--workspace"]);
-        command.arg(fixture.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg(fixture.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let before = cpu();
         let started = Instant::now();
         let mut child = command.spawn().expect("the binary starts");
@@ -124,38 +151,82 @@ pub fn harness(table: &mut Table) {
         body = serde_json::to_vec(&requests[0].body).expect("JSON").len();
     }
     let start = percentile(&mut starts, 0.5);
-    table.time("process start to first model request", start, Duration::from_millis(30));
-    table.ratio(format!("{:.2} × the best of others (270 ms)", start.as_secs_f64() / 0.270));
+    table.time(
+        "process start to first model request",
+        start,
+        Duration::from_millis(30),
+    );
+    table.ratio(format!(
+        "{:.2} × the best of others (270 ms)",
+        start.as_secs_f64() / 0.270
+    ));
     let turn = percentile(&mut turns, 0.5);
     table.time("own time per tool turn", turn, Duration::from_millis(2));
-    table.ratio(format!("{:.3} × the best of others (22 ms)", turn.as_secs_f64() / 0.022));
+    table.ratio(format!(
+        "{:.3} × the best of others (22 ms)",
+        turn.as_secs_f64() / 0.022
+    ));
     let cpu = percentile(&mut cpus, 0.5);
-    table.time("processor time of three turns", cpu, Duration::from_millis(50));
-    table.ratio(format!("{:.3} × the best of others (0.54 s)", cpu.as_secs_f64() / 0.54));
-    table.row("peak memory of three turns", format!("{peak:.1} MiB"), "≤ 60 MiB", peak <= 60.0);
-    table.ratio(format!("{:.2} × the best of others (187 MiB)", peak / 187.0));
+    table.time(
+        "processor time of three turns",
+        cpu,
+        Duration::from_millis(50),
+    );
+    table.ratio(format!(
+        "{:.3} × the best of others (0.54 s)",
+        cpu.as_secs_f64() / 0.54
+    ));
+    table.row(
+        "peak memory of three turns",
+        format!("{peak:.1} MiB"),
+        "≤ 60 MiB",
+        peak <= 60.0,
+    );
+    table.ratio(format!(
+        "{:.2} × the best of others (187 MiB)",
+        peak / 187.0
+    ));
     let kilobytes = body as f64 / 1000.0;
-    table.row("first request's body", format!("{kilobytes:.1} KB"), "≤ 8 KB", body <= 8000);
-    table.ratio(format!("{:.2} × the best of others (31 KB)", kilobytes / 31.0));
+    table.row(
+        "first request's body",
+        format!("{kilobytes:.1} KB"),
+        "≤ 8 KB",
+        body <= 8000,
+    );
+    table.ratio(format!(
+        "{:.2} × the best of others (31 KB)",
+        kilobytes / 31.0
+    ));
 }
 
 /// The file that users get.
 pub fn binary(table: &mut Table) {
-    let bytes = std::fs::metadata(boxagnts_tests::binary()).expect("the binary").len();
+    let bytes = std::fs::metadata(boxagnts_tests::binary())
+        .expect("the binary")
+        .len();
     let mebibytes = bytes as f64 / MIB / MIB;
-    table.row("size of the binary", format!("{mebibytes:.1} MiB"), "≤ 40 MiB", mebibytes <= 40.0);
+    table.row(
+        "size of the binary",
+        format!("{mebibytes:.1} MiB"),
+        "≤ 40 MiB",
+        mebibytes <= 40.0,
+    );
 }
 
 /// Processor time of the children that have ended.
 fn cpu() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("resource usage");
-    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    let microseconds =
+        usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
 }
 
 /// A field of `/proc/ID/status`, in KiB; 0 when the process is gone.
 fn status(id: u32, field: &str) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .unwrap_or_default();
     line.trim().trim_end_matches(" kB").parse().unwrap_or(0.0)
 }

@@ -14,7 +14,12 @@ impl Table {
     /// A figure with its target.
     pub fn row(&mut self, what: &str, figure: String, target: &str, within: bool) {
         let verdict = if within { "" } else { " **missed**" };
-        self.rows.push([what.to_owned(), figure, format!("{target}{verdict}"), String::new()]);
+        self.rows.push([
+            what.to_owned(),
+            figure,
+            format!("{target}{verdict}"),
+            String::new(),
+        ]);
     }
 
     /// A duration with its target.
@@ -58,12 +63,18 @@ pub fn percentile(samples: &mut [Duration], share: f64) -> Duration {
 
 /// The median that criterion has just found.
 pub fn median(group: &str, function: &str) -> Duration {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"))
-    });
-    let path = target.join("criterion").join(group).join(function).join("new/estimates.json");
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")));
+    let path = target
+        .join("criterion")
+        .join(group)
+        .join(function)
+        .join("new/estimates.json");
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let estimates: Value = serde_json::from_slice(&text).expect("criterion's estimates");
-    let nanoseconds = estimates["median"]["point_estimate"].as_f64().expect("a median");
+    let nanoseconds = estimates["median"]["point_estimate"]
+        .as_f64()
+        .expect("a median");
     Duration::from_nanos(nanoseconds as u64)
 }

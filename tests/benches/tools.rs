@@ -18,7 +18,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// One call of a tool; fails the bench when the tool fails.
-async fn call(toolbox: &Toolbox, overlay: &Arc<Overlay>, config: &Config, name: &str, input: &Value) {
+async fn call(
+    toolbox: &Toolbox,
+    overlay: &Arc<Overlay>,
+    config: &Config,
+    name: &str,
+    input: &Value,
+) {
     let call = serde_json::from_value(json!({"id": "c", "name": name, "input": input}));
     let call = call.expect("a call");
     let report = toolbox
@@ -65,11 +71,23 @@ pub fn calls(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table) {
     });
     group.finish();
     let warm = median("call", "warm");
-    table.time("`read` of 1 KiB, warm, median", warm, Duration::from_micros(100));
+    table.time(
+        "`read` of 1 KiB, warm, median",
+        warm,
+        Duration::from_micros(100),
+    );
     let process = spawn_time();
-    table.ratio(format!("{:.3} × starting `true` ({})", ratio(warm, process), shown(process)));
+    table.ratio(format!(
+        "{:.3} × starting `true` ({})",
+        ratio(warm, process),
+        shown(process)
+    ));
     let first = median("call", "first");
-    table.time("first `read` of a process, warm cache", first, Duration::from_millis(10));
+    table.time(
+        "first `read` of a process, warm cache",
+        first,
+        Duration::from_millis(10),
+    );
 }
 
 /// What a sandbox made of processes could not beat.
@@ -96,7 +114,9 @@ pub fn sessions(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table)
         make_tree(&repository, files, "fn f() {}\n");
         let script = script(json!([]));
         let mut builder = Config::builder();
-        builder.set(Layer::CommandLine, "model", &script.model()).expect("a model");
+        builder
+            .set(Layer::CommandLine, "model", &script.model())
+            .expect("a model");
         let environment = Environment::new(EnvironmentParts {
             config: builder.build(),
             store: Store::open(&folder.path().join("journal.db")).expect("a journal"),
@@ -106,7 +126,10 @@ pub fn sessions(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table)
             let _inside = runtime.enter();
             let (environment, buffers) = (Arc::clone(&environment), Arc::new(NoBuffers));
             let sessions = Sessions::open(environment, &repository, buffers, Arc::new(DiskApplier));
-            let ask = Ask { prompt: "x".to_owned(), ..Ask::default() };
+            let ask = Ask {
+                prompt: "x".to_owned(),
+                ..Ask::default()
+            };
             sessions.expect("a workspace").ask(ask).expect("a session")
         };
         let name = format!("{files} files");
@@ -126,9 +149,17 @@ pub fn sessions(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table)
         });
         group.finish();
         let ours = median("session", &name);
-        table.time(&format!("a session in {name}"), ours, Duration::from_millis(1));
+        table.time(
+            &format!("a session in {name}"),
+            ours,
+            Duration::from_millis(1),
+        );
         let git = worktree_time(&repository, &folder.path().join("w"));
-        table.ratio(format!("{:.5} × `git worktree add` ({})", ratio(ours, git), shown(git)));
+        table.ratio(format!(
+            "{:.5} × `git worktree add` ({})",
+            ratio(ours, git),
+            shown(git)
+        ));
     }
 }
 
@@ -143,9 +174,14 @@ fn make_tree(root: &Path, files: usize, text: &str) {
 fn worktree_time(repository: &Path, worktree: &Path) -> Duration {
     let git = |arguments: &[&str]| {
         let mut git = Command::new("git");
-        git.current_dir(repository).args(["-c", "user.name=b", "-c", "user.email=b@localhost"]);
+        git.current_dir(repository)
+            .args(["-c", "user.name=b", "-c", "user.email=b@localhost"]);
         let output = git.args(arguments).output().expect("git");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     };
     git(&["init", "--quiet"]);
     git(&["add", "--all"]);
@@ -161,7 +197,11 @@ pub fn grep(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table) {
     const FILES: usize = 5000;
     let folder = TempDir::new().expect("a folder");
     let line = "    let total = values.iter().map(|value| value.count * 7).sum::<u64>();\n";
-    let text = format!("{}fn needle_here() {{}}\n{}", line.repeat(100), line.repeat(100));
+    let text = format!(
+        "{}fn needle_here() {{}}\n{}",
+        line.repeat(100),
+        line.repeat(100)
+    );
     make_tree(folder.path(), FILES, &text);
     let cache = TempDir::new().expect("a folder");
     let toolbox = Toolbox::new(Sandbox::new(Some(cache.path().join("c")))).expect("tools");
@@ -178,8 +218,11 @@ pub fn grep(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table) {
     group.bench_function("rg", |b| {
         b.iter(|| {
             let mut rg = Command::new("rg");
-            rg.args(["-j1", "--count", pattern]).current_dir(folder.path());
-            let output = rg.output().expect("skipped: rg not found, run tests/setup rg");
+            rg.args(["-j1", "--count", pattern])
+                .current_dir(folder.path());
+            let output = rg
+                .output()
+                .expect("skipped: rg not found, run tests/setup rg");
             assert!(output.status.success());
         });
     });
@@ -187,6 +230,15 @@ pub fn grep(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table) {
     let (ours, theirs) = (median("grep", "boxagnts"), median("grep", "rg"));
     let megabytes = (FILES * text.len()) as f64 / 1e6;
     let what = format!("`grep` of {FILES} files, {megabytes:.0} MB");
-    table.row(&what, shown(ours), "≤ 2 × `rg -j1`", ratio(ours, theirs) <= 2.0);
-    table.ratio(format!("{:.2} × `rg -j1` ({})", ratio(ours, theirs), shown(theirs)));
+    table.row(
+        &what,
+        shown(ours),
+        "≤ 2 × `rg -j1`",
+        ratio(ours, theirs) <= 2.0,
+    );
+    table.ratio(format!(
+        "{:.2} × `rg -j1` ({})",
+        ratio(ours, theirs),
+        shown(theirs)
+    ));
 }

@@ -1,4 +1,5 @@
 //! End-to-end: the real binary over real stdio, and real editors.
 
+mod docs;
 mod neovim;
 mod stdio;

@@ -15,7 +15,10 @@ fn run(settings: &Value, test: &str) -> (String, Fixture) {
     let fixture = Fixture::new("//- /.git/HEAD\nref: refs/heads/main\n");
     fixture.write("a.rs", BEFORE);
     let world = World::new(home.path());
-    let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/../editors/neovim/boxagnts.lua");
+    let plugin = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../editors/neovim/boxagnts.lua"
+    );
     let options = json!({"cmd": [boxagnts_tests::binary(), "lsp"], "settings": settings});
     let mut lua = String::new();
     let _ = write!(
@@ -27,11 +30,21 @@ fn run(settings: &Value, test: &str) -> (String, Fixture) {
     let path = home.path().join("test.lua");
     std::fs::write(&path, lua).expect("the test");
     let mut nvim = Command::new("nvim");
-    nvim.args(["--clean", "--headless", "a.rs", "-c"]).arg(format!("luafile {}", path.display()));
-    nvim.args(["-c", "qa!"]).current_dir(fixture.path()).env_clear().envs(world.environment());
-    let output = nvim.output().expect("skipped: nvim not found, run tests/setup neovim");
+    nvim.args(["--clean", "--headless", "a.rs", "-c"])
+        .arg(format!("luafile {}", path.display()));
+    nvim.args(["-c", "qa!"])
+        .current_dir(fixture.path())
+        .env_clear()
+        .envs(world.environment());
+    let output = nvim
+        .output()
+        .expect("skipped: nvim not found, run tests/setup neovim");
     let text = String::from_utf8_lossy(&output.stderr).replace('\r', "");
-    assert!(text.contains("TEST PASSED"), "{text}\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        text.contains("TEST PASSED"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     (text, fixture)
 }
 
@@ -45,7 +58,10 @@ fn edits() -> Value {
 #[test]
 fn one_of_two_hunks_is_accepted() {
     let script = script(json!([edits(), {"text": "Done."}]));
-    let (_, fixture) = run(&json!({"model": script.model()}), include_str!("neovim_accept_one.lua"));
+    let (_, fixture) = run(
+        &json!({"model": script.model()}),
+        include_str!("neovim_accept_one.lua"),
+    );
     assert_eq!(fixture.read("a.rs"), BEFORE, "the editor saves, not we");
 }
 
@@ -69,5 +85,8 @@ fn the_same_against_a_model_server_with_faults() {
 #[test]
 fn the_question_at_the_end_of_a_turn_is_answered() {
     let script = script(json!([edits(), {"text": "Done."}]));
-    run(&json!({"model": script.model()}), include_str!("neovim_question.lua"));
+    run(
+        &json!({"model": script.model()}),
+        include_str!("neovim_question.lua"),
+    );
 }

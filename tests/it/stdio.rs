@@ -21,15 +21,29 @@ const FILES: &str = "
 
 fn start(world: &World, fixture: &Fixture) -> (Child, Editor) {
     let mut command = Command::from(world.command(&["lsp", "--stdio"]));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     let mut child = command.spawn().expect("the binary starts");
-    let (stdin, stdout) = (child.stdin.take().expect("stdin"), child.stdout.take().expect("stdout"));
+    let (stdin, stdout) = (
+        child.stdin.take().expect("stdin"),
+        child.stdout.take().expect("stdout"),
+    );
     (child, Editor::new(stdout, stdin, fixture.path()))
 }
 
 fn show(world: &World, session: &str) -> Value {
-    let output = world.command(&["session", "show", session, "--json"]).output().expect("it runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = world
+        .command(&["session", "show", session, "--json"])
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
@@ -44,29 +58,49 @@ async fn a_killed_server_leaves_its_journal_and_the_tree() {
         {"text": "never said", "delay_ms": 3_600_000},
     ]));
     let (mut child, mut editor) = start(&world, &fixture);
-    editor.initialize(json!({}), json!({"model": script.model()})).await;
-    let asked = editor.command("boxagnts.ask", json!({"prompt": "rename it"})).await.expect("asked");
+    editor
+        .initialize(json!({}), json!({"model": script.model()}))
+        .await;
+    let asked = editor
+        .command("boxagnts.ask", json!({"prompt": "rename it"}))
+        .await
+        .expect("asked");
     let session = asked["session"].as_str().expect("a session").to_owned();
-    editor.update(|update| update["event"] == "model_called" && update["step"] == 2).await;
+    editor
+        .update(|update| update["event"] == "model_called" && update["step"] == 2)
+        .await;
     child.kill().await.expect("killed");
 
     let shown = show(&world, &session);
-    let events: Vec<&str> = shown["events"].as_array().expect("events").iter()
-        .map(|event| event["event"].as_str().expect("a name")).collect();
+    let events: Vec<&str> = shown["events"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .map(|event| event["event"].as_str().expect("a name"))
+        .collect();
     assert_eq!(events.first(), Some(&"turn_started"));
     assert_eq!(events.last(), Some(&"model_called"), "{events:?}");
     assert!(events.contains(&"proposal_changed"));
-    let said: String = shown["events"].as_array().expect("events").iter()
-        .filter_map(|event| event["text"].as_str()).collect();
+    let said: String = shown["events"]
+        .as_array()
+        .expect("events")
+        .iter()
+        .filter_map(|event| event["text"].as_str())
+        .collect();
     assert_eq!(said, "First I edit.");
     before.assert_same(&fixture.snapshot());
 
     // The next server takes the session up, with its proposal.
     let (mut child, mut editor) = start(&world, &fixture);
-    editor.initialize(json!({}), json!({"model": script.model()})).await;
+    editor
+        .initialize(json!({}), json!({"model": script.model()}))
+        .await;
     let proposal = editor.proposal(&session).await;
     assert_eq!(proposal["state"], "review");
-    assert_eq!(proposal["files"][0]["hunks"][0]["new_text"], "fn first() {}\n");
+    assert_eq!(
+        proposal["files"][0]["hunks"][0]["new_text"],
+        "fn first() {}\n"
+    );
     editor.shut_down().await;
     child.wait().await.expect("it ends");
 }
@@ -89,16 +123,31 @@ async fn the_builtin_planner_works_in_an_editor() {
     let (home, fixture) = (TempDir::new().expect("a folder"), Fixture::new(FILES));
     let world = World::new(home.path());
     let (mut child, mut editor) = start(&world, &fixture);
-    editor.initialize(json!({"workspace": {"workspaceEdit": {"documentChanges": true}}}), Value::Null).await;
+    editor
+        .initialize(
+            json!({"workspace": {"workspaceEdit": {"documentChanges": true}}}),
+            Value::Null,
+        )
+        .await;
     // Unsaved text is what it works on.
     let text = fixture.read("src/lib.rs").replace("// c", "one();");
     editor.open("src/lib.rs", &text).await;
     let session = editor.ask("rename one to uno").await;
     let proposal = editor.proposal(&session).await;
-    let files: Vec<&str> = proposal["files"].as_array().expect("files").iter()
-        .map(|file| file["path"].as_str().expect("a path")).collect();
+    let files: Vec<&str> = proposal["files"]
+        .as_array()
+        .expect("files")
+        .iter()
+        .map(|file| file["path"].as_str().expect("a path"))
+        .collect();
     assert_eq!(files, ["README.md", "src/lib.rs"]);
-    editor.command("boxagnts.accept", json!({"session": session, "files": ["src/lib.rs"]})).await.expect("ok");
+    editor
+        .command(
+            "boxagnts.accept",
+            json!({"session": session, "files": ["src/lib.rs"]}),
+        )
+        .await
+        .expect("ok");
     editor.update(|update| update["event"] == "decided").await;
     assert_eq!(editor.text("src/lib.rs"), text.replace("one", "uno"));
     assert_eq!(fixture.read("README.md"), "one and two\n");
@@ -113,8 +162,10 @@ async fn a_server_with_faults_is_asked_again_and_then_edited_with() {
     let server = ModelServer::start([
         Answer::status(429, Some("0"), "slow down"),
         Answer::fault(Fault::CloseBeforeHeaders),
-        Answer::turn(json!({"text": "Editing.", "tool_calls": [{"name": "edit", "input": {
-            "path": "src/lib.rs", "edits": [{"old_text": "fn one", "new_text": "fn first"}]}}]})),
+        Answer::turn(
+            json!({"text": "Editing.", "tool_calls": [{"name": "edit", "input": {
+            "path": "src/lib.rs", "edits": [{"old_text": "fn one", "new_text": "fn first"}]}}]}),
+        ),
         Answer::status(503, Some("0"), "busy"),
         Answer::turn(json!({"text": "Done."})),
     ]);
@@ -126,14 +177,29 @@ async fn a_server_with_faults_is_asked_again_and_then_edited_with() {
         let session = editor.ask("rename it").await;
         if kind == "openai" {
             let proposal = editor.proposal(&session).await;
-            assert_eq!(proposal["files"][0]["hunks"][0]["new_text"], "fn first() {}\n");
-            let retries = editor.updates.iter().filter(|u| u["event"] == "model_retry").count();
+            assert_eq!(
+                proposal["files"][0]["hunks"][0]["new_text"],
+                "fn first() {}\n"
+            );
+            let retries = editor
+                .updates
+                .iter()
+                .filter(|u| u["event"] == "model_retry")
+                .count();
             assert_eq!(retries, 3);
         }
         editor.shut_down().await;
         child.wait().await.expect("it ends");
     }
-    let bodies: Vec<Value> = server.requests().into_iter().map(|request| request.body).collect();
-    assert_eq!(bodies.len(), 6, "five for the first, and one that is past the script");
+    let bodies: Vec<Value> = server
+        .requests()
+        .into_iter()
+        .map(|request| request.body)
+        .collect();
+    assert_eq!(
+        bodies.len(),
+        6,
+        "five for the first, and one that is past the script"
+    );
     assert!(bodies.iter().all(|body| body["stream"] == true));
 }

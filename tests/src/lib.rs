@@ -22,7 +22,10 @@ pub fn binary() -> &'static Path {
         assert!(built, "cargo builds the binary");
         // …/target/debug/deps/it-0123 → …/target/debug/boxagnts
         let own = std::env::current_exe().unwrap_or_default();
-        let folder = own.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        let folder = own
+            .parent()
+            .and_then(Path::parent)
+            .unwrap_or(Path::new("."));
         folder.join(format!("boxagnts{}", std::env::consts::EXE_SUFFIX))
     })
 }
@@ -37,7 +40,9 @@ pub struct World {
 impl World {
     /// Everything below `home`.
     pub fn new(home: &Path) -> World {
-        World { home: home.to_path_buf() }
+        World {
+            home: home.to_path_buf(),
+        }
     }
 
     /// The binary with these arguments, without anything of the user's environment.
@@ -66,7 +71,10 @@ impl World {
         vec![
             ("HOME", self.home.clone()),
             ("BOXAGNTS_STATE_DIR", self.home.join("state")),
-            ("BOXAGNTS_CACHE_DIR", std::env::temp_dir().join("boxagnts-tests-cache")),
+            (
+                "BOXAGNTS_CACHE_DIR",
+                std::env::temp_dir().join("boxagnts-tests-cache"),
+            ),
             ("XDG_CONFIG_HOME", self.home.join("config")),
             ("PATH", std::env::var_os("PATH").unwrap_or_default().into()),
         ]

@@ -139,8 +139,6 @@ limits! {
     max_tool_calls: Count = 500, 0 ..= 1_000_000;
     /// How often a cut-off answer is continued in one turn.
     max_tokens_recovery_limit: Count = 3, 0 ..= 1_000;
-    /// Executors that run at the same time.
-    max_concurrent_executors: Count = 4, 1 ..= 256;
 }
 
 impl Limit {

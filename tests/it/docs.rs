@@ -1,0 +1,74 @@
+//! Documentation that says what the program says.
+
+use boxagnts_session::model::BUILTIN_GRAMMAR;
+use boxagnts_session::policy::config::docs_markdown;
+use expect_test::expect_file;
+
+const README: &str = include_str!("../../README.md");
+
+#[test]
+fn the_readme_has_the_planners_grammar() {
+    assert!(
+        README.contains(BUILTIN_GRAMMAR),
+        "README.md lacks:\n{BUILTIN_GRAMMAR}"
+    );
+}
+
+/// `UPDATE_EXPECT=1 cargo test -p boxagnts-tests` writes the file anew.
+#[test]
+fn every_knob_is_documented() {
+    let text = format!(
+        "# Configuration\n\n\
+         Layers, a later one over an earlier: built-in, your own file \
+         (`~/.config/boxagnts/config.toml`), the project's `.boxagnts/config.toml` (which may only \
+         tighten), the editor's settings, the command line. Durations are written as `30s`, `500ms` \
+         or `2m`, sizes as `64MiB` or a number of bytes. `boxagnts config schema` prints a JSON \
+         Schema. This file is generated.\n\n{}",
+        docs_markdown()
+    );
+    expect_file!["../../server/CONFIGURATION.md"].assert_eq(&text);
+}
+
+#[test]
+fn the_readme_names_tests_that_are_there() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let promises = README.split("## Promises").nth(1).expect("the promises");
+    let promises = promises.split("\n## ").next().expect("their table");
+    let mut sources = String::new();
+    for folder in ["server", "tests"] {
+        gather(
+            std::path::Path::new(root).join(folder).as_path(),
+            &mut sources,
+        );
+    }
+    let mut named = 0;
+    for word in promises
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+    {
+        let is_path = word.contains('/') || word.ends_with(".rs");
+        if is_path && word.starts_with("server/") {
+            assert!(
+                std::path::Path::new(root).join(word).exists(),
+                "{word} is not there"
+            );
+            named += 1;
+        } else if word.contains('_') && !is_path {
+            assert!(sources.contains(&format!("fn {word}(")), "no test `{word}`");
+            named += 1;
+        }
+    }
+    assert!(named > 12, "{named} tests are named");
+}
+
+fn gather(folder: &std::path::Path, sources: &mut String) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            gather(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push_str(&std::fs::read_to_string(&path).expect("a source"));
+        }
+    }
+}
