@@ -11,9 +11,12 @@ use tower_lsp::ls_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeLens, Command, Range,
 };
 
-/// What "Ask BoxAgnts…" asks where the editor has no place to type: the selection says it.
+/// What "Ask BoxAgnts…" asks about a selection that is no instruction by itself.
 const SELECTION_PROMPT: &str =
     "Do what the selected text asks for (a comment, a TODO, or an obvious fix of the code).";
+
+/// What begins a comment, in most languages.
+const COMMENT_MARKS: &[&str] = &["///", "//!", "//", "/*", "*", "#", "--", ";;", ";", "%"];
 
 /// A hunk that waits, with where it is.
 pub(crate) struct Waiting {
@@ -156,10 +159,12 @@ pub(crate) fn code_actions(
     }
     let range = params.range;
     let title = "Ask BoxAgnts…";
+    let selected = selected(shared, &uri, range);
+    let prompt = instruction(&selected).unwrap_or_else(|| SELECTION_PROMPT.to_owned());
     add(
         title.to_owned(),
         &refactor,
-        ask(title, SELECTION_PROMPT.to_owned(), &uri, range),
+        ask(title, prompt, &uri, range),
         None,
     );
     let title = "Explain with BoxAgnts";
@@ -171,6 +176,33 @@ pub(crate) fn code_actions(
         None,
     );
     actions
+}
+
+fn selected(shared: &Shared, uri: &str, range: Range) -> String {
+    let Some(rope) = shared.documents.rope(uri) else {
+        return String::new();
+    };
+    let at = |position| shared.documents.encoding().char_at(&rope, position);
+    let (start, end) = (at(range.start), at(range.end));
+    rope.get_slice(start..end)
+        .map(|text| text.to_string())
+        .unwrap_or_default()
+}
+
+/// The words of a selected comment: where an editor has no place to type a prompt, a comment is
+/// one. `None` when something else than a comment is selected.
+fn instruction(selected: &str) -> Option<String> {
+    let mut words = Vec::new();
+    let lines = selected
+        .lines()
+        .map(|line| line.trim().trim_end_matches("*/").trim_end());
+    for line in lines.filter(|line| !line.is_empty()) {
+        let mark = COMMENT_MARKS.iter().find(|mark| line.starts_with(**mark))?;
+        let line = line[mark.len()..].trim();
+        words.push(line.strip_prefix("TODO:").unwrap_or(line).trim_start());
+    }
+    let words = words.join("\n").trim().to_owned();
+    (!words.is_empty()).then_some(words)
 }
 
 /// Lenses above the hunks that wait.
@@ -244,5 +276,25 @@ fn command(name: &str, title: &str, params: &impl Serialize) -> Command {
         title: title.to_owned(),
         command: name.to_owned(),
         arguments: serde_json::to_value(params).ok().map(|params| vec![params]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(selected: &str, expect: Option<&str>) {
+        assert_eq!(instruction(selected).as_deref(), expect, "{selected:?}");
+    }
+
+    #[test]
+    fn a_selected_comment_is_an_instruction() {
+        check("# rename a to b\n", Some("rename a to b"));
+        check("    // TODO: rename a to b", Some("rename a to b"));
+        check("/* make it\n * faster\n */", Some("make it\nfaster"));
+        check("-- a\n\n-- b", Some("a\nb"));
+        check("let a = 1; // rename a", None);
+        check("//", None);
+        check("", None);
     }
 }

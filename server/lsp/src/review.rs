@@ -150,20 +150,21 @@ async fn show(shared: &Shared, file: &FileProposal, hunk: &Hunk) {
     }
 }
 
-/// Asks and gives the title of the answer; `None` when the user gave none.
+/// Asks and gives the title of the answer; `None` when the user gave none. A client that cannot ask
+/// shows the question: its user decides by code actions.
 async fn ask(shared: &Shared, question: String, actions: &[&str]) -> Option<String> {
     let action = |title: &&str| MessageActionItem {
         title: (*title).to_owned(),
         properties: Default::default(),
     };
     let actions = actions.iter().map(action).collect();
-    let answer = shared
-        .client
-        .show_message_request(MessageType::INFO, question, Some(actions));
+    let client = &shared.client;
+    let answer = client.show_message_request(MessageType::INFO, &question, Some(actions));
     match answer.await {
         Ok(answer) => answer.map(|answer| answer.title),
         Err(error) => {
             tracing::info!(%error, "the client cannot ask");
+            client.show_message(MessageType::INFO, question).await;
             None
         }
     }
