@@ -44,7 +44,7 @@ pub(crate) fn all_waiting(shared: &Shared, folder: &Folder) -> Vec<(String, Wait
                 let range = convert::range(hunk.range);
                 let range = rope
                     .as_ref()
-                    .map_or(range, |rope| encoding.from_utf16(rope, range));
+                    .map_or(range, |rope| encoding.encode_range(rope, range));
                 found.push((
                     file.uri.clone(),
                     Waiting {

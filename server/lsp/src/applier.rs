@@ -128,7 +128,7 @@ impl EditorApplier {
         let encoding = self.documents.encoding();
         let edits = || {
             plan.edits.iter().map(|edit| TextEdit {
-                range: encoding.from_utf16(&before.rope, convert::range(edit.range)),
+                range: encoding.encode_range(&before.rope, convert::range(edit.range)),
                 new_text: edit.new_text.clone(),
             })
         };

@@ -112,7 +112,7 @@ fn context(
         let selected = start < end && !secret;
         selection = selected.then(|| document.rope.slice(start..end).to_string());
         range = Some(convert::proposal_range(
-            encoding.to_utf16(&document.rope, given),
+            encoding.decode_range(&document.rope, given),
         ));
     }
     Some(Context {

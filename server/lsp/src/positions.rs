@@ -65,7 +65,7 @@ impl Encoding {
     }
 
     /// A range in UTF-16, as our own vocabulary has it, in this encoding.
-    pub(crate) fn from_utf16(self, rope: &Rope, range: Range) -> Range {
+    pub(crate) fn encode_range(self, rope: &Rope, range: Range) -> Range {
         if self == Encoding::Utf16 {
             return range;
         }
@@ -80,7 +80,7 @@ impl Encoding {
     }
 
     /// A range in this encoding, in UTF-16.
-    pub(crate) fn to_utf16(self, rope: &Rope, range: Range) -> Range {
+    pub(crate) fn decode_range(self, rope: &Rope, range: Range) -> Range {
         let convert = |position| Encoding::Utf16.position(rope, self.char_at(rope, position));
         Range {
             start: convert(range.start),
@@ -139,8 +139,11 @@ mod tests {
                 character: to,
             },
         };
-        assert_eq!(Encoding::Utf8.from_utf16(&rope, range(1, 3)), range(2, 6));
-        assert_eq!(Encoding::Utf8.to_utf16(&rope, range(2, 6)), range(1, 3));
-        assert_eq!(Encoding::Utf32.from_utf16(&rope, range(1, 3)), range(1, 2));
+        assert_eq!(Encoding::Utf8.encode_range(&rope, range(1, 3)), range(2, 6));
+        assert_eq!(Encoding::Utf8.decode_range(&rope, range(2, 6)), range(1, 3));
+        assert_eq!(
+            Encoding::Utf32.encode_range(&rope, range(1, 3)),
+            range(1, 2)
+        );
     }
 }

@@ -70,8 +70,8 @@ fn answer(messages: &[Message]) -> Turn {
 
 fn not_understood(reason: &str) -> String {
     format!(
-        "I did not understand that: {reason}\n\nNo model is configured, so this is `builtin`, a \
-         small planner without a language model. It understands:\n\n{BUILTIN_GRAMMAR}\nFor \
+        "I did not understand that: {reason}\n\nThis is `builtin`, a small planner \
+         without a language model. It understands:\n\n{BUILTIN_GRAMMAR}\nFor \
          anything else use a model: `--model anthropic:MODEL`, `--model openai:MODEL` or `--model \
          ollama:MODEL`, or `model = \"PROVIDER:MODEL\"` in the configuration. Keys are read from \
          ANTHROPIC_API_KEY and OPENAI_API_KEY; Ollama needs none."

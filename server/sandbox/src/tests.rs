@@ -223,16 +223,3 @@ fn only_entry(folder: &Path) -> PathBuf {
     assert_eq!(compiled.len(), 1, "{compiled:?}");
     compiled.remove(0)
 }
-
-#[test]
-fn zz_bench() {
-    let limits = limits("");
-    let t = load(&tool("(call $say (i32.const 0) (i32.const 0))"), &limits).unwrap();
-    runtime().block_on(async {
-        for round in 0..3 {
-            let started = Instant::now();
-            for _ in 0..5000 { call(&t, "{}", &limits, Files::default()).await; }
-            eprintln!("round {round}: {:?} a call", started.elapsed() / 5000);
-        }
-    });
-}

@@ -67,7 +67,6 @@ impl Changes {
         let within = move |path: &&WorkspacePath| path.is_within(folder);
         self.files
             .range(folder.clone()..)
-            .map(|(path, change)| (path, change))
             // Paths sort by bytes, and `-` sorts before `/`: siblings may lie in between.
             .take_while(|(path, _)| path.as_str().starts_with(folder.as_str()))
             .filter(|(_, change)| change.current.is_some())

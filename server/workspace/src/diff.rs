@@ -1,9 +1,10 @@
 //! Unified diffs in git's extended format: written for people and `git apply`, read back when a
 //! session comes back from its journal.
 
+mod binary;
+
 use crate::content::Content;
 use boxagnts_policy::path::{PathError, WorkspacePath};
-use diffy::binary::BinaryPatch;
 use diffy::patch_set::{FileOperation, ParseOptions, PatchKind, PatchSet};
 use git2::{DiffOptions, ObjectType, Oid, Patch};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline, group_diff_ops};
@@ -238,10 +239,12 @@ impl FilePatch<'_> {
             PatchKind::Text(patch) => {
                 diffy::apply_bytes(before, patch).map_err(|error| misfit(error.to_string()))
             }
-            PatchKind::Binary(BinaryPatch::Marker) => {
-                Err(misfit("it has no content for a binary file".to_owned()))
+            PatchKind::Binary(patch) => {
+                binary::check(patch).map_err(&misfit)?;
+                patch
+                    .apply(before)
+                    .map_err(|error| misfit(error.to_string()))
             }
-            PatchKind::Binary(patch) => patch.apply(before).map_err(|e| misfit(e.to_string())),
         }
     }
 }
@@ -356,6 +359,35 @@ mod tests {
     }
 
     #[test]
+    fn binary_content_that_is_cut_off_is_refused() {
+        let after: Vec<u8> = (0..=255).collect();
+        let diff = unified(&[file("f", Some(b"\0"), Some(&after))]);
+        let at = diff
+            .find("\nliteral ")
+            .or(diff.find("\ndelta "))
+            .expect("a block")
+            + 1;
+        let block = at + diff[at..].find('\n').expect("a line") + 1;
+        let end = block + diff[block..].find("\n\n").expect("its end");
+        // Half of the last line, told with its own length.
+        let line = diff[block..end]
+            .rfind('\n')
+            .map_or(block, |newline| block + newline + 1);
+        let cut = format!(
+            "{}A{}{}",
+            &diff[..line],
+            &diff[line + 1..line + 6],
+            &diff[end..]
+        );
+        let files = parse(cut.as_bytes()).expect("it still has its form");
+        let error = files[0]
+            .apply(b"\0")
+            .expect_err("it is damaged")
+            .to_string();
+        assert!(error.contains("unpack"), "{error}");
+    }
+
+    #[test]
     fn git_takes_our_moves() {
         let from = Some(WorkspacePath::parse("old name.txt").expect("a path"));
         check(&FileDiff {
@@ -406,6 +438,26 @@ mod tests {
         fn arbitrary_bytes_never_panic(diff in prop::collection::vec(any::<u8>(), 0..200)) {
             for file in parse(&diff).into_iter().flatten() {
                 let _ = file.apply(b"a\nb\n");
+            }
+        }
+
+        /// A journal that was damaged is an error, never a hang.
+        #[test]
+        fn damaged_diffs_end(
+            before in prop::collection::vec(any::<u8>(), 0..300),
+            after in prop::collection::vec(any::<u8>(), 0..300),
+            place in any::<prop::sample::Index>(),
+            damage in prop_oneof![Just(None), any::<u8>().prop_map(Some)],
+        ) {
+            prop_assume!(before != after);
+            let mut diff = unified(&[file("f", Some(&before), Some(&after))]).into_bytes();
+            let at = place.index(diff.len());
+            match damage {
+                Some(byte) => diff[at] = byte,
+                None => drop(diff.remove(at)),
+            }
+            for file in parse(&diff).into_iter().flatten() {
+                let _ = file.apply(&before);
             }
         }
     }

@@ -261,6 +261,11 @@ fn search(pattern: &str, place: Option<&str>) -> Value {
         is_glob,
         trimmed.contains('/') || place.ends_with('/') || place.starts_with("./"),
     ) {
+        // `[id]` is a class of characters, and a usual name of directories: both are meant.
+        (true, _) if place.contains('[') && !place.contains(['{', '\\']) => {
+            let literal = place.replace('[', "\\[").replace(']', "\\]");
+            input["glob"] = json!(format!("{{{place},{literal}}}"));
+        }
         (true, _) => input["glob"] = json!(place),
         (false, true) => input["path"] = json!(trimmed),
         // A bare name may be a file or a directory, at any depth.

@@ -154,6 +154,13 @@ grep {"glob":"{**/docs,**/docs/**}","limit":10000,"output":"files","pattern":" "
 ` ` does not occur in any visible file in `docs`; nothing to do."#,
     );
     check(
+        "replace a with b in [id]/*.rs",
+        &[Ok("[no matches]")],
+        r#"
+grep {"glob":"{[id]/*.rs,\\[id\\]/*.rs}","limit":10000,"output":"files","pattern":"a"}
+`a` does not occur in any visible file in `[id]/*.rs`; nothing to do."#,
+    );
+    check(
         "replace a with \"`\\n\"",
         &[Ok("x\n"), Err("no")],
         r#"
