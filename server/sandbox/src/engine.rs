@@ -3,6 +3,7 @@
 use crate::cache::Cache;
 use crate::call::Capabilities;
 use crate::command;
+use crate::meter::MAX_ITEMS;
 use crate::tool::{Program, Tool};
 use boxagnts_policy::limits::Limits;
 use std::collections::HashMap;
@@ -10,13 +11,22 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use wasmtime::component::Component;
-use wasmtime::{Config, Engine, EngineWeak, OptLevel};
+use wasmtime::{
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel,
+    PoolingAllocationConfig,
+};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 /// How often running guests are asked whether their time is up.
 const TICK: Duration = Duration::from_millis(5);
 /// Stack for host calls above the guest's own.
 const HOST_STACK: usize = 1 << 20;
+/// Calls that may run at a time: twice the threads that a runtime has for blocking work.
+const CONCURRENT_CALLS: u32 = 1024;
+/// Elements of one table.
+const MAX_TABLE: usize = 16 << 20;
+/// Memory of an ended call that is wiped and kept for the next one, in bytes.
+const KEEP_RESIDENT: usize = 512 << 10;
 /// Components larger than this are refused: compiling them takes the host's memory, not theirs.
 const MAX_COMPONENT: usize = 64 << 20;
 
@@ -143,11 +153,40 @@ impl Sandbox {
             .cranelift_opt_level(OptLevel::Speed)
             .memory_init_cow(true)
             .wasm_backtrace_max_frames(None);
-        let engine = Engine::new(&config).map_err(setup)?;
+        let engine = match Engine::new(config.allocation_strategy(pool())) {
+            Ok(engine) => engine,
+            // Where address space is short, memory is mapped for each call: slower, and as safe.
+            Err(error) => {
+                tracing::info!(%error, "no pool of guest memory");
+                config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+                Engine::new(&config).map_err(setup)?
+            }
+        };
         ticker().watch(&engine);
         engines.insert(limits.wasm_max_wasm_stack, engine.clone());
         Ok(engine)
     }
+}
+
+/// Memories and stacks that calls take turns at: mapping and unmapping them for each call would
+/// interrupt every processor that runs a thread of ours. Sizes are of address space; what a call may
+/// really use is for its limits.
+fn pool() -> InstanceAllocationStrategy {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_memories(CONCURRENT_CALLS)
+        .total_stacks(CONCURRENT_CALLS)
+        .total_component_instances(CONCURRENT_CALLS)
+        // A component has a handful of core instances, each with a table or two.
+        .total_core_instances(4 * CONCURRENT_CALLS)
+        .total_tables(4 * CONCURRENT_CALLS)
+        .max_memories_per_module(MAX_ITEMS)
+        .max_tables_per_module(MAX_ITEMS)
+        .table_elements(MAX_TABLE)
+        .max_memory_size(4 << 30)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        .pagemap_scan(Enabled::Auto);
+    InstanceAllocationStrategy::Pooling(pool)
 }
 
 /// Finds out from imports and exports what a component is.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
 
 /// Instances, memories and tables of one call, each. Components of compilers have a handful.
-const MAX_ITEMS: usize = 100;
+pub(crate) const MAX_ITEMS: u32 = 100;
 /// What one element of a table is taken for.
 const TABLE_ELEMENT_BYTES: usize = 16;
 /// Component handles that a guest may hold; wasmtime's own default is unbounded.
@@ -212,15 +212,15 @@ impl ResourceLimiter for Meter {
     }
 
     fn instances(&self) -> usize {
-        MAX_ITEMS
+        MAX_ITEMS as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_ITEMS
+        MAX_ITEMS as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_ITEMS
+        MAX_ITEMS as usize
     }
 }
 

@@ -136,7 +136,10 @@ impl Toolbox {
     /// Loads every tool, one after the other, so that first calls do not wait for a compiler.
     /// Blocks; failures are logged and met again by the call that needs the tool.
     pub fn prewarm(&self, limits: &Limits) {
-        for registered in &self.tools {
+        let mut tools: Vec<&Registered> = self.tools.iter().collect();
+        // The first call is hardly ever of the largest, and would wait behind it.
+        tools.sort_by_key(|registered| registered.tool.wasm.len());
+        for registered in tools {
             let name = &registered.tool.spec.name;
             let cell = self.cell(name, limits);
             if cell.initialized() {
