@@ -9,7 +9,8 @@ use boxagnts_policy::limits::Limits;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Component;
 use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel,
@@ -21,8 +22,8 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 const TICK: Duration = Duration::from_millis(5);
 /// Stack for host calls above the guest's own.
 const HOST_STACK: usize = 1 << 20;
-/// Calls that may run at a time: twice the threads that a runtime has for blocking work.
-const CONCURRENT_CALLS: u32 = 1024;
+/// Calls that may run at a time, with one stack for each; others wait.
+const CONCURRENT_CALLS: u32 = 128;
 /// Elements of one table.
 const MAX_TABLE: usize = 16 << 20;
 /// Memory of an ended call that is wiped and kept for the next one, in bytes.
@@ -173,12 +174,12 @@ impl Sandbox {
 /// really use is for its limits.
 fn pool() -> InstanceAllocationStrategy {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_memories(CONCURRENT_CALLS)
-        .total_stacks(CONCURRENT_CALLS)
+    pool.total_stacks(CONCURRENT_CALLS)
         .total_component_instances(CONCURRENT_CALLS)
-        // A component has a handful of core instances, each with a table or two.
-        .total_core_instances(4 * CONCURRENT_CALLS)
-        .total_tables(4 * CONCURRENT_CALLS)
+        // A component has a handful of core instances, each with a memory and a table or two.
+        .total_memories(4 * CONCURRENT_CALLS)
+        .total_core_instances(8 * CONCURRENT_CALLS)
+        .total_tables(8 * CONCURRENT_CALLS)
         .max_memories_per_module(MAX_ITEMS)
         .max_tables_per_module(MAX_ITEMS)
         .table_elements(MAX_TABLE)
@@ -248,6 +249,21 @@ fn is_wasi_0_2(import: &str) -> bool {
     interfaces.contains(&package) && version.starts_with("0.2.")
 }
 
+/// The place of a running call.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+/// Takes a place among the calls that run, waiting for one no longer than `patience`. `None` when
+/// none became free: then calls are stuck in the host, each of which keeps its place.
+pub(crate) async fn take_place(patience: Duration) -> Option<Place> {
+    static PLACES: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    let places = PLACES.get_or_init(|| Arc::new(Semaphore::new(CONCURRENT_CALLS as usize)));
+    if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+        return Some(place);
+    }
+    let waiting = Arc::clone(places).acquire_owned();
+    tokio::time::timeout(patience, waiting).await.ok()?.ok()
+}
+
 /// The thread that moves the epoch of every engine while calls run, and sleeps while none does.
 pub(crate) struct Ticker {
     state: Mutex<TickerState>,
@@ -258,11 +274,35 @@ pub(crate) struct Ticker {
 struct TickerState {
     engines: Vec<EngineWeak>,
     running: usize,
+    /// By number: who is told when, for those who wait for calls.
+    waiting: HashMap<u64, (Instant, Arc<Notify>)>,
+    last: u64,
     started: bool,
 }
 
 /// While it lives, the epoch moves.
 pub(crate) struct Running(&'static Ticker);
+
+/// Tells when a call should long have ended. A timer of the runtime would do the same, and wake its
+/// thread for each call.
+pub(crate) struct Overdue {
+    ticker: &'static Ticker,
+    number: u64,
+    notify: Arc<Notify>,
+}
+
+impl Overdue {
+    /// Waits until it is so.
+    pub(crate) async fn wait(&self) {
+        self.notify.notified().await;
+    }
+}
+
+impl Drop for Overdue {
+    fn drop(&mut self) {
+        self.ticker.lock().waiting.remove(&self.number);
+    }
+}
 
 pub(crate) fn ticker() -> &'static Ticker {
     static TICKER: OnceLock<Ticker> = OnceLock::new();
@@ -288,23 +328,48 @@ impl Ticker {
     /// # Errors
     /// The thread cannot be started; without it no time limit would hold.
     pub(crate) fn run(&'static self) -> std::io::Result<Running> {
+        let mut state = self.start()?;
+        state.running += 1;
+        Ok(Running(self))
+    }
+
+    /// Begins to wait for a call that may take `patience`.
+    ///
+    /// # Errors
+    /// As of [`Ticker::run`].
+    pub(crate) fn overdue(&'static self, patience: Duration) -> std::io::Result<Overdue> {
+        let mut state = self.start()?;
+        state.last += 1;
+        let (number, notify) = (state.last, Arc::new(Notify::new()));
+        // A time that cannot be told never comes.
+        if let Some(at) = Instant::now().checked_add(patience) {
+            state.waiting.insert(number, (at, Arc::clone(&notify)));
+        }
+        Ok(Overdue {
+            ticker: self,
+            number,
+            notify,
+        })
+    }
+
+    /// Sees to it that the thread runs.
+    fn start(&'static self) -> std::io::Result<MutexGuard<'static, TickerState>> {
         let mut state = self.lock();
         if !state.started {
             let thread = std::thread::Builder::new().name("epoch".to_owned());
             thread.stack_size(64 << 10).spawn(move || self.tick())?;
             state.started = true;
         }
-        state.running += 1;
-        if state.running == 1 {
+        if state.idle() {
             self.wake.notify_one();
         }
-        Ok(Running(self))
+        Ok(state)
     }
 
     fn tick(&self) {
         let mut state = self.lock();
         loop {
-            if state.running == 0 {
+            if state.idle() {
                 state = self
                     .wake
                     .wait(state)
@@ -314,10 +379,20 @@ impl Ticker {
             for engine in state.engines.iter().filter_map(EngineWeak::upgrade) {
                 engine.increment_epoch();
             }
+            let now = Instant::now();
+            for (_, notify) in state.waiting.values().filter(|(at, _)| *at <= now) {
+                notify.notify_one();
+            }
             drop(state);
             std::thread::sleep(TICK);
             state = self.lock();
         }
+    }
+}
+
+impl TickerState {
+    fn idle(&self) -> bool {
+        self.running == 0 && self.waiting.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::call::{
     CallFailure, CallReport, CallRequest, Capabilities, Description, ToolOutput, Usage,
 };
 use crate::command::{self, CommandHost};
-use crate::engine::{Running, ticker};
+use crate::engine::{Place, Running, take_place, ticker};
 use crate::files::{
     AnyFs, Entry, FsError, FsErrorCode, GuestFs, Metadata as FileMetadata, WithWalks,
 };
@@ -117,7 +117,11 @@ impl Tool {
                 })
             }
         };
-        let task = tokio::task::spawn_blocking(run);
+        let place = place(&limits).await?;
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            run()
+        });
         let spec = finish(task, &limits, &cancel).await??;
         let used = spec.name.len() + spec.description.len() + spec.input_schema.len();
         if used as u64 > limits.max_output_bytes {
@@ -154,6 +158,17 @@ impl Tool {
                 fs: Some(fs),
             };
         }
+        let place = match place(&limits).await {
+            Ok(place) => place,
+            Err(failure) => {
+                return CallReport {
+                    outcome: Err(failure),
+                    partial: String::new(),
+                    usage: Usage::default(),
+                    fs: Some(fs),
+                };
+            }
+        };
         let started = Instant::now();
         let tool = Arc::clone(self);
         let runtime = Handle::current();
@@ -163,6 +178,7 @@ impl Tool {
         let task = {
             let (limits, cancel) = (limits.clone(), cancel.clone());
             tokio::task::spawn_blocking(move || {
+                let _place = place;
                 let fs = WithWalks::new(fs);
                 match &tool.program {
                     Program::World { .. } => {
@@ -320,6 +336,16 @@ impl Tool {
     }
 }
 
+/// A place for a call, or why there is none.
+async fn place(limits: &Limits) -> Result<Place, CallFailure> {
+    let patience = Duration::from_millis(limits.wasm_timeout);
+    let place = take_place(patience).await;
+    place.ok_or_else(|| {
+        let message = "too many tool calls are stuck in the host; restart boxagnts".to_owned();
+        CallFailure::Internal(message)
+    })
+}
+
 /// Waits for a call on a blocking thread, and abandons one that is stuck in the host: the epoch
 /// stops guests, nothing stops a system call.
 async fn finish<T>(
@@ -329,11 +355,14 @@ async fn finish<T>(
 ) -> Result<T, CallFailure> {
     let started = Instant::now();
     let timeout = Duration::from_millis(limits.wasm_timeout);
+    let overdue = ticker()
+        .overdue(timeout)
+        .map_err(|error| CallFailure::Internal(format!("no thread for time limits: {error}")))?;
     let mut task = task;
     let stuck = tokio::select! {
         biased;
         ended = &mut task => return ended.map_err(broken),
-        () = tokio::time::sleep(timeout) => None,
+        () = overdue.wait() => None,
         () = cancel.cancelled() => Some(CallFailure::Cancelled),
     };
     match tokio::time::timeout(GRACE, &mut task).await {

@@ -32,10 +32,15 @@ pub(crate) struct InputSchema {
 }
 
 impl InputSchema {
+    /// Compiles the schema now, so that a first input does not wait for it.
+    pub(crate) fn compile(&self, schema: &Value) -> &Result<Validator, String> {
+        let compile = || jsonschema::validator_for(schema).map_err(|error| error.to_string());
+        self.compiled.get_or_init(compile)
+    }
+
     /// `Err` says which fields are wrong and why.
     pub(crate) fn check(&self, tool: &str, schema: &Value, input: &Value) -> Result<(), String> {
-        let compile = || jsonschema::validator_for(schema).map_err(|error| error.to_string());
-        let validator = match self.compiled.get_or_init(compile) {
+        let validator = match self.compile(schema) {
             Ok(validator) => validator,
             Err(error) => {
                 return Err(format!(

@@ -14,7 +14,6 @@ use boxagnts_workspace::Overlay;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 /// Called with each progress message of a tool.
@@ -26,10 +25,10 @@ pub struct Toolbox {
     tools: Vec<Registered>,
     specs: Arc<[ToolSpec]>,
     /// Components that are ready to run, by tool and guest stack (an engine's own setting).
-    loaded: Mutex<HashMap<(String, u64), Loading>>,
+    loaded: Mutex<HashMap<(String, u64), Slot>>,
 }
 
-type Loading = Arc<OnceCell<Arc<Tool>>>;
+type Slot = Arc<Mutex<Option<Arc<Tool>>>>;
 
 struct Registered {
     tool: Embedded,
@@ -140,14 +139,10 @@ impl Toolbox {
         // The first call is hardly ever of the largest, and would wait behind it.
         tools.sort_by_key(|registered| registered.tool.wasm.len());
         for registered in tools {
-            let name = &registered.tool.spec.name;
-            let cell = self.cell(name, limits);
-            if cell.initialized() {
-                continue;
-            }
-            match self.sandbox.load(name, registered.tool.wasm, limits) {
-                Ok(tool) => drop(cell.set(tool)),
-                Err(error) => tracing::warn!(tool = %name, %error, "cannot load"),
+            let Registered { tool, schema } = registered;
+            schema.compile(&tool.spec.input_schema);
+            if let Err(error) = self.loading(tool, limits).load() {
+                tracing::warn!(tool = %tool.spec.name, %error, "cannot load");
             }
         }
     }
@@ -242,27 +237,53 @@ impl Toolbox {
         call(&foreign.tool, foreign.level, request).await
     }
 
-    fn cell(&self, name: &str, limits: &Limits) -> Loading {
+    fn loading(&self, tool: &Embedded, limits: &Limits) -> Loading {
+        let name = tool.spec.name.clone();
+        let key = (name.clone(), limits.wasm_max_wasm_stack);
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(
-            loaded
-                .entry((name.to_owned(), limits.wasm_max_wasm_stack))
-                .or_default(),
-        )
+        Loading {
+            slot: Arc::clone(loaded.entry(key).or_default()),
+            sandbox: Arc::clone(&self.sandbox),
+            name,
+            wasm: tool.wasm,
+            limits: limits.clone(),
+        }
     }
 
     async fn load(&self, tool: &Embedded, limits: &Limits) -> Result<Arc<Tool>, String> {
-        let cell = self.cell(&tool.spec.name, limits);
-        let loaded = cell.get_or_try_init(|| async {
-            let (sandbox, wasm) = (Arc::clone(&self.sandbox), tool.wasm);
-            let (name, limits) = (tool.spec.name.clone(), limits.clone());
-            // Compiling takes up to a second when the cache is cold.
-            tokio::task::spawn_blocking(move || sandbox.load(&name, wasm, &limits))
-                .await
-                .map_err(|error| error.to_string())?
-                .map_err(|error| error.to_string())
-        });
-        loaded.await.cloned()
+        let loading = self.loading(tool, limits);
+        if let Ok(slot) = loading.slot.try_lock()
+            && let Some(tool) = &*slot
+        {
+            return Ok(Arc::clone(tool));
+        }
+        // Compiling takes up to a second when the cache is cold.
+        let loaded = tokio::task::spawn_blocking(move || loading.load()).await;
+        loaded
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// A tool on its way from bytes.
+struct Loading {
+    slot: Slot,
+    sandbox: Arc<Sandbox>,
+    name: String,
+    wasm: &'static [u8],
+    limits: Limits,
+}
+
+impl Loading {
+    /// Loads it, or waits for whoever does so already. Blocks.
+    fn load(&self) -> Result<Arc<Tool>, LoadError> {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tool) = &*slot {
+            return Ok(Arc::clone(tool));
+        }
+        let tool = self.sandbox.load(&self.name, self.wasm, &self.limits)?;
+        *slot = Some(Arc::clone(&tool));
+        Ok(tool)
     }
 }
 
