@@ -37,13 +37,13 @@ pub(crate) async fn serve<I, O, S>(
     S: LanguageServer,
 {
     let (requests, mut responses) = socket.split();
-    let (sender, receiver) = unbounded_channel();
+    let (answers, answered) = unbounded_channel();
+    let (asks, asked) = unbounded_channel();
     let asking = {
-        let sender = sender.clone();
         async move {
             let forward = requests.for_each(|request| {
                 // A closed channel means that the client is gone.
-                let _ = serde_json::to_vec(&request).map(|body| sender.send(body));
+                let _ = serde_json::to_vec(&request).map(|body| asks.send(body));
                 std::future::ready(())
             });
             forward.await;
@@ -54,7 +54,7 @@ pub(crate) async fn serve<I, O, S>(
         let mut calls = Calls {
             service,
             running: JoinSet::new(),
-            out: sender,
+            out: answers,
         };
         let mut input = BufReader::new(input);
         loop {
@@ -90,7 +90,7 @@ pub(crate) async fn serve<I, O, S>(
             }
         }
     };
-    let mut writing = std::pin::pin!(write_frames(output, receiver));
+    let mut writing = std::pin::pin!(write_frames(output, answered, asked));
     tokio::select! {
         () = reading => {}
         // Ends when the client no longer reads; what it sends then is of no use.
@@ -293,16 +293,27 @@ async fn read_body(input: &mut (impl AsyncReadExt + Unpin), length: usize) -> io
     Ok(Frame::Body(body))
 }
 
-/// Writes frames until the senders are gone or the client no longer reads.
-async fn write_frames(output: impl AsyncWrite, mut frames: UnboundedReceiver<Vec<u8>>) {
+/// Writes frames until the senders are gone or the client no longer reads. Answers, which somebody
+/// waits for, go before what we have to say.
+async fn write_frames(
+    output: impl AsyncWrite,
+    mut answers: UnboundedReceiver<Vec<u8>>,
+    mut others: UnboundedReceiver<Vec<u8>>,
+) {
     let mut output = std::pin::pin!(BufWriter::new(output));
-    while let Some(body) = frames.recv().await {
+    loop {
+        let (body, waited_for) = tokio::select! {
+            biased;
+            Some(body) = answers.recv() => (body, true),
+            Some(body) = others.recv() => (body, false),
+            else => return,
+        };
         let header = format!("Content-Length: {}\r\n\r\n", body.len());
         let written = async {
             output.write_all(header.as_bytes()).await?;
             output.write_all(&body).await?;
             // Many small messages go out in one write.
-            if frames.is_empty() {
+            if answers.is_empty() && (waited_for || others.is_empty()) {
                 output.flush().await
             } else {
                 Ok(())
