@@ -13,6 +13,7 @@ use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::{self, SessionEvent, TurnOutcome, Update};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -169,7 +170,7 @@ impl Observer {
         let can = self.shared.can();
         if !can.code_lens {
             mark(&self.shared, &self.folder).await;
-        } else if can.refresh_lenses {
+        } else if can.refresh_lenses && self.shared.shows_lenses.load(Ordering::Relaxed) {
             let client = self.shared.client.clone();
             tokio::spawn(async move { client.code_lens_refresh().await });
         }

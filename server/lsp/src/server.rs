@@ -14,6 +14,7 @@ use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -62,6 +63,8 @@ struct Server {
 pub(crate) struct Shared {
     pub(crate) client: Client,
     pub(crate) documents: Arc<Documents>,
+    /// Whether the client has ever asked for code lenses: then it wants to hear of new ones.
+    pub(crate) shows_lenses: AtomicBool,
     /// Rung when a document changed: pending hunks may have moved.
     pub(crate) moved: Notify,
     connector: Arc<dyn Connector>,
@@ -88,6 +91,7 @@ impl Shared {
         Arc::new(Shared {
             client,
             documents: Arc::new(Documents::new()),
+            shows_lenses: AtomicBool::new(false),
             moved: Notify::new(),
             connector,
             can: OnceLock::new(),
@@ -383,6 +387,7 @@ impl LanguageServer for Server {
     }
 
     async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        self.shared.shows_lenses.store(true, Ordering::Relaxed);
         let shared = Arc::clone(&self.shared);
         let uri = convert::normalize(params.text_document.uri.as_str());
         blocking(move || {

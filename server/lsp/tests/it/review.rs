@@ -432,3 +432,30 @@ async fn hunks_are_placed_in_the_clients_own_units() {
         harness.stop(editor).await;
     }
 }
+
+#[tokio::test]
+async fn lenses_are_renewed_for_clients_that_show_them() {
+    let mut can = capabilities();
+    can["textDocument"] = json!({"codeLens": {}});
+    can["workspace"]["codeLens"] = json!({"refreshSupport": true});
+    for shows in [false, true] {
+        let mut harness = Harness::new(&[("a.rs", TWO)]);
+        let mut editor = harness.start(can.clone(), edits_two("a.rs")).await;
+        editor.open("a.rs", TWO).await;
+        if shows {
+            let document = json!({"textDocument": {"uri": editor.uri("a.rs")}});
+            let lenses = editor.request("textDocument/codeLens", document).await;
+            assert_eq!(lenses.expect("lenses"), json!([]));
+        }
+        editor.ask("rename both").await;
+        let refresh = |editor: &Editor| {
+            let mut requests = editor.requests.iter();
+            requests.any(|request| request["method"] == "workspace/codeLens/refresh")
+        };
+        if shows {
+            editor.until(refresh).await;
+        }
+        assert_eq!(refresh(&editor), shows);
+        harness.stop(editor).await;
+    }
+}
