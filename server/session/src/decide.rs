@@ -3,9 +3,10 @@
 use crate::error::SessionError;
 use crate::session::{Session, lock};
 use boxagnts_protocol::commands::{DecideResult, HunkStatus};
-use boxagnts_protocol::proposal::HunkState;
+use boxagnts_protocol::proposal::{Hunk, HunkState};
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_workspace::{FilePlan, Selection};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -30,9 +31,8 @@ pub(crate) fn accept(
 pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkStatus> {
     let _turnstile = session.applying.lock().await;
     // Planned again: a batch before this one may have moved or decided hunks.
-    let plans = match session.overlay.plan(selection) {
+    let plans = match session.overlay.plan(&still_waiting(session, selection)) {
         Ok(plans) => plans,
-        // The batch before this one decided them all; its own event has told.
         Err(error) => {
             tracing::info!(session = %session.id, %error, "selection is gone");
             return Vec::new();
@@ -67,6 +67,19 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     });
     let _ = session.emit_proposal();
     hunks
+}
+
+/// The selection without hunks that were decided since it was made; their own events have told.
+fn still_waiting(session: &Session, selection: &Selection) -> Selection {
+    let Selection::Hunks(ids) = selection else {
+        return selection.clone();
+    };
+    let undecided = |hunk: &Hunk| matches!(hunk.state, HunkState::Pending | HunkState::Conflicted);
+    let files = session.overlay.proposal();
+    let hunks = files.iter().flat_map(|file| &file.hunks);
+    let waiting: HashSet<&String> = hunks.filter(|h| undecided(h)).map(|h| &h.id).collect();
+    let ids = ids.iter().filter(|id| waiting.contains(id)).cloned();
+    Selection::Hunks(ids.collect())
 }
 
 /// Drops the selected hunks and keeps the user's words for the model.

@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 /// Called with each progress message of a tool.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Components from this size on take much longer to load than others, in bytes.
+const LARGE: usize = 256 << 10;
+
 /// All tools of a process.
 pub struct Toolbox {
     sandbox: Arc<Sandbox>,
@@ -136,8 +139,8 @@ impl Toolbox {
     /// Blocks; failures are logged and met again by the call that needs the tool.
     pub fn prewarm(&self, limits: &Limits) {
         let mut tools: Vec<&Registered> = self.tools.iter().collect();
-        // The first call is hardly ever of the largest, and would wait behind it.
-        tools.sort_by_key(|registered| registered.tool.wasm.len());
+        // In the order in which they are wanted, but nothing waits behind the large ones.
+        tools.sort_by_key(|registered| registered.tool.wasm.len() > LARGE);
         for registered in tools {
             let Registered { tool, schema } = registered;
             schema.compile(&tool.spec.input_schema);

@@ -459,3 +459,25 @@ async fn lenses_are_renewed_for_clients_that_show_them() {
         harness.stop(editor).await;
     }
 }
+
+#[tokio::test]
+async fn overlapping_decisions_are_all_carried_out() {
+    let mut harness = Harness::new(&[("a.rs", TWO)]);
+    let mut editor = harness.start(capabilities(), edits_two("a.rs")).await;
+    editor.open("a.rs", TWO).await;
+    let session = editor.ask("rename both").await;
+    let ids = hunks(&editor.proposal(&session).await);
+    // Sent before the first one is carried out, which takes the editor's answer.
+    for selected in [vec![&ids[0].0], vec![&ids[0].0, &ids[1].0]] {
+        let params = json!({"command": "boxagnts.accept",
+            "arguments": [{"session": session, "hunks": selected}]});
+        editor.send_request("workspace/executeCommand", params).await;
+    }
+    let wanted = TWO.replace("one", "first").replace("two", "second");
+    for _ in 0..2 {
+        let message = editor.update(|update| update["event"] == "decided").await;
+        assert!(message["hunks"].as_array().is_some_and(|hunks| !hunks.is_empty()));
+    }
+    assert_eq!(editor.text("a.rs"), wanted);
+    harness.stop(editor).await;
+}
