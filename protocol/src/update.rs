@@ -51,9 +51,12 @@ pub enum TurnOutcome {
 pub struct ProposedDiff {
     /// The file, relative to the workspace: where it will be after the change.
     pub path: String,
-    /// Unified diff from the user's text to the proposed one; empty when nothing is proposed any
-    /// more.
+    /// Unified diff from `base` to the proposed text; empty when nothing is proposed any more.
     pub diff: String,
+    /// The text that the change was made on, unless it is the one in the event before of this
+    /// path, or binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
 }
 
 /// What can happen in a session.

@@ -140,6 +140,7 @@ mod tests {
             changed: vec![ProposedDiff {
                 path: "a".into(),
                 diff: diff.into(),
+                base: None,
             }],
             last_hunk: 1,
         }

@@ -5,8 +5,10 @@ mod instruction;
 mod plan;
 
 use crate::scripted::{Turn, deltas};
-use crate::{Delta, DeltaStream, ModelError, Provider, Request};
-use boxagnts_protocol::conversation::{Content, Message, Price, Role, ToolCall, ToolResult};
+use crate::{Delta, DeltaStream, Provider, Request};
+use boxagnts_protocol::conversation::{
+    Content, Message, Price, Role, StopReason, ToolCall, ToolResult,
+};
 use futures::{StreamExt, stream};
 
 /// What `builtin` understands, for people, in Markdown.
@@ -50,21 +52,23 @@ impl Provider for Builtin {
             .messages
             .iter()
             .filter(|message| message.role == Role::Assistant);
-        let deltas: Vec<Result<Delta, ModelError>> =
-            deltas(said.count(), &answer(&request.messages))
-                .into_iter()
-                .map(Ok)
-                .collect();
-        stream::iter(deltas).boxed()
+        let (turn, understood) = answer(&request.messages);
+        let mut deltas = deltas(said.count(), &turn);
+        if !understood {
+            // A script that asks must be able to tell this from having nothing to do.
+            deltas.pop();
+            deltas.push(Delta::Stop(StopReason::Refusal));
+        }
+        stream::iter(deltas.into_iter().map(Ok)).boxed()
     }
 }
 
-/// The next answer in a conversation.
-fn answer(messages: &[Message]) -> Turn {
+/// The next answer in a conversation, and whether the instruction was understood.
+fn answer(messages: &[Message]) -> (Turn, bool) {
     let (text, done) = progress(messages);
     match instruction::parse(text) {
-        Ok(instruction) => plan::next(&instruction, &done),
-        Err(reason) => plan::say(not_understood(&reason)),
+        Ok(instruction) => (plan::next(&instruction, &done), true),
+        Err(reason) => (plan::say(not_understood(&reason)), false),
     }
 }
 

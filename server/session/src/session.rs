@@ -105,9 +105,10 @@ impl Session {
             pending: delta.pending,
             conflicted: delta.conflicted,
             changed: changed
-                .map(|(path, diff)| ProposedDiff {
-                    path: path.to_string(),
-                    diff,
+                .map(|file| ProposedDiff {
+                    path: file.path.to_string(),
+                    diff: file.diff,
+                    base: file.base,
                 })
                 .collect(),
             last_hunk: delta.last_hunk,

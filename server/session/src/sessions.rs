@@ -239,19 +239,15 @@ impl Sessions {
     ) -> Result<Arc<Session>, SessionError> {
         let overlay = Overlay::open(&self.root, Arc::clone(&self.buffers))?;
         let mut notes = Vec::new();
-        if let Some((diff, last_hunk)) = proposed(events) {
-            match overlay.restore(&diff, last_hunk) {
-                Ok(lost) if lost.is_empty() => {}
-                Ok(lost) => {
-                    tracing::warn!(session = %id, files = ?lost, "proposals no longer fit");
-                    notes.push(format!(
-                        "[The user's files changed while the session was away; your proposals for \
-                         these files are gone: {}]",
-                        lost.join(", ")
-                    ));
-                }
-                Err(error) => tracing::error!(session = %id, %error, "cannot restore the proposal"),
-            }
+        let (files, last_hunk) = proposed(events);
+        let lost = overlay.restore(files, last_hunk);
+        if !lost.is_empty() {
+            tracing::warn!(session = %id, files = ?lost, "proposals cannot come back");
+            notes.push(format!(
+                "[The user's files changed while the session was away; your proposals for these \
+                 files are gone: {}]",
+                lost.join(", ")
+            ));
         }
         // What was read from the journal need not be told to it.
         let told = overlay.delta(u64::MAX).version;
@@ -321,24 +317,26 @@ impl Sessions {
     }
 }
 
-/// The journalled proposal as one diff, and the number of its youngest hunk.
-fn proposed(events: &[SessionEvent]) -> Option<(String, u64)> {
-    let mut files: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut last = None;
+/// The journalled proposal: the diff of each file with its base, and the number of the youngest
+/// hunk.
+fn proposed(events: &[SessionEvent]) -> (Vec<(&str, Option<&str>)>, u64) {
+    let mut files: BTreeMap<&str, (&str, Option<&str>)> = BTreeMap::new();
+    let mut last = 0;
     for event in events {
         if let SessionEvent::ProposalChanged {
             changed, last_hunk, ..
         } = event
         {
-            files.extend(
-                changed
-                    .iter()
-                    .map(|file| (file.path.as_str(), file.diff.as_str())),
-            );
-            last = Some(*last_hunk);
+            for file in changed {
+                let (diff, base) = files.entry(&file.path).or_default();
+                *diff = &file.diff;
+                *base = file.base.as_deref().or(*base);
+            }
+            last = *last_hunk;
         }
     }
-    Some((files.into_values().collect(), last?))
+    let waiting = files.into_values().filter(|(diff, _)| !diff.is_empty());
+    (waiting.collect(), last)
 }
 
 /// Rejections that the model has not heard of yet.

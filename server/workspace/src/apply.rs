@@ -8,8 +8,9 @@ use crate::plan::FilePlan;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::ChangeKind;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use tempfile::NamedTempFile;
 
 /// Carries one plan out and checks the result.
 ///
@@ -25,30 +26,45 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
         Ok((bytes, _)) => Some(Content::from_bytes(bytes)),
         Err(_) => None,
     };
+    let changed = || failed("the file changed; nothing was written".to_owned());
     if on_disk(source) != plan.before {
-        return Err(failed("the file changed; nothing was written".to_owned()));
+        return Err(changed());
     }
+    // A link that stands where the parents were would lead the write out of the workspace.
+    check_parents(overlay, &plan.path).map_err(&failed)?;
     let target = overlay.root.absolute(&plan.path);
+    let system = |error: std::io::Error| failed(error.to_string());
     match (&plan.after, plan.kind) {
         (None, _) => {
-            check_parents(overlay, &plan.path).map_err(&failed)?;
-            fs::remove_file(&target).map_err(|error| failed(error.to_string()))?;
+            fs::remove_file(&target).map_err(system)?;
+            remove_empty_folders(overlay, &plan.path);
         }
         (Some(after), kind) => {
             let from = overlay.root.absolute(source);
-            // A link that stands where the parents were would lead the write out of the workspace.
-            check_parents(overlay, &plan.path).map_err(&failed)?;
-            if matches!(kind, ChangeKind::Create | ChangeKind::Rename)
-                && fs::symlink_metadata(&target).is_ok()
-            {
-                return Err(failed("something is at that place already".to_owned()));
+            let mode = fs::metadata(&from).ok();
+            let mode = mode.map(|metadata| metadata.permissions());
+            let file = prepare(&target, &after.bytes(), mode).map_err(system)?;
+            // Flushing takes long enough for somebody to save.
+            if on_disk(source) != plan.before {
+                return Err(changed());
             }
-            let mode = fs::metadata(&from)
-                .ok()
-                .map(|metadata| metadata.permissions());
-            write(&target, &after.bytes(), mode).map_err(|error| failed(error.to_string()))?;
+            if matches!(kind, ChangeKind::Create | ChangeKind::Rename) {
+                file.persist_noclobber(&target).map_err(|error| {
+                    match error.error.kind() == ErrorKind::AlreadyExists {
+                        true => failed("something is at that place already".to_owned()),
+                        false => system(error.error),
+                    }
+                })?;
+            } else {
+                file.persist(&target).map_err(|error| system(error.error))?;
+            }
             if kind == ChangeKind::Rename {
-                fs::remove_file(&from).map_err(|error| failed(error.to_string()))?;
+                if let Err(error) = fs::remove_file(&from) {
+                    // Still one file, at its old place.
+                    let _ = fs::remove_file(&target);
+                    return Err(system(error));
+                }
+                remove_empty_folders(overlay, source);
             }
         }
     }
@@ -79,14 +95,30 @@ fn check_parents(overlay: &Overlay, path: &WorkspacePath) -> Result<(), String> 
     Ok(())
 }
 
-/// Puts a new file in the place of the old one; readers see the one or the other.
-fn write(target: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> std::io::Result<()> {
+/// Removes the folders that held a file and hold nothing any more, as git does; none above the
+/// workspace.
+fn remove_empty_folders(overlay: &Overlay, path: &WorkspacePath) {
+    let mut folder = path.parent();
+    while let Some(here) = folder.filter(|folder| !folder.is_root()) {
+        if fs::remove_dir(overlay.root.absolute(&here)).is_err() {
+            return;
+        }
+        folder = here.parent();
+    }
+}
+
+/// A complete file beside the target, which then takes its place: readers see the one or the other.
+fn prepare(
+    target: &Path,
+    bytes: &[u8],
+    mode: Option<fs::Permissions>,
+) -> std::io::Result<NamedTempFile> {
     let folder = target.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".boxagnts-").suffix(".tmp");
     // New files get the mode that the user's umask gives, not that of temporary files.
     #[cfg(unix)]
-    {
+    if mode.is_none() {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
@@ -96,6 +128,5 @@ fn write(target: &Path, bytes: &[u8], mode: Option<fs::Permissions>) -> std::io:
         file.as_file().set_permissions(mode)?;
     }
     file.as_file().sync_all()?;
-    file.persist(target).map_err(|error| error.error)?;
-    Ok(())
+    Ok(file)
 }

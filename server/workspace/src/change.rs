@@ -300,6 +300,11 @@ impl FileChange {
         hunks
     }
 
+    /// Whether it has text before and after, so that hunks of lines tell what changes.
+    pub(crate) fn is_of_lines(&self) -> bool {
+        self.texts().is_some()
+    }
+
     /// Ids of the hunks that wait.
     pub(crate) fn ids(&self) -> Vec<String> {
         let whole = self.whole.iter().map(|name| name.id.clone());
@@ -345,7 +350,13 @@ impl FileChange {
                     .as_ref()
                     .map(ToString::to_string)
                     .unwrap_or_default();
-                format!("moves the file here from `{from}`")
+                let replaced = self.texts().is_none() && self.base != self.current;
+                let more = if replaced {
+                    " and replaces its content"
+                } else {
+                    ""
+                };
+                format!("moves the file here from `{from}`{more}")
             }
         };
         if binary(&self.base) || binary(&self.current) {

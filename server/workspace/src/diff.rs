@@ -249,6 +249,17 @@ impl FilePatch<'_> {
     }
 }
 
+/// Whether `bytes` are what the first file of a diff was made on, by the id that git gives content.
+pub(crate) fn is_base(diff: &str, bytes: &[u8]) -> bool {
+    let index = diff.lines().find_map(|line| line.strip_prefix("index "));
+    let id = index
+        .and_then(|ids| ids.split_once(".."))
+        .map(|(old, _)| old);
+    let own = Oid::hash_object(ObjectType::Blob, bytes).map(|oid| oid.to_string());
+    // Without an index line, the content stays as it is.
+    id.is_none_or(|id| own.is_ok_and(|own| own == id))
+}
+
 /// Reads a diff in git's extended format.
 ///
 /// # Errors

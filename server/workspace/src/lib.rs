@@ -31,7 +31,7 @@ pub use buffers::{Buffer, Buffers, NoBuffers};
 pub use call::{Call, Entry};
 pub use content::Content;
 pub use error::{ApplyError, CommitError, DecideError, FsError, FsErrorCode, OpenError};
-pub use overlay::{Overlay, ProposalDelta};
+pub use overlay::{AlteredFile, Overlay, ProposalDelta};
 pub use plan::{FilePlan, Selection, TextEdit};
 pub use root::Kind;
 pub use view::Live;

@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::change::Namer;
 use crate::changes::Changes;
 use crate::content::Content;
-use crate::diff::{self, DiffError, FileDiff};
+use crate::diff::{self, DiffError, FileDiff, FilePatch};
 use crate::error::{CommitError, OpenError};
 use crate::plan::{FilePlan, Selection};
 use crate::root::{Root, Stamp};
@@ -42,6 +42,8 @@ pub(crate) struct State {
     version: u64,
     /// The version at which a path's change was last altered.
     altered: BTreeMap<WorkspacePath, u64>,
+    /// The bases that the listener to deltas knows.
+    told: HashMap<WorkspacePath, Content>,
 }
 
 /// What became another in a proposal, and how much of it waits.
@@ -57,8 +59,19 @@ pub struct ProposalDelta {
     pub conflicted: u64,
     /// Number of the youngest hunk.
     pub last_hunk: u64,
-    /// Unified diff of each file whose change was altered; empty when there is none any more.
-    pub changed: Vec<(WorkspacePath, String)>,
+    /// The files whose change was altered.
+    pub changed: Vec<AlteredFile>,
+}
+
+/// A file whose proposed change was altered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlteredFile {
+    /// Where it will be after the change.
+    pub path: WorkspacePath,
+    /// Unified diff from `base` to what is proposed; empty when nothing is any more.
+    pub diff: String,
+    /// The text that the change was made on, unless it is the one that was told last for this path.
+    pub base: Option<String>,
 }
 
 /// A hunk that the user has decided on.
@@ -261,33 +274,21 @@ impl Overlay {
     }
 
     /// What was altered behind `since`, a version of a delta before or 0. Costs as much as the
-    /// altered files, whatever else is proposed.
+    /// altered files, whatever else is proposed. For one listener, who hears each base once.
     pub fn delta(&self, since: u64) -> ProposalDelta {
         let mut state = self.lock();
         self.refresh(&mut state);
-        let altered = state
-            .altered
-            .iter()
-            .filter(|(_, version)| **version > since);
-        let changed = altered.map(|(path, _)| {
-            let ids = state
-                .changes
-                .get(path)
-                .map(|change| change.ids())
-                .unwrap_or_default();
-            let diff = self.plan_file(&state, path, &ids).and_then(file_diff);
-            (
-                path.clone(),
-                diff.map(|diff| diff::unified(&[diff])).unwrap_or_default(),
-            )
-        });
+        let altered = state.altered.iter();
+        let altered = altered.filter(|(_, version)| **version > since);
+        let paths: Vec<WorkspacePath> = altered.map(|(path, _)| path.clone()).collect();
+        let changed = paths.into_iter().map(|path| state.altered_file(path));
         let mut delta = ProposalDelta {
+            changed: changed.collect(),
             version: state.version,
             files: 0,
             pending: 0,
             conflicted: 0,
             last_hunk: state.namer.as_ref().map_or(0, |namer| namer.last),
-            changed: changed.collect(),
         };
         for (_, change) in state.changes.iter() {
             let (waiting, conflicted) = change.counts();
@@ -298,50 +299,69 @@ impl Overlay {
         delta
     }
 
-    /// Takes a journalled [`Overlay::diff`] back into an empty overlay. Files that it no longer
-    /// fits are left out and named. Ids of new hunks are greater than `last_id`.
-    ///
-    /// # Errors
-    /// The diff cannot be read.
-    pub fn restore(&self, diff: &str, last_id: u64) -> Result<Vec<String>, DiffError> {
+    /// Takes what deltas told back into an empty overlay; what the user has changed meanwhile is
+    /// merged, or conflicts. Files that cannot come back are named, with the reason. Ids of new
+    /// hunks are greater than `last_id`.
+    pub fn restore<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+        last_id: u64,
+    ) -> Vec<String> {
         let mut lost = Vec::new();
-        let files = diff::parse(diff.as_bytes())?;
         let mut state = self.lock();
         let mut namer = Namer { last: last_id };
-        for file in files {
-            let Some(path) = file.to.as_ref().or(file.from.as_ref()).cloned() else {
-                continue;
-            };
-            let before = match &file.from {
-                Some(from) => view::live(&self.root, &*self.buffers, from).1,
-                None => None,
-            };
-            let bytes = before.as_ref().map(|content| content.bytes().into_owned());
-            let mut result = file.apply(&bytes.unwrap_or_default());
-            if file.from.is_some() && before.is_none() {
-                result = Err(DiffError::Misfit {
-                    path: path.clone(),
-                    reason: "it is gone".into(),
-                });
-            }
-            let after = match result {
-                Ok(after) => file.to.as_ref().map(|_| Content::from_bytes(after)),
-                Err(error) => {
-                    lost.push(error.to_string());
-                    continue;
+        for (diff, base) in files {
+            let restored = diff::parse(diff.as_bytes()).and_then(|patches| {
+                let patches = patches.iter();
+                patches
+                    .map(|patch| self.restored(patch, diff, base))
+                    .collect::<Result<Vec<_>, _>>()
+            });
+            match restored {
+                Ok(files) => {
+                    for (path, changes) in files {
+                        state.changes.adopt(&path, &changes, &mut namer, None);
+                        state.altered(&path);
+                    }
                 }
-            };
-            let mut changes = Changes::default();
-            let from = file.from.as_ref().unwrap_or(&path);
-            if from != &path {
-                changes.rename(from, &path, || before.clone());
+                Err(error) => lost.push(error.to_string()),
             }
-            changes.set(&path, || before, after);
-            state.changes.adopt(&path, &changes, &mut namer, None);
-            state.altered(&path);
         }
         state.namer = Some(namer);
-        Ok(lost)
+        lost
+    }
+
+    fn restored(
+        &self,
+        patch: &FilePatch<'_>,
+        diff: &str,
+        base: Option<&str>,
+    ) -> Result<(WorkspacePath, Changes), DiffError> {
+        let path = patch.to.as_ref().or(patch.from.as_ref()).cloned();
+        let path = path.unwrap_or_else(WorkspacePath::root);
+        let base = match (&patch.from, base) {
+            (None, _) => None,
+            (Some(_), Some(base)) => Some(Content::from_bytes(base.as_bytes().to_vec())),
+            // Binary content is not told along: it must still be what it was.
+            (Some(from), None) => {
+                let live = view::live(&self.root, &*self.buffers, from).1;
+                let same = live.filter(|live| diff::is_base(diff, &live.bytes()));
+                Some(same.ok_or_else(|| DiffError::Misfit {
+                    path: path.clone(),
+                    reason: "the binary file changed since".to_owned(),
+                })?)
+            }
+        };
+        let bytes = base.as_ref().map(|content| content.bytes().into_owned());
+        let after = patch.apply(&bytes.unwrap_or_default())?;
+        let after = patch.to.as_ref().map(|_| Content::from_bytes(after));
+        let mut changes = Changes::default();
+        let from = patch.from.as_ref().unwrap_or(&path);
+        if from != &path {
+            changes.rename(from, &path, || base.clone());
+        }
+        changes.set(&path, || base, after);
+        Ok((path, changes))
     }
 
     /// Where the user's text of a file lives now.
@@ -360,6 +380,37 @@ impl State {
         self.compared.remove(path);
         self.version += 1;
         self.altered.insert(path.clone(), self.version);
+    }
+}
+
+impl State {
+    fn altered_file(&mut self, path: WorkspacePath) -> AlteredFile {
+        let Some(change) = self.changes.get(&path) else {
+            return AlteredFile {
+                path,
+                diff: String::new(),
+                base: None,
+            };
+        };
+        let base = change.base.clone().filter(|base| base.text().is_some());
+        let diff = diff::unified(&[FileDiff {
+            path: path.clone(),
+            from: change.from.clone(),
+            before: change.base.clone(),
+            after: change.current.clone(),
+        }]);
+        let known = base.is_some() && self.told.get(&path) == base.as_ref();
+        if let Some(base) = &base {
+            self.told.insert(path.clone(), base.clone());
+        }
+        let bytes = base
+            .filter(|_| !known)
+            .map(|base| base.bytes().into_owned());
+        AlteredFile {
+            path,
+            diff,
+            base: bytes.and_then(|bytes| String::from_utf8(bytes).ok()),
+        }
     }
 }
 

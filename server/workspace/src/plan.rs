@@ -120,7 +120,7 @@ impl Overlay {
             }
             return Some(plan);
         }
-        if change.from.is_none() && takes_whole {
+        if takes_whole && (change.from.is_none() || !change.is_of_lines()) {
             plan.hunks.extend(whole.map(str::to_owned));
             plan.after = change.current.clone();
             return Some(plan);
@@ -218,6 +218,13 @@ impl Overlay {
             .as_ref()
             .is_some_and(|name| ids.contains(&name.id.as_str()));
         change.settle(&ids, side);
+        if takes_whole && !change.is_of_lines() {
+            // There are no hunks of lines that could take over a part.
+            match side {
+                Side::Base => change.base.clone_from(&change.current),
+                Side::Current => change.current.clone_from(&change.base),
+            }
+        }
         match (takes_whole, change.from.clone(), side) {
             (false, ..) => state.changes.put(path.clone(), change),
             // Where the file is now; line hunks that were not selected still wait there.

@@ -551,37 +551,154 @@ fn the_mode_of_a_file_survives() {
     );
 }
 
+/// What a journal of the deltas would hold.
+#[derive(Default)]
+struct Journal {
+    version: u64,
+    files: BTreeMap<WorkspacePath, (String, Option<String>)>,
+    last_hunk: u64,
+}
+
+impl Journal {
+    fn hear(&mut self, overlay: &Overlay) -> ProposalDelta {
+        let delta = overlay.delta(self.version);
+        (self.version, self.last_hunk) = (delta.version, delta.last_hunk);
+        for file in &delta.changed {
+            let (diff, base) = self.files.entry(file.path.clone()).or_default();
+            diff.clone_from(&file.diff);
+            *base = file.base.clone().or(base.take());
+        }
+        delta
+    }
+
+    fn restore(&self, overlay: &Overlay) -> Vec<String> {
+        let files = self.files.values().filter(|(diff, _)| !diff.is_empty());
+        let files = files.map(|(diff, base)| (diff.as_str(), base.as_deref()));
+        overlay.restore(files, self.last_hunk)
+    }
+}
+
+/// Files with what is proposed for them, without ids.
+fn shown(overlay: &Overlay) -> Vec<String> {
+    let mut shown = Vec::new();
+    for file in overlay.proposal() {
+        for hunk in file.hunks {
+            if matches!(hunk.state, HunkState::Pending | HunkState::Conflicted) {
+                let (state, range) = (hunk.state, hunk.range.start.line);
+                let texts = (&hunk.old_text, &hunk.new_text, &hunk.note);
+                shown.push(format!(
+                    "{} {:?} {state:?} {range} {texts:?}",
+                    file.path, file.from
+                ));
+            }
+        }
+    }
+    shown
+}
+
 #[test]
-fn a_proposal_comes_back_from_its_diff() {
+fn a_proposal_comes_back_from_its_journal() {
     let f = Fixture::new("//- a.txt\n1\n2\n3\n//- old\nx\n//- gone\nx\n");
+    put(f.folder.path(), "bin", b"\0one");
     let mut call = f.call();
     call.write("a.txt", b"1\ntwo\n3\n".to_vec()).unwrap();
     call.write("new", b"n\n".to_vec()).unwrap();
+    call.write("bin", b"\0two".to_vec()).unwrap();
     call.rename("old", "moved").unwrap();
     call.remove("gone").unwrap();
     call.commit().unwrap();
-    let diff = f.overlay.diff();
+    let mut journal = Journal::default();
+    journal.hear(&f.overlay);
+    let again = f.overlay.another();
+    assert_eq!(journal.restore(&again), Vec::<String>::new());
+    assert_eq!(shown(&again), shown(&f.overlay));
+    assert_eq!(again.diff(), f.overlay.diff());
+    // Ids are never used twice, not even when nothing waits.
+    let hunk = again.proposal().remove(0).hunks.remove(0);
+    assert_eq!(hunk.id, format!("h{}", journal.last_hunk + 1));
+    let empty = f.overlay.another();
+    assert_eq!(empty.restore([], 7), Vec::<String>::new());
+    assert_eq!(empty.delta(0).last_hunk, 7);
+    // Binary content must still be what it was.
+    put(f.folder.path(), "bin", b"\0six");
+    let third = f.overlay.another();
+    assert_eq!(journal.restore(&third).len(), 1);
+}
+
+#[test]
+fn what_comes_back_is_merged_with_what_the_user_did_meanwhile() {
+    let block = "begin\na\nb\nvalue = 1\nc\nd\nend\n";
+    let f = Fixture::new(&format!("//- a.txt\nhead\n{block}{block}{block}tail\n"));
+    let before = f.read("a.txt").unwrap();
+    // The second of three blocks that look alike.
+    let at = before.match_indices("value = 1").nth(1).unwrap().0;
+    let after = format!("{}value = 2{}", &before[..at], &before[at + 9..]);
+    f.write("a.txt", &after);
+    let mut journal = Journal::default();
+    journal.hear(&f.overlay);
+    // The user puts another block before them, which is nearly alike.
+    let more = format!("head\n{}", block.replace("begin", "user"));
+    let typed = before.replace("head\n", &more);
+    put(f.folder.path(), "a.txt", typed.as_bytes());
     let again = Fixture {
         overlay: f.overlay.another(),
         ..f
     };
+    assert_eq!(journal.restore(&again.overlay), Vec::<String>::new());
+    assert_eq!(again.accept(&Selection::All), Vec::<String>::new());
+    let wanted = after.replace("head\n", &more);
     assert_eq!(
-        again.overlay.restore(&diff, 7).unwrap(),
-        Vec::<String>::new()
+        std::fs::read_to_string(again.folder.path().join("a.txt")).unwrap(),
+        wanted
     );
-    assert_eq!(again.overlay.diff(), diff);
-    assert!(
-        again.hunks().iter().any(|hunk| hunk.contains("h8")),
-        "{:?}",
-        again.hunks()
-    );
-    put(again.folder.path(), "a.txt", b"else\n");
-    let third = again.overlay.another();
+
+    // A change at the same place conflicts, and takes no other hunk with it.
+    let f = Fixture::new("//- a.txt\n1\n2\n3\n4\n5\n");
+    f.write("a.txt", "one\n2\n3\n4\nfive\n");
+    let mut journal = Journal::default();
+    journal.hear(&f.overlay);
+    put(f.folder.path(), "a.txt", b"uno\n2\n3\n4\n5\n");
+    let again = f.overlay.another();
+    journal.restore(&again);
+    let states: Vec<_> = again
+        .proposal()
+        .remove(0)
+        .hunks
+        .iter()
+        .map(|hunk| hunk.state)
+        .collect();
+    assert_eq!(states, [HunkState::Conflicted, HunkState::Pending]);
+}
+
+#[test]
+fn binary_content_that_moves_takes_its_new_content_along() {
+    let f = Fixture::new("");
+    put(f.folder.path(), "a.bin", b"\0\x01");
+    let mut call = f.call();
+    call.rename("a.bin", "b.bin").unwrap();
+    call.write("b.bin", b"text\n".to_vec()).unwrap();
+    call.commit().unwrap();
+    let note = f.overlay.proposal()[0].hunks[0].note.clone();
+    assert!(note.unwrap().contains("and replaces its content"));
+    assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
     assert_eq!(
-        third.restore(&diff, 0).unwrap().len(),
-        1,
-        "a.txt no longer fits"
+        std::fs::read(f.folder.path().join("b.bin")).unwrap(),
+        b"text\n"
     );
+    assert!(!f.folder.path().join("a.bin").exists());
+    assert_eq!(shown(&f.overlay), Vec::<String>::new());
+}
+
+#[test]
+fn folders_that_hold_nothing_any_more_go_with_their_last_file() {
+    let f = Fixture::new("//- d/e/x\nx\n//- keep/x\nx\n//- keep/y\ny\n");
+    let mut call = f.call();
+    call.rename("d/e/x", "z").unwrap();
+    call.remove("keep/x").unwrap();
+    call.commit().unwrap();
+    assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+    assert!(!f.folder.path().join("d").exists());
+    assert!(f.folder.path().join("keep/y").exists());
 }
 
 #[test]
@@ -686,9 +803,9 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     /// What a journal keeps is what the overlay has.
     #[test]
-    fn deltas_add_up_to_the_proposal(steps in prop::collection::vec(step(), 1..12)) {
+    fn what_is_journalled_is_the_proposal(steps in prop::collection::vec(step(), 1..12)) {
         let f = Fixture::new("//- a\n1\n2\n//- b\nx\ny\n");
-        let (mut version, mut files) = (0, BTreeMap::new());
+        let mut journal = Journal::default();
         for step in steps {
             let mut call = f.call();
             let done = match &step {
@@ -715,11 +832,10 @@ proptest! {
                 Step::Type(path, text) => f.editor.show(path, &text, true),
                 _ => {}
             }
-            let delta = f.overlay.delta(version);
-            version = delta.version;
-            files.extend(delta.changed);
-            let told: String = files.values().cloned().collect();
-            prop_assert_eq!(told, f.overlay.diff());
+            let delta = journal.hear(&f.overlay);
+            let again = f.overlay.another();
+            prop_assert_eq!(journal.restore(&again), Vec::<String>::new());
+            prop_assert_eq!(shown(&again), shown(&f.overlay));
             let hunks: Vec<_> = f.overlay.proposal().into_iter().flat_map(|file| file.hunks).collect();
             let count = |state| hunks.iter().filter(|hunk| hunk.state == state).count() as u64;
             prop_assert_eq!(delta.pending, count(HunkState::Pending));

@@ -471,12 +471,18 @@ async fn overlapping_decisions_are_all_carried_out() {
     for selected in [vec![&ids[0].0], vec![&ids[0].0, &ids[1].0]] {
         let params = json!({"command": "boxagnts.accept",
             "arguments": [{"session": session, "hunks": selected}]});
-        editor.send_request("workspace/executeCommand", params).await;
+        editor
+            .send_request("workspace/executeCommand", params)
+            .await;
     }
     let wanted = TWO.replace("one", "first").replace("two", "second");
     for _ in 0..2 {
         let message = editor.update(|update| update["event"] == "decided").await;
-        assert!(message["hunks"].as_array().is_some_and(|hunks| !hunks.is_empty()));
+        assert!(
+            message["hunks"]
+                .as_array()
+                .is_some_and(|hunks| !hunks.is_empty())
+        );
     }
     assert_eq!(editor.text("a.rs"), wanted);
     harness.stop(editor).await;

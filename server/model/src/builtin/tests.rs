@@ -15,7 +15,7 @@ fn converse(prompt: &str, results: &[Result<&str, &str>]) -> String {
     let mut messages = vec![message(Role::User, vec![text(prompt)])];
     let mut transcript = String::new();
     loop {
-        let turn = answer(&messages);
+        let (turn, _) = answer(&messages);
         let mut calls = Vec::new();
         let mut answers = Vec::new();
         for call in &turn.tool_calls {
@@ -128,7 +128,7 @@ fn an_answer_has_at_most_a_hundred_calls() {
         output: found,
         is_error: false,
     };
-    let turn = answer(&[
+    let (turn, _) = answer(&[
         message(Role::User, vec![text("rename a to b")]),
         message(Role::Assistant, vec![Content::ToolCall(call)]),
         message(Role::User, vec![Content::ToolResult(result)]),
@@ -296,7 +296,7 @@ fn what_is_not_understood_is_explained() {
 
 #[test]
 fn only_the_last_instruction_counts() {
-    let turn = answer(&[
+    let (turn, _) = answer(&[
         message(Role::User, vec![text("rename a to b")]),
         message(Role::Assistant, vec![text("Renamed.")]),
         message(
