@@ -16,6 +16,7 @@ pub(crate) fn accept(
     session: &Arc<Session>,
     selection: Selection,
 ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
+    let selection = still_waiting(session, &selection);
     let plans = session.overlay.plan(&selection)?;
     let hunks = statuses(&plans, |_| (HunkState::Pending, None));
     let result = DecideResult {
@@ -74,12 +75,20 @@ fn still_waiting(session: &Session, selection: &Selection) -> Selection {
     let Selection::Hunks(ids) = selection else {
         return selection.clone();
     };
-    let undecided = |hunk: &Hunk| matches!(hunk.state, HunkState::Pending | HunkState::Conflicted);
+    let decided = |hunk: &&Hunk| matches!(hunk.state, HunkState::Accepted | HunkState::Rejected);
     let files = session.overlay.proposal();
     let hunks = files.iter().flat_map(|file| &file.hunks);
-    let waiting: HashSet<&String> = hunks.filter(|h| undecided(h)).map(|h| &h.id).collect();
-    let ids = ids.iter().filter(|id| waiting.contains(id)).cloned();
-    Selection::Hunks(ids.collect())
+    let decided: HashSet<&String> = hunks.filter(decided).map(|hunk| &hunk.id).collect();
+    let left: Vec<String> = ids
+        .iter()
+        .filter(|id| !decided.contains(id))
+        .cloned()
+        .collect();
+    match left.is_empty() {
+        // What is wrong with it is for the plan to say.
+        true => selection.clone(),
+        false => Selection::Hunks(left),
+    }
 }
 
 /// Drops the selected hunks and keeps the user's words for the model.

@@ -835,7 +835,17 @@ proptest! {
             let delta = journal.hear(&f.overlay);
             let again = f.overlay.another();
             prop_assert_eq!(journal.restore(&again), Vec::<String>::new());
-            prop_assert_eq!(shown(&again), shown(&f.overlay));
+            // The texts; where two diffs of them are as short, hunks may be cut differently.
+            let texts = |overlay: &Overlay| -> Vec<_> {
+                let state = overlay.lock();
+                let changes = state.changes.iter();
+                let text = |(path, change): (&WorkspacePath, &Arc<crate::change::FileChange>)| {
+                    let (base, current) = (change.base.clone(), change.current.clone());
+                    (path.clone(), change.from.clone(), base, current)
+                };
+                changes.map(text).collect()
+            };
+            prop_assert_eq!(texts(&again), texts(&f.overlay));
             let hunks: Vec<_> = f.overlay.proposal().into_iter().flat_map(|file| file.hunks).collect();
             let count = |state| hunks.iter().filter(|hunk| hunk.state == state).count() as u64;
             prop_assert_eq!(delta.pending, count(HunkState::Pending));
