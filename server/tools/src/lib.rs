@@ -10,10 +10,11 @@ mod host_fs;
 mod input;
 mod report;
 mod toolbox;
+mod transaction;
 
 #[cfg(test)]
 mod tests;
 
-pub use approval::{Approver, DenyAll};
+pub use approval::{Approval, ApprovalRequest, Approver, DenyAll};
 pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
 pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

@@ -2,14 +2,14 @@
 
 use crate::approval::Approver;
 use crate::embedded::{self, Embedded};
-use crate::host_fs::HostFs;
 use crate::input::{InputSchema, MAX_REFERENCES, references};
-use crate::{gate, report};
+use crate::transaction::{self, Callee, sha256};
+use boxagnts_policy::config::Config;
 use boxagnts_policy::limits::Limits;
-use boxagnts_policy::permission::{Level, Mode};
+use boxagnts_policy::permission::Level;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
-use boxagnts_sandbox::{CallRequest, Input, LoadError, Sandbox, Tool, ToolKind, flags};
+use boxagnts_sandbox::{Input, LoadError, Sandbox, Tool, ToolKind, flags};
 use boxagnts_workspace::Overlay;
 use std::collections::HashMap;
 use std::path::Path;
@@ -42,10 +42,8 @@ struct Registered {
 pub struct ToolRequest<'a> {
     /// What the model wants.
     pub call: &'a ToolCall,
-    /// The session's mode.
-    pub mode: Mode,
-    /// What the call may use.
-    pub limits: &'a Limits,
+    /// Mode, rules, limits and network of the session.
+    pub config: &'a Config,
     /// Where it reads and writes.
     pub overlay: &'a Arc<Overlay>,
     /// Whom to ask when the tool leaves the sandbox.
@@ -60,6 +58,7 @@ pub struct ToolRequest<'a> {
 #[derive(Clone)]
 pub struct ForeignTool {
     tool: Arc<Tool>,
+    sha256: String,
     /// What it says of itself; `None` for a WASI command.
     pub spec: Option<ToolSpec>,
     /// The level that it asks for.
@@ -164,11 +163,18 @@ impl Toolbox {
         if let Err(message) = schema.check(name, &tool.spec.input_schema, input) {
             return ToolReport::refused(FailureKind::InvalidInput, message);
         }
-        let loaded = match self.load(tool, request.limits).await {
+        let limits = request.config.limits_of(name);
+        let loaded = match self.load(tool, &limits).await {
             Ok(loaded) => loaded,
             Err(message) => return ToolReport::refused(FailureKind::Internal, message),
         };
-        call(&loaded, tool.level, request).await
+        let callee = Callee {
+            tool: &loaded,
+            sha256: &tool.sha256,
+            level: tool.level,
+            input: Input::Json(input.to_string()),
+        };
+        transaction::run(callee, request).await
     }
 
     /// Reads a component of the user's and asks it what it is.
@@ -184,15 +190,17 @@ impl Toolbox {
                 path: name.clone(),
                 error,
             })?;
-            Ok::<_, ToolsError>(sandbox.load(&name, &wasm, &given)?)
+            let sha256 = sha256(&wasm);
+            Ok::<_, ToolsError>((sandbox.load(&name, &wasm, &given)?, sha256))
         });
-        let tool = load.await.map_err(|error| ToolsError::Describe {
+        let (tool, sha256) = load.await.map_err(|error| ToolsError::Describe {
             path: shown.clone(),
             reason: error.to_string(),
         })??;
         if tool.kind() == ToolKind::WasiCommand {
             return Ok(ForeignTool {
                 tool,
+                sha256,
                 spec: None,
                 level: Level::Write,
             });
@@ -223,6 +231,7 @@ impl Toolbox {
         };
         Ok(ForeignTool {
             tool,
+            sha256,
             spec: Some(spec),
             level: described.level,
         })
@@ -237,7 +246,17 @@ impl Toolbox {
                 return ToolReport::refused(FailureKind::InvalidInput, message);
             }
         }
-        call(&foreign.tool, foreign.level, request).await
+        let input = request.call.input.to_string();
+        let callee = Callee {
+            tool: &foreign.tool,
+            sha256: &foreign.sha256,
+            level: foreign.level,
+            input: match foreign.tool.kind() {
+                ToolKind::World => Input::Json(input),
+                ToolKind::WasiCommand => Input::Arguments(flags(&input)),
+            },
+        };
+        transaction::run(callee, request).await
     }
 
     fn loading(&self, tool: &Embedded, limits: &Limits) -> Loading {
@@ -296,69 +315,4 @@ fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::other("it is no regular file"));
     }
     std::fs::read(path)
-}
-
-/// The gate, the sandbox, and the end of the transaction.
-async fn call(tool: &Arc<Tool>, level: Level, request: ToolRequest<'_>) -> ToolReport {
-    let ToolCall { id, name, input } = request.call;
-    let grants = match gate::pass(name, level, request.mode, request.approver).await {
-        Ok(grants) => grants,
-        Err(reason) => return ToolReport::refused(FailureKind::Denied, reason),
-    };
-    let called = tool
-        .call(CallRequest {
-            input: match tool.kind() {
-                ToolKind::World => Input::Json(input.to_string()),
-                ToolKind::WasiCommand => Input::Arguments(flags(&input.to_string())),
-            },
-            limits: request.limits.clone(),
-            grants,
-            fs: HostFs(request.overlay.begin(id)),
-            cancel: request.cancel,
-            progress: request.progress,
-        })
-        .await;
-    let output = match called.outcome {
-        Ok(output) => output,
-        // The staged changes go with `called.fs`.
-        Err(failure) => return report::failed(called.partial, failure, &called.usage),
-    };
-    let usage = report::used(&called.usage);
-    let Some(HostFs(staged)) = called.fs else {
-        return ToolReport {
-            ok: true,
-            output: output.text,
-            error: None,
-            usage,
-            diff: String::new(),
-        };
-    };
-    let committed = if grants.workspace_write {
-        // Merging and diffing many files takes its time.
-        let commit = move || {
-            let diff = staged.diff();
-            staged.commit().map(|()| diff)
-        };
-        tokio::task::spawn_blocking(commit).await
-    } else {
-        // Nothing was changed; the overlay remembers what the model has seen.
-        Ok(staged.commit().map(|()| String::new()))
-    };
-    match committed {
-        Ok(Ok(diff)) => ToolReport {
-            ok: true,
-            output: output.text,
-            error: None,
-            usage,
-            diff,
-        },
-        Ok(Err(conflict)) => {
-            let refused = ToolReport::refused(FailureKind::Failed, conflict.to_string());
-            ToolReport { usage, ..refused }
-        }
-        Err(error) => ToolReport {
-            usage,
-            ..ToolReport::refused(FailureKind::Internal, format!("cannot commit: {error}"))
-        },
-    }
 }

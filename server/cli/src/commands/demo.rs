@@ -4,6 +4,7 @@ mod sample;
 
 use crate::args::ModeArg;
 use crate::commands::run::progress::{can_draw, spinner};
+use crate::asking::TerminalAsker;
 use crate::exit::{Exit, Failure};
 use crate::render;
 use crate::settings::{self, Overrides};
@@ -97,6 +98,7 @@ impl Demo {
             root,
             Arc::new(NoBuffers),
             Arc::new(DiskApplier),
+            Arc::new(TerminalAsker),
         )?)
     }
 
