@@ -6,6 +6,7 @@
 pub mod command;
 pub mod config;
 pub mod limits;
+pub mod mounts;
 pub mod network;
 pub mod path;
 pub mod permission;
