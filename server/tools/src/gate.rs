@@ -41,11 +41,14 @@ pub(crate) async fn pass(
                     reason: &reason,
                 })
                 .await;
-            let verdict = match approval.approved {
-                true => Verdict::Approved,
-                false => Verdict::Denied,
-            };
-            (verdict, format!("{reason}; {}", approval.reason))
+            let why = approval.reason;
+            match approval.approved {
+                true => (Verdict::Approved, format!("{reason}; {why}")),
+                false => (
+                    Verdict::Denied,
+                    format!("{reason}, and it was not approved: {why}"),
+                ),
+            }
         }
     };
     let granted = (verdict != Verdict::Denied).then(|| grants(wish.level));

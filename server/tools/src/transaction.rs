@@ -73,11 +73,7 @@ pub(crate) async fn run(callee: Callee<'_>, request: ToolRequest<'_>) -> ToolRep
 }
 
 /// Commits what a call that succeeded has staged; what another has staged is dropped.
-async fn end(
-    called: CallReport<HostFs>,
-    grants: Capabilities,
-    audit: &mut Audit,
-) -> ToolReport {
+async fn end(called: CallReport<HostFs>, grants: Capabilities, audit: &mut Audit) -> ToolReport {
     let usage = report::used(&called.usage);
     let staged = called.fs.map(|fs| {
         let (staged, touched) = fs.into_parts();

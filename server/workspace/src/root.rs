@@ -121,7 +121,10 @@ impl Root {
             };
             Mount::parse(&real).map_err(refused)?;
             Ok(Mounted {
-                at: mounts.work_dir.join(mount.at.as_str()).unwrap_or_else(|_| mount.at.clone()),
+                at: mounts
+                    .work_dir
+                    .join(mount.at.as_str())
+                    .unwrap_or_else(|_| mount.at.clone()),
                 folder,
                 access: mount.access,
             })
@@ -141,7 +144,10 @@ impl Root {
         for mounted in &self.mounted {
             if path.is_within(&mounted.at) {
                 let below = path.as_str().get(mounted.at.as_str().len()..);
-                return (&mounted.folder, below.unwrap_or_default().trim_start_matches('/'));
+                return (
+                    &mounted.folder,
+                    below.unwrap_or_default().trim_start_matches('/'),
+                );
             }
         }
         (&self.folder, path.as_str())
@@ -291,7 +297,10 @@ mod unix {
             file.metadata().map_err(|error| FsError::io(path, &error))
         }
 
-        pub(super) fn read_dir_on_disk(&self, path: &WorkspacePath) -> Result<Vec<DirEntry>, FsError> {
+        pub(super) fn read_dir_on_disk(
+            &self,
+            path: &WorkspacePath,
+        ) -> Result<Vec<DirEntry>, FsError> {
             let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
             let failed = |error: Errno| FsError::io(path, &error.into());
             let mut entries = Vec::new();
@@ -347,22 +356,22 @@ mod unix {
 
     /// One component at a time, each without following a link.
     fn open_by_steps(folder: &Folder, text: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-            let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mut parents: Vec<&str> = text.split('/').collect();
-            let last = parents.pop().unwrap_or(text);
-            let mut directory: Option<OwnedFd> = None;
-            for part in parents {
-                let next = match &directory {
-                    Some(handle) => rustix::fs::openat(handle, part, step, Mode::empty())?,
-                    None => rustix::fs::openat(&folder.handle, part, step, Mode::empty())?,
-                };
-                directory = Some(next);
-            }
-            let flags = flags | OFlags::NOFOLLOW;
-            match &directory {
-                Some(handle) => rustix::fs::openat(handle, last, flags, Mode::empty()),
-                None => rustix::fs::openat(&folder.handle, last, flags, Mode::empty()),
-            }
+        let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut parents: Vec<&str> = text.split('/').collect();
+        let last = parents.pop().unwrap_or(text);
+        let mut directory: Option<OwnedFd> = None;
+        for part in parents {
+            let next = match &directory {
+                Some(handle) => rustix::fs::openat(handle, part, step, Mode::empty())?,
+                None => rustix::fs::openat(&folder.handle, part, step, Mode::empty())?,
+            };
+            directory = Some(next);
+        }
+        let flags = flags | OFlags::NOFOLLOW;
+        match &directory {
+            Some(handle) => rustix::fs::openat(handle, last, flags, Mode::empty()),
+            None => rustix::fs::openat(&folder.handle, last, flags, Mode::empty()),
+        }
     }
 
     fn refusal(path: &WorkspacePath, error: Errno) -> FsError {

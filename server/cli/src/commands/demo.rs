@@ -2,9 +2,10 @@
 
 mod sample;
 
+use crate::args::GovernanceArgs;
 use crate::args::ModeArg;
-use crate::commands::run::progress::{can_draw, spinner};
 use crate::asking::TerminalAsker;
+use crate::commands::run::progress::{can_draw, spinner};
 use crate::exit::{Exit, Failure};
 use crate::render;
 use crate::settings::{self, Overrides};
@@ -82,7 +83,7 @@ impl Demo {
         let overrides = Overrides {
             model: Some(self.model.clone()),
             mode: Some(ModeArg::Review),
-            limits: Vec::new(),
+            governance: GovernanceArgs::default(),
         };
         let config = settings::load(root, None, &overrides)?.config;
         let toolbox = setup::toolbox()?;

@@ -4,8 +4,8 @@ pub(crate) mod progress;
 mod result;
 pub(crate) mod review;
 
-use crate::asking::TerminalAsker;
 use crate::args::SettingArgs;
+use crate::asking::TerminalAsker;
 use crate::exit::{Exit, Failure};
 use crate::render;
 use crate::settings;

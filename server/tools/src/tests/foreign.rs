@@ -80,9 +80,13 @@ struct Yes;
 
 #[async_trait]
 impl Approver for Yes {
-    async fn approve(&self, tool: &str, reason: &str) -> bool {
-        assert_eq!((tool, reason), ("foreign", "`foreign` leaves the sandbox"));
-        true
+    async fn approve(&self, request: &ApprovalRequest<'_>) -> Approval {
+        assert_eq!(request.tool, "foreign");
+        assert_eq!(request.reason, "`foreign` leaves the sandbox");
+        Approval {
+            approved: true,
+            reason: "the test says yes".to_owned(),
+        }
     }
 }
 
@@ -94,10 +98,10 @@ fn run(
     approver: &dyn Approver,
 ) -> ToolReport {
     let call = request("foreign", input);
-    let given = limits("wasm_timeout=2s");
+    let given = governed(mode, &limits("wasm_timeout=2s"));
     let request = ToolRequest {
         approver,
-        ..f.request(&call, mode, &given)
+        ..f.request(&call, &given)
     };
     let report = runtime().block_on(toolbox().run_file(tool, request));
     f.unchanged("foreign", input);

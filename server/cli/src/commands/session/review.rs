@@ -1,7 +1,7 @@
 //! `boxagnts session review`: decides on what a session left pending.
 
-use crate::commands::run::review;
 use crate::asking::TerminalAsker;
+use crate::commands::run::review;
 use crate::exit::{Exit, Failure};
 use crate::render;
 use crate::settings::{self, Overrides};

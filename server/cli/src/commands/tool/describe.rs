@@ -1,7 +1,7 @@
 //! `boxagnts tool describe`: what one tool says of itself.
 
 use super::list::{Described, level_name};
-use crate::args::LimitArgs;
+use crate::args::GovernanceArgs;
 use crate::exit::{Exit, Failure};
 use crate::settings::{self, Overrides};
 use crate::setup;
@@ -27,7 +27,7 @@ pub(crate) struct Describe {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArgs,
+    governance: GovernanceArgs,
 }
 
 impl Describe {
@@ -35,7 +35,7 @@ impl Describe {
         let toolbox = setup::toolbox()?;
         let (spec, level) = if super::is_file(&self.name) {
             let overrides = Overrides {
-                limits: self.limits.limits,
+                governance: self.governance,
                 ..Overrides::default()
             };
             let config = settings::load(Path::new("."), None, &overrides)?.config;
