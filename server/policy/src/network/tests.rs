@@ -417,6 +417,7 @@ fn blocked_urls_are_blocked_in_any_spelling() {
             ("http://ok.com/%25252561dmin", true),
             ("http://ok.com/%2fadmin", true),
             ("http://ok.com/x%2f..%2fadmin", true),
+            ("http://ok.com/admin%2f%2f..", true),
             ("http://ok.com/x/%252e%252e/admin", true),
             ("http://ok.com/x%5C..%5Cadmin", true),
             ("http://ok.com/%2525252525252525252525252525", true),
