@@ -4,6 +4,7 @@
 //! the overlay only when it succeeded.
 
 mod approval;
+mod describe;
 mod embedded;
 mod gate;
 mod host_fs;
@@ -16,4 +17,6 @@ mod tests;
 
 pub use approval::{Approver, DenyAll};
 pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
+#[doc(hidden)]
+pub use describe::fuzz_help;
 pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

@@ -2,7 +2,7 @@
 //! libFuzzer, with an input that it has found.
 //!
 //! To fuzz: `cargo install cargo-fuzz`, and in `tests/`
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run sse fuzz/corpus/sse fuzz/seeds/sse`, likewise for `diff`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run sse fuzz/corpus/sse fuzz/seeds/sse`, likewise for `diff` and `help`.
 
 use boxagnts_model::{Delta, ProviderKind, fuzz_decode};
 
@@ -36,4 +36,19 @@ pub fn diff(input: &[u8]) {
         // Whether it fits is not the question.
         let _ = file.apply(before);
     }
+}
+
+/// Reads bytes as the help text of a command. Its description is bounded, names flags that there can
+/// be, and its schema is one.
+pub fn help(input: &[u8]) {
+    let spec = boxagnts_tools::fuzz_help(&String::from_utf8_lossy(input));
+    let usable = jsonschema::validator_for(&spec.input_schema);
+    assert!(usable.is_ok(), "{}", spec.input_schema);
+    let fields = spec.input_schema["properties"].as_object();
+    for name in fields.into_iter().flat_map(|fields| fields.keys()) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        assert!(begins && name.chars().all(plain), "{name}");
+    }
+    assert!(spec.description.len() <= 8 << 10);
 }
