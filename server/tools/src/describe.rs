@@ -4,8 +4,12 @@ pub(crate) mod arguments;
 mod field;
 pub(crate) mod file;
 mod help;
+mod order;
 
 use crate::input::{MAX_REFERENCES, references};
+pub use order::DescribedBy;
+pub(crate) use order::{Description, describe};
+
 use boxagnts_policy::permission::Level;
 use serde_json::Value;
 

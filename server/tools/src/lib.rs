@@ -6,6 +6,7 @@
 mod approval;
 mod describe;
 mod embedded;
+mod files;
 mod gate;
 mod host_fs;
 mod input;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use approval::{Approver, DenyAll};
 pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
+pub use describe::DescribedBy;
 #[doc(hidden)]
 pub use describe::fuzz_help;
 pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

@@ -373,7 +373,12 @@ mod tests {
                 r#"error: wc.toml: `positional` names "b", which `input_schema.properties` does not have"#
             ]],
         );
-        check("[input_schema]\nrequired = true", expect![[r#"error: wc.toml: `input_schema` is no JSON Schema: true is not of type "array""#]]);
+        check(
+            "[input_schema]\nrequired = true",
+            expect![[
+                r#"error: wc.toml: `input_schema` is no JSON Schema: true is not of type "array""#
+            ]],
+        );
         check(
             "[[flag]]\nname = 'a'\n[input_schema]",
             expect!["error: wc.toml: give either `input_schema` or `flag`, not both"],
