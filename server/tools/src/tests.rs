@@ -2,6 +2,7 @@
 //! folders on disk are the same afterwards, byte for byte.
 
 mod calls;
+mod commands;
 #[cfg(unix)]
 mod escapes;
 mod foreign;

@@ -1,15 +1,18 @@
 //! The registry of tools, and the way of every call through the gate.
 
 use crate::approval::Approver;
+use crate::describe::arguments::{Invocation, arguments};
+use crate::describe::{DescribedBy, Description, describe};
 use crate::embedded::{self, Embedded};
-use crate::input::{InputSchema, MAX_REFERENCES, references};
-use crate::transaction::{self, Callee, sha256};
+use crate::files::ToolFiles;
+use crate::input::InputSchema;
+use crate::transaction::{self, Callee};
 use boxagnts_policy::config::Config;
 use boxagnts_policy::limits::Limits;
 use boxagnts_policy::permission::Level;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
-use boxagnts_sandbox::{Input, LoadError, Sandbox, Tool, ToolKind, flags};
+use boxagnts_sandbox::{Input, LoadError, Sandbox, Tool, ToolKind};
 use boxagnts_workspace::Overlay;
 use std::collections::HashMap;
 use std::path::Path;
@@ -58,11 +61,19 @@ pub struct ToolRequest<'a> {
 #[derive(Clone)]
 pub struct ForeignTool {
     tool: Arc<Tool>,
-    sha256: String,
-    /// What it says of itself; `None` for a WASI command.
-    pub spec: Option<ToolSpec>,
+    pub(crate) invocation: Invocation,
+    /// What it says of itself, or what is said of it.
+    pub spec: ToolSpec,
     /// The level that it asks for.
     pub level: Level,
+    /// Hosts that it asks to talk to.
+    pub hosts: Vec<String>,
+    /// Who described it.
+    pub described_by: DescribedBy,
+    /// SHA-256 of its file and of the description beside it, in hexadecimal.
+    pub sha256: String,
+    /// Host interfaces that it imports, by name.
+    pub imports: Vec<&'static str>,
 }
 
 /// Why tools cannot be had.
@@ -183,77 +194,61 @@ impl Toolbox {
     /// The file cannot be read, is no component that can run here, or fails to describe itself.
     pub async fn open_file(&self, path: &Path, limits: &Limits) -> Result<ForeignTool, ToolsError> {
         let shown = path.display().to_string();
-        let (sandbox, name, given) = (Arc::clone(&self.sandbox), shown.clone(), limits.clone());
-        let file = path.to_owned();
-        let load = tokio::task::spawn_blocking(move || {
-            let wasm = read_regular(&file).map_err(|error| ToolsError::Read {
-                path: name.clone(),
-                error,
-            })?;
-            let sha256 = sha256(&wasm);
-            Ok::<_, ToolsError>((sandbox.load(&name, &wasm, &given)?, sha256))
-        });
-        let (tool, sha256) = load.await.map_err(|error| ToolsError::Describe {
-            path: shown.clone(),
-            reason: error.to_string(),
-        })??;
-        if tool.kind() == ToolKind::WasiCommand {
-            return Ok(ForeignTool {
-                tool,
-                sha256,
-                spec: None,
-                level: Level::Write,
-            });
-        }
-        let described = tool
-            .describe(limits)
-            .await
-            .map_err(|failure| ToolsError::Describe {
-                path: shown.clone(),
-                reason: failure.to_string(),
-            })?;
         let wrong = |reason| ToolsError::Describe {
             path: shown.clone(),
             reason,
         };
-        let input_schema = serde_json::from_str(&described.input_schema)
-            .map_err(|error| wrong(format!("its input schema: {error}")))?;
-        let references = references(&input_schema);
-        if references > MAX_REFERENCES {
-            let reason =
-                format!("its input schema has {references} references, more than {MAX_REFERENCES}");
-            return Err(wrong(reason));
-        }
-        let spec = ToolSpec {
-            name: described.name,
-            description: described.description,
-            input_schema,
-        };
+        let (sandbox, name, given) = (Arc::clone(&self.sandbox), shown.clone(), limits.clone());
+        let file = path.to_owned();
+        let load = tokio::task::spawn_blocking(move || {
+            let read = |error| ToolsError::Read {
+                path: name.clone(),
+                error,
+            };
+            let files = ToolFiles::read(&file).map_err(read)?;
+            let tool = sandbox.load(&name, &files.wasm, &given)?;
+            Ok::<_, ToolsError>((tool, files))
+        });
+        let (tool, files) = load.await.map_err(|error| wrong(error.to_string()))??;
+        let declared = files.declared().map_err(wrong)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let described = describe(&tool, &stem, declared, limits).await;
+        let Description {
+            spec,
+            level,
+            hosts,
+            invocation,
+            by,
+        } = described.map_err(wrong)?;
         Ok(ForeignTool {
+            sha256: files.sha256(),
+            imports: tool.imports().names(),
             tool,
-            sha256,
-            spec: Some(spec),
-            level: described.level,
+            invocation,
+            spec,
+            level,
+            hosts,
+            described_by: by,
         })
     }
 
     /// Runs a component of the user's, through the same gate as every tool.
     pub async fn run_file(&self, foreign: &ForeignTool, request: ToolRequest<'_>) -> ToolReport {
-        if let Some(spec) = &foreign.spec {
-            let checked =
-                InputSchema::default().check(&spec.name, &spec.input_schema, &request.call.input);
-            if let Err(message) = checked {
-                return ToolReport::refused(FailureKind::InvalidInput, message);
-            }
+        let spec = &foreign.spec;
+        let checked =
+            InputSchema::default().check(&spec.name, &spec.input_schema, &request.call.input);
+        if let Err(message) = checked {
+            return ToolReport::refused(FailureKind::InvalidInput, message);
         }
-        let input = request.call.input.to_string();
         let callee = Callee {
             tool: &foreign.tool,
             sha256: &foreign.sha256,
             level: foreign.level,
             input: match foreign.tool.kind() {
-                ToolKind::World => Input::Json(input),
-                ToolKind::WasiCommand => Input::Arguments(flags(&input)),
+                ToolKind::World => Input::Json(request.call.input.to_string()),
+                ToolKind::WasiCommand => {
+                    Input::Arguments(arguments(&request.call.input, &foreign.invocation))
+                }
             },
         };
         transaction::run(callee, request).await
@@ -307,12 +302,4 @@ impl Loading {
         *slot = Some(Arc::clone(&tool));
         Ok(tool)
     }
-}
-
-/// A FIFO would hold us up for ever, a device never end.
-fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
-    }
-    std::fs::read(path)
 }

@@ -3,7 +3,7 @@
 //!
 //! To fuzz: `cargo install cargo-fuzz`, and in `tests/`
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run sse fuzz/corpus/sse fuzz/seeds/sse`, likewise for
-//! `diff`, `hosts` and `paths`. `cargo test --lib` here runs the seeds without fuzzing.
+//! `diff`, `help`, `hosts` and `paths`. `cargo test --lib` here runs the seeds without fuzzing.
 
 mod models;
 
@@ -82,6 +82,21 @@ pub fn paths(input: &[u8]) {
     }
 }
 
+/// Reads bytes as the help text of a command. Its description is bounded, names flags that there can
+/// be, and its schema is one.
+pub fn help(input: &[u8]) {
+    let spec = boxagnts_tools::fuzz_help(&String::from_utf8_lossy(input));
+    let usable = jsonschema::validator_for(&spec.input_schema);
+    assert!(usable.is_ok(), "{}", spec.input_schema);
+    let fields = spec.input_schema["properties"].as_object();
+    for name in fields.into_iter().flat_map(|fields| fields.keys()) {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        assert!(begins && name.chars().all(plain), "{name}");
+    }
+    assert!(spec.description.len() <= 8 << 10);
+}
+
 #[cfg(test)]
 mod tests {
     fn check(name: &str, target: fn(&[u8])) {
@@ -104,5 +119,6 @@ mod tests {
         check("diff", super::diff);
         check("hosts", super::hosts);
         check("paths", super::paths);
+        check("help", super::help);
     }
 }
