@@ -259,7 +259,10 @@ mod tests {
     fn overrides(limits: &[&str]) -> Overrides {
         let limits = limits.iter().map(|limit| (*limit).to_owned()).collect();
         Overrides {
-            limits,
+            governance: GovernanceArgs {
+                limits,
+                ..GovernanceArgs::default()
+            },
             ..Overrides::default()
         }
     }

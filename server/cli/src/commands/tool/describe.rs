@@ -42,10 +42,7 @@ impl Describe {
             let opened = toolbox
                 .open_file(Path::new(&self.name), config.limits())
                 .await?;
-            (
-                opened.spec.unwrap_or_else(|| wasi_command(&self.name)),
-                opened.level,
-            )
+            (opened.spec, opened.level)
         } else {
             let specs = toolbox.specs();
             let found = specs.iter().find(|spec| spec.name == self.name).cloned();
@@ -64,17 +61,6 @@ impl Describe {
         };
         terminal::print(&format!("{}\n", text.trim_end()))?;
         Ok(Exit::Done)
-    }
-}
-
-/// What can be said of a command that does not describe itself.
-fn wasi_command(name: &str) -> ToolSpec {
-    ToolSpec {
-        name: name.to_owned(),
-        description: "A WASI 0.2 command. Fields of its input become flags: \
-                      {\"file\": \"a\", \"all\": true} is --file=a --all."
-            .to_owned(),
-        input_schema: serde_json::json!({"type": "object"}),
     }
 }
 
