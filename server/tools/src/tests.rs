@@ -6,6 +6,7 @@ mod commands;
 #[cfg(unix)]
 mod escapes;
 mod foreign;
+mod governance;
 mod hidden;
 
 use crate::*;
