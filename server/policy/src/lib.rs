@@ -5,5 +5,6 @@
 
 pub mod config;
 pub mod limits;
+pub mod network;
 pub mod path;
 pub mod permission;
