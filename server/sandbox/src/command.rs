@@ -3,6 +3,7 @@
 
 use crate::call::{CallFailure, ToolOutput, Usage};
 use crate::meter::{Meter, Metered, bounded, cut, govern};
+use crate::network::{self, Contacts, Gate, HttpHooks, Network, Networked};
 use boxagnts_policy::limits::{Limit, Limits};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,9 +14,10 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Resources that a command may hold.
-const MAX_RESOURCES: usize = 100_000;
+const MAX_RESOURCES: usize = 10_000;
 /// Random bytes that one request may ask for.
 const MAX_RANDOM: u64 = 1 << 20;
 /// Standard error that is kept.
@@ -26,6 +28,25 @@ pub(crate) struct CommandHost {
     meter: Meter,
     ctx: WasiCtx,
     table: ResourceTable,
+    gate: Arc<Gate>,
+    http: WasiHttpCtx,
+    hooks: HttpHooks,
+}
+
+impl Networked for CommandHost {
+    fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+}
+
+impl WasiHttpView for CommandHost {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
 }
 
 impl Metered for CommandHost {
@@ -43,10 +64,11 @@ impl WasiView for CommandHost {
     }
 }
 
-/// A linker with WASI 0.2. Its sockets and files are there to be named, and every use is refused.
+/// A linker with WASI 0.2. Its files are there to be named, and every use is refused.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CommandHost>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    network::link(&mut linker)?;
     Ok(linker)
 }
 
@@ -56,9 +78,10 @@ pub(crate) fn run(
     name: &str,
     input: &str,
     limits: Limits,
+    network: Network,
     cancel: CancellationToken,
     runtime: &tokio::runtime::Handle,
-) -> (Result<ToolOutput, CallFailure>, String, Usage) {
+) -> (Result<ToolOutput, CallFailure>, String, Usage, Contacts) {
     let stdout = Capture::new(
         usize::try_from(limits.max_output_bytes).unwrap_or(usize::MAX),
         true,
@@ -66,21 +89,29 @@ pub(crate) fn run(
     let stderr = Capture::new(MAX_STDERR, false);
     let mut arguments = vec![name.to_owned()];
     arguments.extend(flags(input));
-    let ctx = WasiCtx::builder()
+    let timeout = std::time::Duration::from_millis(limits.wasm_timeout);
+    let meter = Meter::new(limits, cancel.clone());
+    let gate = Gate::new(network, &meter);
+    let mut builder = WasiCtx::builder();
+    builder
         .args(&arguments)
         .stdout(stdout.clone())
         .stderr(stderr.clone())
         .allow_blocking_current_thread(false)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .max_random_size(MAX_RANDOM)
-        .build();
+        .max_random_size(MAX_RANDOM);
+    network::configure(&mut builder, &gate);
+    let ctx = builder.build();
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_RESOURCES);
-    let timeout = std::time::Duration::from_millis(limits.wasm_timeout);
-    let meter = Meter::new(limits, cancel.clone());
-    let mut store = Store::new(pre.engine(), CommandHost { meter, ctx, table });
+    let host = CommandHost {
+        meter,
+        ctx,
+        table,
+        gate: Arc::clone(&gate),
+        http: HttpHooks::context(),
+        hooks: HttpHooks::new(Arc::clone(&gate)),
+    };
+    let mut store = Store::new(pre.engine(), host);
 
     let ended: Result<Result<(), ()>, CallFailure> = match govern(&mut store) {
         Err(error) => Err(CallFailure::Internal(error.to_string())),
@@ -99,6 +130,8 @@ pub(crate) fn run(
             });
             let meter = &store.data().meter;
             match called {
+                // Even when the guest was faster than the tick that tells it.
+                _ if let Some(stop) = meter.stop() => Err(meter.stopped(stop)),
                 None => Err(match meter.check_time() {
                     Err(stop) => meter.stopped(stop),
                     Ok(()) => CallFailure::Internal("the call ended too early".to_owned()),
@@ -115,6 +148,7 @@ pub(crate) fn run(
     let fuel_left = store.get_fuel().unwrap_or(0);
     let usage = store.data().meter.usage(fuel_left);
     drop(store);
+    let contacts = gate.contacts();
     let (said, truncated) = stdout.text();
     match ended {
         Ok(Ok(())) => (
@@ -124,6 +158,7 @@ pub(crate) fn run(
             }),
             String::new(),
             usage,
+            contacts,
         ),
         Ok(Err(())) => {
             let reason = bounded(stderr.text().0);
@@ -132,9 +167,14 @@ pub(crate) fn run(
             } else {
                 reason
             };
-            (Err(CallFailure::Failed(reason)), said, usage)
+            let failure = match gate.refusal() {
+                // The guest may have said no more than that it could not connect.
+                Some(refusal) => CallFailure::Denied(format!("{}\n{refusal}", reason.trim_end())),
+                None => CallFailure::Failed(reason),
+            };
+            (Err(failure), said, usage, contacts)
         }
-        Err(failure) => (Err(failure), said, usage),
+        Err(failure) => (Err(failure), said, usage, contacts),
     }
 }
 

@@ -55,7 +55,7 @@ pub enum LoadError {
     /// It wants more of the host than there is.
     #[error(
         "{name} imports what no tool can have: {imports}; a tool may import workspace-read, \
-         workspace-write and progress of boxagnts:tool@0.1.0, a command WASI 0.2"
+         workspace-write, http and progress of boxagnts:tool@0.1.0, a command WASI 0.2"
     )]
     Imports {
         /// As given.
@@ -200,6 +200,7 @@ fn classify(name: &str, engine: &Engine, component: Component) -> Result<Program
             "boxagnts:tool/types@0.1.0" => {}
             "boxagnts:tool/workspace-read@0.1.0" => imports.workspace_read = true,
             "boxagnts:tool/workspace-write@0.1.0" => imports.workspace_write = true,
+            "boxagnts:tool/http@0.1.0" => imports.http = true,
             "boxagnts:tool/progress@0.1.0" => imports.progress = true,
             other if is_wasi_0_2(other) => wasi = true,
             other => foreign.push(other.to_owned()),
@@ -240,7 +241,15 @@ fn classify(name: &str, engine: &Engine, component: Component) -> Result<Program
 }
 
 fn is_wasi_0_2(import: &str) -> bool {
-    let interfaces = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+    let interfaces = [
+        "cli",
+        "clocks",
+        "filesystem",
+        "http",
+        "io",
+        "random",
+        "sockets",
+    ];
     let Some((package, version)) = import.strip_prefix("wasi:").and_then(|i| i.split_once('@'))
     else {
         return false;

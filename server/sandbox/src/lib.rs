@@ -10,6 +10,7 @@ mod command;
 mod engine;
 mod files;
 mod meter;
+mod network;
 mod tool;
 mod world;
 
@@ -22,4 +23,5 @@ pub use call::{
 };
 pub use engine::{LoadError, Sandbox};
 pub use files::{Entry, FileKind, FsError, FsErrorCode, GuestFs, Metadata};
+pub use network::{Contact, Contacts, Network, Resolver, SystemResolver};
 pub use tool::{Tool, ToolKind};

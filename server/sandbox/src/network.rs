@@ -17,7 +17,7 @@ pub use gate::{Contact, Contacts, Network};
 pub use resolve::{Resolver, SystemResolver};
 
 pub(crate) use fetch::fetch;
-pub(crate) use gate::{Gate, NetworkError};
+pub(crate) use gate::Gate;
 pub(crate) use sockets::{Networked, configure};
 pub(crate) use wasi_http::HttpHooks;
 

@@ -9,6 +9,7 @@ use crate::files::{
     AnyFs, Entry, FsError, FsErrorCode, GuestFs, Metadata as FileMetadata, WithWalks,
 };
 use crate::meter::{Meter, bounded, cut, govern, milliseconds};
+use crate::network::{Contacts, Gate, Network};
 use crate::world::{self, Host, ToolError, abi};
 use boxagnts_policy::limits::{Limit, Limits};
 use boxagnts_policy::permission::Level;
@@ -55,6 +56,7 @@ struct Ended {
     outcome: Result<ToolOutput, CallFailure>,
     partial: String,
     usage: Usage,
+    contacts: Contacts,
     fs: Option<Box<dyn AnyFs>>,
 }
 
@@ -64,6 +66,7 @@ impl Ended {
             outcome: Err(failure),
             partial: String::new(),
             usage: Usage::default(),
+            contacts: Contacts::default(),
             fs: None,
         }
     }
@@ -108,7 +111,8 @@ impl Tool {
             move || {
                 let fs = WithWalks::new(NoFiles);
                 runtime.block_on(async {
-                    let made = tool.instantiate(tool.imports(), limits, cancel, fs, None);
+                    let network = Network::closed();
+                    let made = tool.instantiate(tool.imports(), limits, cancel, fs, network, None);
                     let (mut store, bindings, _running) = made.await?;
                     bindings
                         .call_describe(&mut store)
@@ -141,6 +145,7 @@ impl Tool {
             limits,
             grants,
             fs,
+            network,
             cancel,
             progress,
         } = call;
@@ -155,6 +160,7 @@ impl Tool {
                 outcome: Err(CallFailure::Denied(message)),
                 partial: String::new(),
                 usage: Usage::default(),
+                contacts: Contacts::default(),
                 fs: Some(fs),
             };
         }
@@ -165,6 +171,7 @@ impl Tool {
                     outcome: Err(failure),
                     partial: String::new(),
                     usage: Usage::default(),
+                    contacts: Contacts::default(),
                     fs: Some(fs),
                 };
             }
@@ -182,7 +189,8 @@ impl Tool {
                 let fs = WithWalks::new(fs);
                 match &tool.program {
                     Program::World { .. } => {
-                        let call = tool.run_world(&input, grants, limits, cancel, fs, progress);
+                        let call =
+                            tool.run_world(&input, grants, limits, cancel, fs, network, progress);
                         runtime.block_on(call)
                     }
                     Program::Command(pre) => {
@@ -193,12 +201,13 @@ impl Tool {
                             }
                         };
                         let name = &tool.name;
-                        let (outcome, partial, usage) =
-                            command::run(pre, name, &input, limits, cancel, &runtime);
+                        let (outcome, partial, usage, contacts) =
+                            command::run(pre, name, &input, limits, network, cancel, &runtime);
                         Ended {
                             outcome,
                             partial,
                             usage,
+                            contacts,
                             fs: Some(fs),
                         }
                     }
@@ -224,12 +233,13 @@ impl Tool {
             outcome: ended.outcome,
             partial: ended.partial,
             usage,
+            contacts: ended.contacts,
             fs: ended.fs.and_then(WithWalks::<F>::unwrap),
         }
     }
 
     /// Guests run on stacks that wasmtime makes, as large as their limit needs; a thread's own may
-    /// be smaller. Nothing in here waits: the future is for a thread that may block.
+    /// be smaller. The future is for a thread that may block.
     async fn run_world(
         &self,
         input: &str,
@@ -237,10 +247,11 @@ impl Tool {
         limits: Limits,
         cancel: CancellationToken,
         fs: Box<dyn AnyFs>,
+        network: Network,
         progress: Option<crate::call::Progress>,
     ) -> Ended {
         let max_output = limits.max_output_bytes;
-        let made = self.instantiate(grants, limits, cancel, fs, progress);
+        let made = self.instantiate(grants, limits, cancel, fs, network, progress);
         let (mut store, bindings, running) = match made.await {
             Ok(made) => made,
             Err(failure) => return Ended::refused(failure),
@@ -251,6 +262,7 @@ impl Tool {
         drop(running);
         let mut partial = String::new();
         let outcome = match called {
+            _ if let Some(stop) = host.meter.stop() => Err(host.meter.stopped(stop)),
             Ok(Ok(output)) => {
                 let used = output.text.len() as u64;
                 if used > max_output {
@@ -280,6 +292,7 @@ impl Tool {
             outcome,
             partial,
             usage: host.meter.usage(fuel_left),
+            contacts: host.gate.contacts(),
             fs: Some(host.fs),
         }
     }
@@ -290,6 +303,7 @@ impl Tool {
         limits: Limits,
         cancel: CancellationToken,
         fs: Box<dyn AnyFs>,
+        network: Network,
         progress: Option<crate::call::Progress>,
     ) -> Result<(Store<Host>, abi::Tool, Running), CallFailure> {
         let pre = self.link(grants)?;
@@ -297,9 +311,11 @@ impl Tool {
             CallFailure::Internal(format!("no thread for time limits: {error}"))
         })?;
         let meter = Meter::new(limits, cancel);
+        let gate = Gate::new(network, &meter);
         let host = Host {
             meter,
             fs,
+            gate,
             progress,
             denied: None,
         };
@@ -398,6 +414,7 @@ fn description(spec: abi::boxagnts::tool::types::Spec) -> Description {
         capabilities: Capabilities {
             workspace_read: has(Capability::WorkspaceRead),
             workspace_write: has(Capability::WorkspaceWrite),
+            http: has(Capability::Http),
             progress: has(Capability::Progress),
         },
         name: bounded(spec.name),

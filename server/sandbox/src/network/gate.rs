@@ -1,6 +1,6 @@
 //! What one call may do on the network, and what it did.
 
-use crate::meter::{Meter, Stop, milliseconds};
+use crate::meter::{Meter, Stop, bounded, milliseconds};
 use crate::network::resolve::{Resolver, SystemResolver, resolve};
 use boxagnts_policy::limits::{Limit, Limits};
 use boxagnts_policy::network::{NetworkPolicy, NetworkRefusal, Target};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 /// Contacts that are told one by one.
 const MAX_CONTACTS: usize = 1_000;
@@ -159,6 +159,10 @@ impl Gate {
         &self.limits
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.network.is_closed()
+    }
+
     pub(crate) fn proxy(&self) -> Option<&Url> {
         self.network.proxy.as_ref()
     }
@@ -175,6 +179,10 @@ impl Gate {
     /// Ends the call: the meter sees it at the next tick, and the report tells it.
     pub(crate) fn stop(&self, stop: Stop) -> Stop {
         *self.stop.get_or_init(|| stop)
+    }
+
+    pub(crate) fn stopped(&self) -> Option<Stop> {
+        self.stop.get().copied()
     }
 
     /// Takes what was contacted out of the gate.
@@ -195,7 +203,7 @@ impl Gate {
         let contacts = &mut state.contacts;
         if contacts.list.len() < MAX_CONTACTS {
             contacts.list.push(Contact {
-                target: crate::meter::bounded(target.to_owned()),
+                target: bounded(target.to_owned()),
                 address,
                 allowed: refused.is_none(),
                 reason: refused.map(str::to_owned),
@@ -382,10 +390,10 @@ impl Gate {
     }
 }
 
-/// A target for people.
+/// A target for people: what follows the path may be secret.
 pub(crate) fn shown(target: &Target) -> String {
     match target.url() {
-        Some(url) => url.to_string(),
-        None => format!("{}:{}", target.host(), target.port()),
+        Some(url) => bounded(url[..Position::AfterPath].to_owned()),
+        None => target.to_string(),
     }
 }

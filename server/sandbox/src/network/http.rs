@@ -145,7 +145,10 @@ where
     })?;
     let response = response.map_err(failed)?;
     let protocol = |why: &str| {
-        let message = format!("`{}` answers what HTTP does not allow: {why}", shown(target));
+        let message = format!(
+            "`{}` answers what HTTP does not allow: {why}",
+            shown(target)
+        );
         Err(NetworkError::Protocol(message))
     };
     let headers = response.headers();
@@ -204,14 +207,12 @@ impl std::fmt::Debug for Gate {
 }
 
 impl Answer {
-    /// Counts what was received, or will be.
-    pub(crate) fn count(&mut self, bytes: u64) -> Result<(), Stop> {
-        self.received = self.received.saturating_add(bytes);
-        if self.received > self.gate.limits().max_response_bytes {
-            return Err(self.gate.stop(Stop::Limit {
-                limit: Limit::max_response_bytes,
-                used: self.received,
-            }));
+    /// Whether `bytes` more would still be taken.
+    pub(crate) fn announce(&self, bytes: u64) -> Result<(), Stop> {
+        let used = self.received.saturating_add(bytes);
+        if used > self.gate.limits().max_response_bytes {
+            let limit = Limit::max_response_bytes;
+            return Err(self.gate.stop(Stop::Limit { limit, used }));
         }
         Ok(())
     }
@@ -243,10 +244,11 @@ impl Body for Answer {
                     *waiting = None;
                 }
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
-                match this.count(bytes) {
-                    Ok(()) => Poll::Ready(Some(Ok(frame))),
-                    Err(stop) => Poll::Ready(Some(Err(stop.into()))),
+                if let Err(stop) = this.announce(bytes) {
+                    return Poll::Ready(Some(Err(stop.into())));
                 }
+                this.received += bytes;
+                Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
                 // When the call is over, that is why the connection was.
