@@ -41,6 +41,7 @@ fn sandbox() -> &'static Arc<Sandbox> {
 const ALL: Capabilities = Capabilities {
     workspace_read: true,
     workspace_write: true,
+    http: true,
     progress: true,
 };
 
@@ -142,6 +143,7 @@ async fn call(tool: &Arc<Tool>, input: &str, limits: &Limits, fs: Files) -> Call
         limits: limits.clone(),
         grants: ALL,
         fs,
+        network: Network::closed(),
         cancel: CancellationToken::new(),
         progress: None,
     };

@@ -116,6 +116,7 @@ fn time_and_fuel_end_it() {
         limits,
         grants: Capabilities::default(),
         fs: Files::default(),
+        network: Network::closed(),
         cancel: cancel.clone(),
         progress: None,
     };
