@@ -354,7 +354,7 @@ fn is_dot_git(part: &str) -> bool {
 
 /// A path as file systems may see it that ignore case or form: what folds to the same may be the
 /// same file there.
-fn folded(path: &str) -> String {
+pub(crate) fn folded(path: &str) -> String {
     if path.is_ascii() {
         return path.to_ascii_lowercase();
     }

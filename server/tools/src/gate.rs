@@ -1,7 +1,8 @@
 //! What a tool may do: its level in the session's mode, and what the level grants.
 
 use crate::approval::Approver;
-use boxagnts_policy::permission::{Decision, Level, Mode, decide};
+use boxagnts_policy::permission::{Decision, Level, Mode, Question, decide};
+use boxagnts_policy::rules::Rules;
 use boxagnts_sandbox::Capabilities;
 
 /// Asks policy, and the user where policy says so. `Err` is the reason of a denial.
@@ -11,7 +12,14 @@ pub(crate) async fn pass(
     mode: Mode,
     approver: &dyn Approver,
 ) -> Result<Capabilities, String> {
-    match decide(tool, level, mode) {
+    let question = Question {
+        tool,
+        level,
+        mode,
+        input: &serde_json::Value::Null,
+        rules: &Rules::default(),
+    };
+    match decide(question) {
         Decision::Allow { .. } => Ok(grants(level)),
         Decision::Deny { reason } => Err(reason),
         Decision::Ask { reason } => {
