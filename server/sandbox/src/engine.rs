@@ -241,21 +241,17 @@ fn classify(name: &str, engine: &Engine, component: Component) -> Result<Program
 }
 
 fn is_wasi_0_2(import: &str) -> bool {
-    let interfaces = [
-        "cli",
-        "clocks",
-        "filesystem",
-        "http",
-        "io",
-        "random",
-        "sockets",
-    ];
-    let Some((package, version)) = import.strip_prefix("wasi:").and_then(|i| i.split_once('@'))
-    else {
+    let packages = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+    let Some((name, version)) = import.strip_prefix("wasi:").and_then(|i| i.split_once('@')) else {
         return false;
     };
-    let package = package.split('/').next().unwrap_or_default();
-    interfaces.contains(&package) && version.starts_with("0.2.")
+    // Of HTTP, commands may ask; nobody asks them.
+    let known = match name.split_once('/') {
+        Some(("http", interface)) => ["types", "outgoing-handler"].contains(&interface),
+        Some((package, _)) => packages.contains(&package),
+        None => false,
+    };
+    known && version.starts_with("0.2.")
 }
 
 /// The place of a running call.

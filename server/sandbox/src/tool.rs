@@ -135,7 +135,7 @@ impl Tool {
                 used: used as u64,
             });
         }
-        Ok(description(spec))
+        Ok(description(spec, self.imports()))
     }
 
     /// Runs one call in a fresh store, within the limits, whatever the component does.
@@ -398,7 +398,7 @@ fn broken(error: tokio::task::JoinError) -> CallFailure {
     CallFailure::Internal(format!("the call ended unexpectedly: {error}"))
 }
 
-fn description(spec: abi::boxagnts::tool::types::Spec) -> Description {
+fn description(spec: abi::boxagnts::tool::types::Spec, imports: Capabilities) -> Description {
     use abi::boxagnts::tool::types::{Capability, Level as Abi};
     let has = |capability| spec.capabilities.contains(&capability);
     Description {
@@ -414,7 +414,8 @@ fn description(spec: abi::boxagnts::tool::types::Spec) -> Description {
         capabilities: Capabilities {
             workspace_read: has(Capability::WorkspaceRead),
             workspace_write: has(Capability::WorkspaceWrite),
-            http: has(Capability::Http),
+            // What it says has no word for it.
+            http: imports.http,
             progress: has(Capability::Progress),
         },
         name: bounded(spec.name),

@@ -3,7 +3,7 @@
 use crate::meter::{Meter, Stop, bounded, milliseconds};
 use crate::network::resolve::{Resolver, SystemResolver, resolve};
 use boxagnts_policy::limits::{Limit, Limits};
-use boxagnts_policy::network::{NetworkPolicy, NetworkRefusal, Target};
+use boxagnts_policy::network::{ALLOWED_OUTBOUND_HOSTS, NetworkPolicy, NetworkRefusal, Target};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -133,9 +133,9 @@ struct State {
     contacts: Contacts,
     refusal: Option<String>,
     /// What look-ups of sockets found, for the connections that follow.
-    names: HashMap<String, HashSet<IpAddr>>,
+    names: HashMap<String, Vec<IpAddr>>,
     /// Sockets of the guest, by their number in its table.
-    pub(crate) sockets: HashSet<u32>,
+    sockets: HashSet<u32>,
 }
 
 impl Gate {
@@ -343,45 +343,47 @@ impl Gate {
         false
     }
 
-    /// Looks a name up for sockets. Only names that some rule for sockets allows are: a look-up
-    /// tells the name to whoever answers it.
-    pub(crate) async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, NetworkError> {
+    /// Decides whether a name may be looked up for sockets. Only names that some rule for sockets
+    /// allows are: a look-up tells the name to whoever answers it.
+    pub(crate) fn may_look_up(&self, name: &str) -> Result<Target, NetworkError> {
         // The port is not known yet; it is decided when the connection is made.
         let target = Target::tcp_name(name, 1).map_err(|refusal| {
             self.note(name, None, Some(&refusal.to_string()));
             NetworkError::Invalid(refusal.to_string())
         })?;
         let Host::Domain(name) = target.host() else {
-            // Nothing to look up, nothing to learn.
-            return match target.host() {
-                Host::Ipv4(address) => Ok(vec![IpAddr::V4(*address)]),
-                Host::Ipv6(address) => Ok(vec![IpAddr::V6(*address)]),
-                Host::Domain(_) => Ok(Vec::new()),
-            };
+            return Ok(target);
         };
-        if !self.network.policy.allows_name(name) {
-            let reason = format!(
-                "no rule allows sockets to `{name}`; `tcp://{name}:PORT` in \
-                 `allowed_outbound_hosts` would"
-            );
-            return Err(self.refuse(name, &reason));
-        }
-        let known = self.state().names.get(name).cloned();
-        if let Some(known) = known {
+        let reason = if !self.network.policy.allows_name(name) {
+            format!(
+                "`{name}` is not looked up: no entry of `{ALLOWED_OUTBOUND_HOSTS}` allows sockets \
+                 to it; add `tcp://{name}:PORT` to allow them"
+            )
+        } else if self.state().names.len() >= MAX_NAMES {
+            format!("`{name}` is not looked up: one call may look up {MAX_NAMES} names")
+        } else {
+            return Ok(target);
+        };
+        Err(self.refuse(name, &reason))
+    }
+
+    /// Looks up what [`Gate::may_look_up`] allowed, and remembers the addresses that policy allows.
+    pub(crate) async fn look_up(&self, target: &Target) -> Result<Vec<IpAddr>, NetworkError> {
+        let name = match target.host() {
+            // Nothing to look up, nothing to learn.
+            Host::Ipv4(address) => return Ok(vec![IpAddr::V4(*address)]),
+            Host::Ipv6(address) => return Ok(vec![IpAddr::V6(*address)]),
+            Host::Domain(name) => name,
+        };
+        if let Some(known) = self.state().names.get(name) {
             // One look-up a call: later answers could be others.
-            return Ok(known.into_iter().collect());
-        }
-        if self.state().names.len() >= MAX_NAMES {
-            let reason = format!("one call may look up {MAX_NAMES} names");
-            return Err(self.refuse(name, &reason));
+            return Ok(known.clone());
         }
         let found = self.within(resolve(self.resolver(), name, 0)).await??;
-        let allowed = self.allowed(&target, found)?;
+        let allowed = self.allowed(target, found)?;
         self.note(name, None, None);
         let mut state = self.state();
-        let names = state.names.entry(name.clone()).or_default();
-        names.extend(&allowed);
-        Ok(allowed)
+        Ok(state.names.entry(name.clone()).or_insert(allowed).clone())
     }
 
     /// Works on the numbers of the guest's sockets.

@@ -97,6 +97,15 @@ impl tcp_create_socket::Host for SocketsView<'_> {
     }
 }
 
+fn code(error: &NetworkError) -> ErrorCode {
+    match error {
+        NetworkError::Denied(_) => ErrorCode::AccessDenied,
+        NetworkError::Invalid(_) => ErrorCode::InvalidArgument,
+        NetworkError::NotResolved(_) => ErrorCode::NameUnresolvable,
+        _ => ErrorCode::TemporaryResolverFailure,
+    }
+}
+
 type Found = Result<std::vec::IntoIter<IpAddr>, ErrorCode>;
 
 /// A look-up that the guest holds.
@@ -111,12 +120,7 @@ impl Lookup {
             let Poll::Ready(found) = std::pin::Pin::new(task).poll(cx) else {
                 return Poll::Pending;
             };
-            *self = Lookup::Ready(found.map(Vec::into_iter).map_err(|error| match error {
-                NetworkError::Denied(_) => ErrorCode::AccessDenied,
-                NetworkError::Invalid(_) => ErrorCode::InvalidArgument,
-                NetworkError::NotResolved(_) => ErrorCode::NameUnresolvable,
-                _ => ErrorCode::TemporaryResolverFailure,
-            }));
+            *self = Lookup::Ready(found.map(Vec::into_iter).map_err(|error| code(&error)));
         }
         match self {
             Lookup::Ready(found) => Poll::Ready(found),
@@ -140,7 +144,8 @@ impl ip_name_lookup::Host for SocketsView<'_> {
     ) -> Result<Resource<ResolveAddressStream>, SocketError> {
         self.inner.table.get(&network)?;
         let gate = Arc::clone(&self.gate);
-        let task = spawn(async move { gate.look_up(&name).await });
+        let target = gate.may_look_up(&name).map_err(|error| code(&error))?;
+        let task = spawn(async move { gate.look_up(&target).await });
         let lookup = self.inner.table.push(Lookup::Pending(task))?;
         // To the guest it is the resource of that interface, whatever is behind its number.
         Ok(Resource::new_own(lookup.rep()))
