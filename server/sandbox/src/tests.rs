@@ -8,6 +8,7 @@ mod guests;
 mod isolation;
 mod limits;
 mod loading;
+mod network;
 
 use crate::*;
 use boxagnts_policy::limits::Limits;

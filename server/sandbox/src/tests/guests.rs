@@ -16,6 +16,12 @@ const HOST: &[(&str, &str, &str, &str)] = &[
     ("$write", WRITE, "write", "(param i32 i32 i32 i32 i32)"),
     ("$rename", WRITE, "rename", "(param i32 i32 i32 i32 i32)"),
     (
+        "$fetch",
+        "boxagnts:tool/http@0.1.0",
+        "fetch",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+    ),
+    (
         "$report",
         "boxagnts:tool/progress@0.1.0",
         "report",
