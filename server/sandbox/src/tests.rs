@@ -9,6 +9,7 @@ mod isolation;
 mod limits;
 mod loading;
 mod network;
+mod sockets;
 
 use crate::*;
 use boxagnts_policy::limits::Limits;
