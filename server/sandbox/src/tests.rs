@@ -9,6 +9,7 @@ mod isolation;
 mod limits;
 mod loading;
 mod network;
+mod servers;
 mod sockets;
 
 use crate::*;

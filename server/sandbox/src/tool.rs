@@ -51,6 +51,16 @@ pub struct Tool {
     linked: Mutex<HashMap<Capabilities, abi::ToolPre<Host>>>,
 }
 
+/// What a guest of our world is given.
+struct Given {
+    grants: Capabilities,
+    limits: Limits,
+    cancel: CancellationToken,
+    fs: Box<dyn AnyFs>,
+    network: Network,
+    progress: Option<crate::call::Progress>,
+}
+
 /// What a call on a blocking thread brings back.
 struct Ended {
     outcome: Result<ToolOutput, CallFailure>,
@@ -109,10 +119,16 @@ impl Tool {
         let run = {
             let (limits, cancel) = (limits.clone(), cancel.clone());
             move || {
-                let fs = WithWalks::new(NoFiles);
+                let given = Given {
+                    grants: tool.imports(),
+                    limits,
+                    cancel,
+                    fs: WithWalks::new(NoFiles),
+                    network: Network::closed(),
+                    progress: None,
+                };
                 runtime.block_on(async {
-                    let network = Network::closed();
-                    let made = tool.instantiate(tool.imports(), limits, cancel, fs, network, None);
+                    let made = tool.instantiate(given);
                     let (mut store, bindings, _running) = made.await?;
                     bindings
                         .call_describe(&mut store)
@@ -189,9 +205,15 @@ impl Tool {
                 let fs = WithWalks::new(fs);
                 match &tool.program {
                     Program::World { .. } => {
-                        let call =
-                            tool.run_world(&input, grants, limits, cancel, fs, network, progress);
-                        runtime.block_on(call)
+                        let given = Given {
+                            grants,
+                            limits,
+                            cancel,
+                            fs,
+                            network,
+                            progress,
+                        };
+                        runtime.block_on(tool.run_world(&input, given))
                     }
                     Program::Command(pre) => {
                         let _running = match ticker().run() {
@@ -240,18 +262,9 @@ impl Tool {
 
     /// Guests run on stacks that wasmtime makes, as large as their limit needs; a thread's own may
     /// be smaller. The future is for a thread that may block.
-    async fn run_world(
-        &self,
-        input: &str,
-        grants: Capabilities,
-        limits: Limits,
-        cancel: CancellationToken,
-        fs: Box<dyn AnyFs>,
-        network: Network,
-        progress: Option<crate::call::Progress>,
-    ) -> Ended {
-        let max_output = limits.max_output_bytes;
-        let made = self.instantiate(grants, limits, cancel, fs, network, progress);
+    async fn run_world(&self, input: &str, given: Given) -> Ended {
+        let max_output = given.limits.max_output_bytes;
+        let made = self.instantiate(given);
         let (mut store, bindings, running) = match made.await {
             Ok(made) => made,
             Err(failure) => return Ended::refused(failure),
@@ -299,24 +312,19 @@ impl Tool {
 
     async fn instantiate(
         &self,
-        grants: Capabilities,
-        limits: Limits,
-        cancel: CancellationToken,
-        fs: Box<dyn AnyFs>,
-        network: Network,
-        progress: Option<crate::call::Progress>,
+        given: Given,
     ) -> Result<(Store<Host>, abi::Tool, Running), CallFailure> {
-        let pre = self.link(grants)?;
+        let pre = self.link(given.grants)?;
         let running = ticker().run().map_err(|error| {
             CallFailure::Internal(format!("no thread for time limits: {error}"))
         })?;
-        let meter = Meter::new(limits, cancel);
-        let gate = Gate::new(network, &meter);
+        let meter = Meter::new(given.limits, given.cancel);
+        let gate = Gate::new(given.network, &meter);
         let host = Host {
             meter,
-            fs,
+            fs: given.fs,
             gate,
-            progress,
+            progress: given.progress,
             denied: None,
         };
         let mut store = Store::new(pre.engine(), host);

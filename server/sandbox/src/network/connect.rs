@@ -67,13 +67,13 @@ impl Gate {
         let addresses = self.addresses(target).await?;
         let mut failed = None;
         for address in addresses {
+            self.contacted(target, address.ip());
             let opened = match self.proxy() {
                 None => straight(address).await,
                 Some(proxy) => self.through(proxy, address).await,
             };
             match opened {
                 Ok(stream) => {
-                    self.contacted(target, address.ip());
                     return match target.scheme() {
                         Scheme::Https => tls::wrap(self, target, stream).await,
                         Scheme::Http | Scheme::Tcp => Ok(stream),

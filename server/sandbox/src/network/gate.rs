@@ -15,8 +15,8 @@ use url::{Host, Position, Url};
 
 /// Contacts that are told one by one.
 const MAX_CONTACTS: usize = 1_000;
-/// Names whose addresses are remembered for sockets.
-const MAX_NAMES: usize = 256;
+/// Look-ups for sockets in one call.
+const MAX_LOOKUPS: usize = 256;
 /// Connections that a call may hold at a time, each with its buffers and a descriptor of ours.
 const MAX_CONNECTIONS: usize = 64;
 
@@ -134,8 +134,16 @@ struct State {
     refusal: Option<String>,
     /// What look-ups of sockets found, for the connections that follow.
     names: HashMap<String, Vec<IpAddr>>,
+    /// Look-ups that were begun.
+    lookups: usize,
     /// Sockets of the guest, by their number in its table.
     sockets: HashSet<u32>,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
 }
 
 impl Gate {
@@ -244,7 +252,14 @@ impl Gate {
         let found = match target.host() {
             Host::Ipv4(address) => vec![IpAddr::V4(*address)],
             Host::Ipv6(address) => vec![IpAddr::V6(*address)],
-            Host::Domain(name) => resolve(self.resolver(), name, target.port()).await?,
+            Host::Domain(name) => {
+                let resolved = resolve(self.resolver(), name, target.port()).await;
+                if resolved.is_err() {
+                    // It was asked for all the same.
+                    self.note(&shown(target), None, None);
+                }
+                resolved?
+            }
         };
         let allowed = self.allowed(target, found)?;
         let pinned = |address| SocketAddr::new(address, target.port());
@@ -274,7 +289,7 @@ impl Gate {
         }
     }
 
-    /// Notes a connection that was made.
+    /// Notes a connection that is made, or tried.
     pub(crate) fn contacted(&self, target: &Target, address: IpAddr) {
         self.note(&shown(target), Some(address), None);
     }
@@ -354,17 +369,24 @@ impl Gate {
         let Host::Domain(name) = target.host() else {
             return Ok(target);
         };
+        let known = self.state().names.contains_key(name);
         let reason = if !self.network.policy.allows_name(name) {
             format!(
                 "`{name}` is not looked up: no entry of `{ALLOWED_OUTBOUND_HOSTS}` allows sockets \
                  to it; add `tcp://{name}:PORT` to allow them"
             )
-        } else if self.state().names.len() >= MAX_NAMES {
-            format!("`{name}` is not looked up: one call may look up {MAX_NAMES} names")
-        } else {
+        } else if known || self.count_lookup() {
             return Ok(target);
+        } else {
+            format!("`{name}` is not looked up: one call may look up {MAX_LOOKUPS} names")
         };
         Err(self.refuse(name, &reason))
+    }
+
+    fn count_lookup(&self) -> bool {
+        let mut state = self.state();
+        state.lookups += 1;
+        state.lookups <= MAX_LOOKUPS
     }
 
     /// Looks up what [`Gate::may_look_up`] allowed, and remembers the addresses that policy allows.

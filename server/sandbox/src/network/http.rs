@@ -135,14 +135,17 @@ where
             tracing::debug!(%error, "a guest's connection broke");
         }
     });
-    let first = tokio::time::timeout(
-        patience.first_byte.unwrap_or(gate.rest()),
-        sender.send_request(request),
-    );
-    let response = gate.within(first).await?.map_err(|_| {
-        let message = format!("`{}` does not answer in time", shown(target));
-        NetworkError::Timeout(message)
-    })?;
+    let asking = sender.send_request(request);
+    let response = match patience.first_byte {
+        None => gate.within(asking).await?,
+        Some(patience) => {
+            let first = gate.within(tokio::time::timeout(patience, asking));
+            first.await?.map_err(|_| {
+                let message = format!("`{}` does not answer in time", shown(target));
+                NetworkError::Timeout(message)
+            })?
+        }
+    };
     let response = response.map_err(failed)?;
     let protocol = |why: &str| {
         let message = format!(
@@ -198,12 +201,6 @@ pub(crate) struct Answer {
     /// The guest's patience between bytes, and the pause that is waited for.
     pause: Option<(Duration, Option<Pin<Box<Sleep>>>)>,
     _driver: JoinSet<()>,
-}
-
-impl std::fmt::Debug for Gate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gate").finish_non_exhaustive()
-    }
 }
 
 impl Answer {

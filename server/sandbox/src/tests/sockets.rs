@@ -1,7 +1,7 @@
 //! Commands with the network of WASI: what reaches a server, and what is refused.
 
 use super::guests::command;
-use super::network::{ANY, HostsResolver, LOCAL, Reply, Server, network, policy, say};
+use super::servers::{ANY, HostsResolver, LOCAL, Reply, Server, network, policy, say};
 use super::*;
 use std::net::{IpAddr, Ipv4Addr};
 
