@@ -9,7 +9,7 @@ use boxagnts_policy::limits::Limits;
 use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
-use boxagnts_sandbox::{CallRequest, LoadError, Sandbox, Tool, ToolKind};
+use boxagnts_sandbox::{CallRequest, LoadError, Network, Sandbox, Tool, ToolKind};
 use boxagnts_workspace::Overlay;
 use std::collections::HashMap;
 use std::path::Path;
@@ -311,6 +311,7 @@ async fn call(tool: &Arc<Tool>, level: Level, request: ToolRequest<'_>) -> ToolR
             limits: request.limits.clone(),
             grants,
             fs: HostFs(request.overlay.begin(id)),
+            network: Network::closed(),
             cancel: request.cancel,
             progress: request.progress,
         })
