@@ -4,6 +4,8 @@
 //! A shell has more ways to hide a command than any reader of text finds, so what is read here is
 //! read against the command. That keeps rules useful; what a command cannot do is not decided here.
 
+use std::collections::BTreeSet;
+
 /// Whether the text can run more than one simple command, or read and write files by itself. What
 /// stands in quotes counts too: it is often for another shell.
 pub fn is_compound(text: &str) -> bool {
@@ -14,11 +16,11 @@ pub fn is_compound(text: &str) -> bool {
 /// operators, within quotes and without; less what may stand before a command; without quotes and
 /// backslashes; by the program's name alone.
 pub fn parts(text: &str) -> Vec<String> {
-    let mut parts = Vec::new();
+    let mut parts = BTreeSet::new();
     let mut add = |part: &str| {
         let part = part.trim();
-        if !part.is_empty() && !parts.iter().any(|known| known == part) {
-            parts.push(part.to_owned());
+        if !part.is_empty() && !parts.contains(part) {
+            parts.insert(part.to_owned());
         }
     };
     let pieces = split(text, false).into_iter().chain(split(text, true));
@@ -35,7 +37,7 @@ pub fn parts(text: &str) -> Vec<String> {
         }
         add(&words.join(" "));
     }
-    parts
+    parts.into_iter().collect()
 }
 
 fn is_operator(c: char) -> bool {

@@ -116,12 +116,14 @@ fn forms(url: &Url) -> (Vec<Vec<u8>>, bool) {
     let mut query = url.query().map(|query| query.as_bytes().to_vec());
     let mut forms = Vec::new();
     for _ in 0..=MAX_DECODINGS {
-        let mut form = tidy(&path);
-        if let Some(query) = &query {
-            form.push(b'?');
-            form.extend(query);
+        for slashes_first in [false, true] {
+            let mut form = tidy(&path, slashes_first);
+            if let Some(query) = &query {
+                form.push(b'?');
+                form.extend(query);
+            }
+            forms.push(form);
         }
-        forms.push(form);
         let decoded = decode(&path);
         let decoded_query = query.as_deref().map(decode);
         if decoded == path && decoded_query == query {
@@ -154,21 +156,25 @@ fn decode(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// Resolves `.` and `..`, and makes one slash of several.
-fn tidy(path: &[u8]) -> Vec<u8> {
+/// Resolves `.` and `..`, and makes one slash of several. `a//..` is `a/` to those who resolve
+/// first, and nothing to those who tidy slashes first.
+fn tidy(path: &[u8], slashes_first: bool) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = Vec::new();
     let mut ends_in_directory = false;
+    let path = path.strip_prefix(b"/").unwrap_or(path);
     for part in path.split(|byte| matches!(byte, b'/' | b'\\')) {
         ends_in_directory = matches!(part, b"" | b"." | b"..");
         match part {
-            b"" | b"." => {}
+            b"." => {}
+            b"" if slashes_first => {}
             b".." => {
                 parts.pop();
             }
             part => parts.push(part),
         }
     }
-    let mut tidied = Vec::with_capacity(path.len());
+    parts.retain(|part| !part.is_empty());
+    let mut tidied = Vec::with_capacity(path.len() + 2);
     for part in &parts {
         tidied.push(b'/');
         tidied.extend(*part);
