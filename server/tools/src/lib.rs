@@ -10,6 +10,7 @@ mod files;
 mod gate;
 mod host_fs;
 mod input;
+mod network;
 mod report;
 mod toolbox;
 mod transaction;
