@@ -286,10 +286,10 @@ fn what_is_no_tool_is_refused() {
     };
     check(b"#!/bin/sh\n", "is no valid WebAssembly component");
     check(&wat::parse_str("(module)").unwrap(), "is a core module");
-    let http = r#"(component (import "wasi:http/types@0.2.0" (instance)))"#;
+    let http = r#"(component (import "wasi:http/incoming-handler@0.2.0" (instance)))"#;
     check(
         &wat::parse_str(http).unwrap(),
-        "imports what no tool can have: wasi:http/types@0.2.0",
+        "imports what no tool can have: wasi:http/incoming-handler@0.2.0",
     );
     let check = |path: PathBuf| {
         let opened = runtime().block_on(toolbox().open_file(&path, &limits("")));
