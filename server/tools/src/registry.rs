@@ -35,8 +35,10 @@ impl ToolFolders {
     /// Those of a workspace, and the user's where the platform has it: `$XDG_DATA_HOME` on Linux,
     /// then `boxagnts/tools`.
     pub fn of(workspace: &Path) -> ToolFolders {
+        // Approvals belong to the folder, by whatever way it was reached.
+        let real = std::fs::canonicalize(workspace);
         ToolFolders {
-            workspace: Some(workspace.to_owned()),
+            workspace: Some(real.unwrap_or_else(|_| workspace.to_owned())),
             user: default_user_folder(),
         }
     }
