@@ -63,6 +63,11 @@ impl Approver for TerminalApprover {
     }
 }
 
+/// Whether the user says yes.
+pub(crate) async fn confirm(question: String) -> bool {
+    matches!(line(question).await.as_str(), "y" | "yes")
+}
+
 /// A line of the user's, in lower case; empty when there is none.
 async fn line(question: String) -> String {
     let asking = tokio::task::spawn_blocking(move || {

@@ -9,14 +9,14 @@ const WRITE: u8 = 2;
 const NETWORK: u8 = 4;
 const FORBIDDEN: u8 = 6;
 
-const SAY: &str = "(call $answer (i32.const 0))";
+pub(super) const SAY: &str = "(call $answer (i32.const 0))";
 /// Writes the file `f`.
 const WRITES: &str =
     "(call $write (i32.const 2048) (i32.const 1) (i32.const 2048) (i32.const 1) (i32.const 16))";
 
 /// A component of the tool world that asks for `level`; `run` is its body. What it does not call it
 /// does not import.
-fn component(level: u8, schema: &str, run: &str) -> Vec<u8> {
+pub(super) fn component(level: u8, schema: &str, run: &str) -> Vec<u8> {
     let (read, write) = (
         "boxagnts:tool/workspace-read@0.1.0",
         "boxagnts:tool/workspace-write@0.1.0",

@@ -84,7 +84,7 @@ impl Run {
         };
         let config = settings::load_and_warn(&root, &overrides).map_err(before)?;
         let overlay = setup::overlay(&root, config.mounts()).map_err(before)?;
-        let toolbox = setup::toolbox().map_err(before)?;
+        let toolbox = setup::tools_of(&root).map_err(before)?;
         let input = read_input(&self.input)
             .map_err(|message| (FailureKind::InvalidInput, Failure::usage(message)))?;
         let cancel = CancellationToken::new();
