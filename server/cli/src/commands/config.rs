@@ -9,7 +9,7 @@ use clap::Subcommand;
 /// Show the configuration, or the JSON Schema of it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
-    Show(show::Show),
+    Show(Box<show::Show>),
     Schema(schema::Schema),
 }
 

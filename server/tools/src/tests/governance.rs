@@ -79,13 +79,27 @@ fn rules_decide_before_levels() {
     let ask = ("ask", list(&["write"]));
     check(&[], "write", write, "ok", allowed, "reviewed");
     let rule = "rule `write(path=src/*)`";
-    check(&[deny.clone()], "write", write, "denied", denied, rule);
+    check(
+        std::slice::from_ref(&deny),
+        "write",
+        write,
+        "denied",
+        denied,
+        rule,
+    );
     let both = [allow.clone(), deny.clone()];
     check(&both, "write", write, "denied", denied, rule);
     let sly = r#"{"path":"./src//n.rs","content":"x"}"#;
     check(&[deny], "write", sly, "denied", denied, rule);
     let nobody = "not approved: nobody could be asked";
-    check(&[ask.clone()], "write", write, "denied", denied, nobody);
+    check(
+        std::slice::from_ref(&ask),
+        "write",
+        write,
+        "denied",
+        denied,
+        nobody,
+    );
     check(&[ask, allow], "write", write, "denied", denied, nobody);
     let plan = ("mode", Value::from("plan"));
     check(&[plan], "write", write, "denied", denied, "only reads");
