@@ -39,6 +39,9 @@ pub struct AskParams {
     /// The session to continue; a new one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// For a new session: settings of its own over those of the editor, with the same keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<serde_json::Value>,
 }
 
 /// Result of [`ASK`].

@@ -62,7 +62,14 @@ pub struct ProposedDiff {
 /// What can happen in a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
+// One at a time is on its way; the journal has the others.
+#[expect(clippy::large_enum_variant)]
 pub enum SessionEvent {
+    /// The session has settings of its own.
+    Configured {
+        /// Keys and values as in a configuration file.
+        settings: serde_json::Value,
+    },
     /// The user asked.
     TurnStarted {
         /// Number of the turn, from 1.

@@ -267,6 +267,7 @@ fn ask(title: &str, prompt: String, uri: &str, range: Range) -> Command {
             text_document,
             range,
             session: None,
+            settings: None,
         },
     )
 }

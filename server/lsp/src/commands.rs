@@ -84,7 +84,8 @@ pub(crate) fn ask(
             prompt: params.prompt,
             session: params.session,
             context,
-            model: None,
+            settings: params.settings,
+            ..Ask::default()
         });
         let answer = asked.map_err(error)?;
         shared.remember(&answer.session, &folder);

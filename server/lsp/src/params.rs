@@ -19,6 +19,7 @@ pub(crate) fn ask(arguments: &[Value]) -> Result<AskParams, String> {
         text_document: None,
         range: None,
         session: None,
+        settings: None,
     })
 }
 

@@ -43,6 +43,8 @@ pub enum Layer {
     Editor,
     /// The command line.
     CommandLine,
+    /// What was asked for one session.
+    Session,
 }
 
 impl fmt::Display for Layer {
@@ -53,6 +55,7 @@ impl fmt::Display for Layer {
             Layer::Project => "project",
             Layer::Editor => "editor",
             Layer::CommandLine => "command line",
+            Layer::Session => "session",
         })
     }
 }
@@ -77,6 +80,8 @@ pub struct Config {
     /// By the knob's full name.
     origins: BTreeMap<String, String>,
     ignored: Vec<Ignored>,
+    /// What it was made of, to put another layer over it.
+    layers: Builder,
 }
 
 /// One line of `boxagnts config show`.
@@ -133,7 +138,18 @@ impl Config {
             tool_networks: BTreeMap::new(),
             origins: BTreeMap::new(),
             ignored: Vec::new(),
+            layers: Builder::new(),
         }
+    }
+
+    /// The same with the settings of one session over it: an object with the same keys.
+    ///
+    /// # Errors
+    /// A value that cannot be used, or an unknown key.
+    pub fn for_session(&self, settings: &serde_json::Value) -> Result<Config, ConfigError> {
+        let mut layers = self.layers.clone();
+        layers.add_json(Layer::Session, "settings of the session", settings)?;
+        Ok(layers.build())
     }
 
     /// Starts from the built-in values.

@@ -41,6 +41,7 @@ impl Query {
                 }),
                 SessionEvent::TurnEnded { .. } => half.flush(&mut query),
                 SessionEvent::ModelRetry { .. }
+                | SessionEvent::Configured { .. }
                 | SessionEvent::ProposalChanged { .. }
                 | SessionEvent::Decided { .. } => {}
             }

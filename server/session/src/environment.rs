@@ -58,8 +58,11 @@ impl Environment {
     }
 
     /// Makes a model ready to be asked; speaks to nobody yet.
-    pub(crate) fn connect(&self, model: &str) -> Result<Arc<dyn Provider>, ModelError> {
-        let config = &self.config;
+    pub(crate) fn connect(
+        &self,
+        config: &Config,
+        model: &str,
+    ) -> Result<Arc<dyn Provider>, ModelError> {
         let providers = config.providers().iter();
         let settings = Settings {
             providers: providers
@@ -79,7 +82,9 @@ impl Environment {
     /// # Errors
     /// What is missing, with the remedy.
     pub async fn check_model(&self) -> Result<(), ModelError> {
-        self.connect(self.config().model())?.check_key().await
+        self.connect(self.config(), self.config().model())?
+            .check_key()
+            .await
     }
 
     /// The tools and the gate in front of them.

@@ -20,6 +20,12 @@ pub enum SessionError {
         /// The running turn.
         turn: u64,
     },
+    /// Settings come with the first prompt.
+    #[error("settings are for new sessions; leave `session` out, or `settings`")]
+    SettingsTooLate,
+    /// Settings that cannot be used.
+    #[error(transparent)]
+    Settings(#[from] boxagnts_policy::config::ConfigError),
     /// There is nothing to do.
     #[error("the prompt is empty; say what you want done")]
     EmptyPrompt,

@@ -4,6 +4,7 @@ use crate::applier::Applier;
 use crate::environment::Environment;
 use crate::permission::Asker;
 use boxagnts_model::Provider;
+use boxagnts_policy::config::Config;
 use boxagnts_protocol::proposal::{HunkState, Proposal, SessionState};
 use boxagnts_protocol::update::{ProposedDiff, SessionEvent, Update};
 use boxagnts_query::Query;
@@ -70,6 +71,7 @@ pub(crate) struct Activity {
 /// One conversation.
 pub(crate) struct Session {
     pub(crate) id: String,
+    pub(crate) config: Config,
     pub(crate) environment: Arc<Environment>,
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) provider: Arc<dyn Provider>,

@@ -9,6 +9,7 @@ use crate::prompt::{Context, SYSTEM};
 use crate::session::{Activity, Hub, Session, lock};
 use crate::turn::{self, Turn};
 use boxagnts_model::Provider;
+use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::commands::{AskResult, DecideResult, HunkStatus, SessionSummary};
 use boxagnts_protocol::proposal::{HunkState, Proposal};
@@ -36,6 +37,8 @@ pub struct Ask {
     pub context: Option<Context>,
     /// `provider:model` for a new session, instead of the configured one.
     pub model: Option<String>,
+    /// Settings of a new session over the configured ones, with the same keys.
+    pub settings: Option<serde_json::Value>,
 }
 
 /// The sessions of one workspace folder.
@@ -91,8 +94,9 @@ impl Sessions {
             return Err(SessionError::EmptyPrompt);
         }
         let session = match &ask.session {
+            Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
             Some(id) => self.get(id)?,
-            None => self.create(ask.model.as_deref())?,
+            None => self.create(ask.model.as_deref(), ask.settings)?,
         };
         let cancel = CancellationToken::new();
         let number = {
@@ -111,7 +115,7 @@ impl Sessions {
             session: session.id.clone(),
             turn: number,
         };
-        let specs = self.specs();
+        let specs = self.specs(&session.config);
         let turn = Turn {
             number,
             prompt: ask.prompt,
@@ -215,23 +219,43 @@ impl Sessions {
             .into_iter()
             .filter_map(|entry| entry.event.known())
             .collect();
-        let provider = self.environment.connect(&summary.model)?;
-        let session = self.assemble(summary.session, provider, &events)?;
+        let config = self.config(settings(&events))?;
+        let provider = self.environment.connect(&config, &summary.model)?;
+        let session = self.assemble(summary.session, config, provider, &events)?;
         // Two faces may ask for the same session at once: the first one stays.
         Ok(Arc::clone(
             &self.live.entry(id.to_owned()).or_insert(session),
         ))
     }
 
-    fn create(&self, model: Option<&str>) -> Result<Arc<Session>, SessionError> {
-        let model = model.unwrap_or_else(|| self.environment.config().model());
+    /// The configuration of a session with settings of its own.
+    fn config(&self, settings: Option<&serde_json::Value>) -> Result<Config, SessionError> {
+        let config = self.environment.config();
+        match settings {
+            None => Ok(config.clone()),
+            Some(settings) => Ok(config.for_session(settings)?),
+        }
+    }
+
+    fn create(
+        &self,
+        model: Option<&str>,
+        settings: Option<serde_json::Value>,
+    ) -> Result<Arc<Session>, SessionError> {
+        let config = self.config(settings.as_ref())?;
         // The model first: a session that cannot speak is not worth a place in the journal.
-        let provider = self.environment.connect(model)?;
+        let provider = self
+            .environment
+            .connect(&config, model.unwrap_or_else(|| config.model()))?;
         let id = self
             .environment
             .store()
             .create_session(&self.workspace(), provider.id())?;
-        let session = self.assemble(id.clone(), provider, &[])?;
+        let session = self.assemble(id.clone(), config, provider, &[])?;
+        // First of all: what comes back from the journal is as strict as it was.
+        if let Some(settings) = settings {
+            session.emit(SessionEvent::Configured { settings })?;
+        }
         self.live.insert(id, Arc::clone(&session));
         Ok(session)
     }
@@ -240,11 +264,11 @@ impl Sessions {
     fn assemble(
         &self,
         id: String,
+        config: Config,
         provider: Arc<dyn Provider>,
         events: &[SessionEvent],
     ) -> Result<Arc<Session>, SessionError> {
-        let mounts = self.environment.config().mounts();
-        let overlay = Overlay::open(&self.root, mounts, Arc::clone(&self.buffers))?;
+        let overlay = Overlay::open(&self.root, config.mounts(), Arc::clone(&self.buffers))?;
         let mut notes = Vec::new();
         let (files, last_hunk) = proposed(events);
         let lost = overlay.restore(files, last_hunk);
@@ -263,7 +287,7 @@ impl Sessions {
             .iter()
             .filter(|e| matches!(e, SessionEvent::TurnStarted { .. }))
             .count();
-        let query = Query::restore(self.query_config(provider.as_ref()), events);
+        let query = Query::restore(self.query_config(&config, provider.as_ref()), events);
         let activity = Activity {
             turn: turns as u64,
             running: None,
@@ -271,6 +295,7 @@ impl Sessions {
         };
         Ok(Arc::new(Session {
             id,
+            config,
             environment: Arc::clone(&self.environment),
             overlay,
             provider,
@@ -284,8 +309,8 @@ impl Sessions {
         }))
     }
 
-    fn query_config(&self, provider: &dyn Provider) -> query::Config {
-        let limits = self.environment.config().limits();
+    fn query_config(&self, config: &Config, provider: &dyn Provider) -> query::Config {
+        let limits = config.limits();
         query::Config {
             limits: query::Limits {
                 max_turns: limits.max_turns,
@@ -297,7 +322,7 @@ impl Sessions {
             price: provider.price(),
             max_output_tokens: provider.max_output_tokens(),
             system: Arc::from(SYSTEM),
-            tools: self.known(&self.specs()),
+            tools: self.known(&self.specs(config)),
         }
     }
 
@@ -312,10 +337,10 @@ impl Sessions {
     }
 
     /// The tools that the mode lets a model use; naming others would only invite refusals.
-    fn specs(&self) -> Arc<[ToolSpec]> {
+    fn specs(&self, config: &Config) -> Arc<[ToolSpec]> {
         let toolbox = self.environment.toolbox();
         let all = toolbox.specs();
-        if self.environment.config().mode() != Mode::Plan {
+        if config.mode() != Mode::Plan {
             return all;
         }
         let reads = |spec: &&ToolSpec| toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read);
@@ -325,6 +350,14 @@ impl Sessions {
     fn workspace(&self) -> String {
         self.root.display().to_string()
     }
+}
+
+/// The settings that a session was begun with.
+fn settings(events: &[SessionEvent]) -> Option<&serde_json::Value> {
+    events.iter().find_map(|event| match event {
+        SessionEvent::Configured { settings } => Some(settings),
+        _ => None,
+    })
 }
 
 /// The journalled proposal: the diff of each file with its base, and the number of the youngest

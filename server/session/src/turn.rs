@@ -58,7 +58,7 @@ pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
     }
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
-    if outcome == TurnOutcome::Done && session.environment.config().mode() == Mode::Auto {
+    if outcome == TurnOutcome::Done && session.config.mode() == Mode::Auto {
         accept_harmless(&session).await;
     }
     // Before the event: whoever hears it may ask again at once.
@@ -285,7 +285,7 @@ fn run_tool(
             .toolbox()
             .run(ToolRequest {
                 call: &call,
-                config: session.environment.config(),
+                config: &session.config,
                 overlay: &session.overlay,
                 approver: &SessionApprover { session: &session },
                 cancel,

@@ -105,3 +105,51 @@ async fn cancelling_the_turn_takes_the_question_back() {
     assert_eq!(proposal["files"], json!([]));
     harness.stop(editor).await;
 }
+
+#[tokio::test]
+async fn a_session_can_have_settings_of_its_own() {
+    let mut harness = Harness::new(&[("a.txt", "a\n")]);
+    let settings = harness.settings(writes(2));
+    let mut editor = harness.start_with(capabilities(), settings.clone()).await;
+    let ask = |settings: Value| json!({"prompt": "write it", "settings": settings});
+    let wrong = editor
+        .command("boxagnts.ask", ask(json!({"max_turn": 1})))
+        .await
+        .expect_err("an unknown key");
+    assert!(
+        wrong["message"].to_string().contains("max_turns"),
+        "{wrong}"
+    );
+    let asked = editor.command("boxagnts.ask", ask(json!({"deny": ["write"]})));
+    let asked = asked.await.expect("asked");
+    let session = asked["session"].as_str().expect("a session").to_owned();
+    let finished = editor
+        .update(|update| update["event"] == "tool_finished" && update["session"] == session)
+        .await;
+    assert_eq!(finished["report"]["decision"]["verdict"], "denied");
+    editor.turn_end(&session).await;
+    let late = json!({"prompt": "again", "session": session, "settings": {}});
+    let late = editor.command("boxagnts.ask", late).await;
+    assert!(
+        late.expect_err("too late")["message"]
+            .to_string()
+            .contains("new sessions")
+    );
+    harness.stop(editor).await;
+    // It stays as strict as it was when it comes back from the journal.
+    let mut editor = harness.start_with(capabilities(), settings).await;
+    let again = editor.command(
+        "boxagnts.ask",
+        json!({"prompt": "again", "session": session}),
+    );
+    again.await.expect("asked");
+    let finished = editor
+        .update(|update| update["event"] == "tool_finished" && update["session"] == session)
+        .await;
+    assert_eq!(finished["report"]["decision"]["verdict"], "denied");
+    editor.turn_end(&session).await;
+    // Another session is none the stricter.
+    let (verdict, ..) = turn(&mut editor, &[None]).await;
+    assert_eq!(verdict, "allowed");
+    harness.stop(editor).await;
+}

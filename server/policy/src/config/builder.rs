@@ -5,7 +5,7 @@ use super::{Config, ConfigError, Ignored, Layer, reading};
 use crate::limits::Limit;
 
 /// Gathers layers of settings.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Builder {
     settings: Vec<(Layer, String, Setting)>,
     ignored: Vec<Ignored>,
@@ -106,6 +106,7 @@ impl Builder {
     /// Puts the layers over each other, whatever the order in which they were added.
     pub fn build(mut self) -> Config {
         let mut config = Config::builtin();
+        config.layers = self.clone();
         config.ignored = self.ignored;
         self.settings.sort_by_key(|(layer, ..)| *layer);
         for (layer, origin, setting) in self.settings {

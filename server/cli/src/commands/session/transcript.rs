@@ -156,6 +156,10 @@ impl<'a> Transcript<'a> {
                 };
                 self.line(&paint(theme.dim, waiting));
             }
+            SessionEvent::Configured { settings } => {
+                let text = format!("settings of the session: {settings}");
+                self.line(&paint(theme.dim, visible(&text)));
+            }
             SessionEvent::ModelRetry { .. } => {
                 if let Some(line) = progress::line(event, None, theme) {
                     self.line(&line);
