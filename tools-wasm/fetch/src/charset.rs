@@ -137,5 +137,5 @@ fn label(text: &str, name: &str) -> Option<&'static Encoding> {
     let value = after.trim_start().strip_prefix('=')?.trim_start();
     let value = value.trim_start_matches(['"', '\'']);
     let end = value.find(|char: char| char.is_whitespace() || "\"';/?".contains(char));
-    Encoding::for_label(value[..end.unwrap_or(value.len())].as_bytes())
+    Encoding::for_label(&value.as_bytes()[..end.unwrap_or(value.len())])
 }

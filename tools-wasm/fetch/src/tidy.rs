@@ -400,10 +400,8 @@ impl Page {
                 kept.push(("src", src.unwrap_or_default()));
             }
             "code" => {
-                let classes = value("class").split_ascii_whitespace();
-                let language = classes
-                    .filter(|class| class.starts_with("language-"))
-                    .next();
+                let mut classes = value("class").split_ascii_whitespace();
+                let language = classes.find(|class| class.starts_with("language-"));
                 kept.extend(language.map(|class| ("class", class.to_owned())));
             }
             "ol" => {
