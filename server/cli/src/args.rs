@@ -90,7 +90,8 @@ pub(crate) struct GovernanceArgs {
     /// The folder of the workspace that tools take for their root.
     #[arg(long, value_name = "DIR")]
     pub(crate) work_dir: Option<String>,
-    /// Let calls run that would be asked about, as in fetch or fetch(url=https://docs.rs/*).
+    /// Let calls run that would be asked about, as in web_fetch or
+    /// web_fetch(url=https://docs.rs/*).
     #[arg(long = "allow", value_name = "RULE")]
     pub(crate) allow: Vec<String>,
     /// Ask about calls, as in delete or write(path=*.lock).

@@ -44,6 +44,8 @@ pub struct Settings {
     pub base_dir: PathBuf,
     /// How patient to be.
     pub retry: RetryPolicy,
+    /// An HTTP proxy for providers that are not on this machine.
+    pub proxy: Option<url::Url>,
 }
 
 struct Known {
@@ -152,7 +154,8 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
         command: own.api_key_command,
         required: (known.needs_key || own.api_key_env.is_some()) && !loopback,
     };
-    let endpoint = Endpoint::new(name, base, key, settings.retry.clone());
+    let proxy = settings.proxy.clone().filter(|_| !loopback);
+    let endpoint = Endpoint::new(name, base, key, settings.retry.clone(), proxy);
     let free = Price {
         input: 0.0,
         output: 0.0,

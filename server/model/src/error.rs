@@ -26,6 +26,12 @@ pub enum ModelError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The proxy of the configuration cannot be used.
+    #[error("proxy: {reason}")]
+    Proxy {
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// There is no key.
     #[error("no key for {provider}: {}{reason}", key_remedy(provider, env))]
     NoKey {

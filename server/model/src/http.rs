@@ -50,6 +50,8 @@ pub(crate) struct Endpoint {
     base: url::Url,
     key: Key,
     retry: RetryPolicy,
+    /// `None` goes straight to the provider.
+    proxy: Option<url::Url>,
     client: OnceLock<Result<Client, String>>,
 }
 
@@ -83,6 +85,7 @@ impl Endpoint {
         base: url::Url,
         key: KeySource,
         retry: RetryPolicy,
+        proxy: Option<url::Url>,
     ) -> Arc<Endpoint> {
         let (provider, key) = (provider.to_owned(), Key::new(key));
         Arc::new(Endpoint {
@@ -90,6 +93,7 @@ impl Endpoint {
             base,
             key,
             retry,
+            proxy,
             client: OnceLock::new(),
         })
     }
@@ -258,12 +262,17 @@ impl Endpoint {
             .connect_timeout(self.retry.connect)
             // A redirect would carry the key to wherever it points.
             .redirect(reqwest::redirect::Policy::none())
+            // Those of the environment count only when the configuration says so.
             .no_proxy()
             .user_agent(concat!("boxagnts/", env!("CARGO_PKG_VERSION")));
         // Whoever was first has set the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         if self.base.scheme() == "http" {
             builder = builder.tls_certs_only([]);
+        }
+        if let Some(proxy) = &self.proxy {
+            let proxy = reqwest::Proxy::all(proxy.as_str()).map_err(|error| root_cause(&error))?;
+            builder = builder.proxy(proxy);
         }
         builder.build().map_err(|error| root_cause(&error))
     }

@@ -72,6 +72,7 @@ impl Environment {
             // Relative paths of scripts are the process's own.
             base_dir: PathBuf::new(),
             retry: RetryPolicy::default(),
+            proxy: boxagnts_tools::proxy(config).map_err(|reason| ModelError::Proxy { reason })?,
         };
         boxagnts_model::connect(model, &settings)
     }

@@ -26,5 +26,6 @@ pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
 pub use describe::DescribedBy;
 #[doc(hidden)]
 pub use describe::fuzz_help;
+pub use network::proxy;
 pub use registry::{Candidate, Place, Registry, RegistryError, Removed, Standing, ToolFolders};
 pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

@@ -11,15 +11,23 @@ const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_pr
 /// The network of a tool that was granted one.
 ///
 /// # Errors
-/// The environment names a proxy that cannot be used; going around it could be what nobody wants.
+/// As [`proxy`].
 pub(crate) fn of(config: &Config, tool: &str) -> Result<Network, String> {
-    let proxy = match config.proxy() {
-        Proxy::None => None,
-        Proxy::Url(url) => Some(url.clone()),
-        Proxy::Environment => from_environment(|name| std::env::var(name).ok())?,
-    };
     let policy = config.network_of(tool);
-    Ok(Network::new(policy, proxy, Arc::new(SystemResolver)))
+    Ok(Network::new(policy, proxy(config)?, Arc::new(SystemResolver)))
+}
+
+/// The HTTP proxy that connections go through, for tools and for models alike.
+///
+/// # Errors
+/// The environment is asked and names a proxy that cannot be used; going around it could be what
+/// nobody wants.
+pub fn proxy(config: &Config) -> Result<Option<Url>, String> {
+    match config.proxy() {
+        Proxy::None => Ok(None),
+        Proxy::Url(url) => Ok(Some(url.clone())),
+        Proxy::Environment => from_environment(|name| std::env::var(name).ok()),
+    }
 }
 
 fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Url>, String> {

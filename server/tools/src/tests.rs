@@ -9,6 +9,7 @@ mod foreign;
 mod governance;
 mod hidden;
 mod registry;
+mod web;
 
 use crate::*;
 use boxagnts_policy::config::{Config, Layer};

@@ -21,14 +21,17 @@ pub fn spec(spec: crate::Spec) -> Spec {
         level: match spec.level {
             crate::Level::Read => types::Level::Read,
             crate::Level::Write => types::Level::Write,
+            crate::Level::Network => types::Level::Network,
         },
         capabilities: spec
             .capabilities
             .into_iter()
-            .map(|capability| match capability {
-                crate::Capability::WorkspaceRead => types::Capability::WorkspaceRead,
-                crate::Capability::WorkspaceWrite => types::Capability::WorkspaceWrite,
-                crate::Capability::Progress => types::Capability::Progress,
+            .filter_map(|capability| match capability {
+                crate::Capability::WorkspaceRead => Some(types::Capability::WorkspaceRead),
+                crate::Capability::WorkspaceWrite => Some(types::Capability::WorkspaceWrite),
+                crate::Capability::Progress => Some(types::Capability::Progress),
+                // The ABI has no word for it: its import says it.
+                crate::Capability::Http => None,
             })
             .collect(),
     }

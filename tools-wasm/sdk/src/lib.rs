@@ -21,6 +21,7 @@
 #[cfg(target_arch = "wasm32")]
 pub mod abi;
 pub mod fs;
+pub mod http;
 mod schema;
 mod text;
 
@@ -37,6 +38,8 @@ pub enum Level {
     Read,
     /// Proposes changes.
     Write,
+    /// Talks to other machines.
+    Network,
 }
 
 /// Interfaces of the host that a tool imports.
@@ -47,6 +50,8 @@ pub enum Capability {
     WorkspaceRead,
     /// Changing files.
     WorkspaceWrite,
+    /// Asking web servers.
+    Http,
     /// Telling what goes on.
     Progress,
 }
@@ -104,6 +109,12 @@ pub enum Error {
 
 impl From<fs::Error> for Error {
     fn from(error: fs::Error) -> Error {
+        Error::Failed(error.message)
+    }
+}
+
+impl From<http::Error> for Error {
+    fn from(error: http::Error) -> Error {
         Error::Failed(error.message)
     }
 }

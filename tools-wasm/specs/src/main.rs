@@ -13,6 +13,7 @@ fn main() -> std::io::Result<()> {
         boxagnts_tool_write::spec(),
         boxagnts_tool_rename::spec(),
         boxagnts_tool_delete::spec(),
+        boxagnts_tool_web_fetch::spec(),
     ];
     let text = serde_json::to_string_pretty(&specs).map_err(std::io::Error::other)?;
     writeln!(std::io::stdout(), "{text}")

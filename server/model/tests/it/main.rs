@@ -71,6 +71,7 @@ fn settings(server: &ModelServer, kind: ProviderKind) -> Settings {
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(10),
         },
+        proxy: None,
     }
 }
 

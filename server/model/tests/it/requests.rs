@@ -1,7 +1,7 @@
 //! What providers are asked.
 
 use crate::{hello, listen, message, provider, request, settings, text};
-use boxagnts_model::{ProviderKind, Request, connect};
+use boxagnts_model::{ProviderKind, Request, Settings, connect};
 use boxagnts_protocol::conversation::{Content, Message, Role, ToolCall, ToolResult};
 use boxagnts_protocol::tool::ToolSpec;
 use boxagnts_test_support::{Answer, ModelServer};
@@ -178,4 +178,31 @@ async fn paths_come_behind_the_base() {
     check(anthropic, "", "/v1/messages").await;
     check(anthropic, "/v1/", "/v1/messages").await;
     check(anthropic, "/proxy", "/proxy/v1/messages").await;
+}
+
+/// A host that there is not: only a proxy can answer for it.
+#[tokio::test]
+async fn a_proxy_is_used_when_it_is_configured_and_not_for_this_machine() {
+    let server = ModelServer::start(vec![Answer::turn(json!({"text": "hi"})); 2]);
+    let proxy = url::Url::parse(server.base_url()).expect("a URL");
+    let mut settings = settings(&server, ProviderKind::OpenAi);
+    let near = settings.clone();
+    let own = settings.providers.get_mut("test").expect("the provider");
+    own.base_url = Some("http://model.invalid/v1".to_owned());
+    let ask = async |settings: &Settings| {
+        let provider = connect("test:large", settings).expect("connected");
+        listen(provider.as_ref(), hello()).await
+    };
+    assert!(ask(&settings).await.error().contains("model.invalid"));
+    settings.proxy = Some(proxy);
+    assert_eq!(ask(&settings).await.text, "hi");
+    let nobody = url::Url::parse("http://127.0.0.1:9").expect("a URL");
+    let near = Settings {
+        proxy: Some(nobody),
+        ..near
+    };
+    assert_eq!(ask(&near).await.text, "hi");
+    let paths: Vec<String> = server.requests().into_iter().map(|r| r.path).collect();
+    assert!(paths[0].starts_with("http://model.invalid/"), "{paths:?}");
+    assert!(paths[1].starts_with('/'), "{paths:?}");
 }
