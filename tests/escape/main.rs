@@ -1,0 +1,48 @@
+//! The escape suite: what a runaway or hostile tool, model or repository tries, and where the real
+//! binary stops it.
+//!
+//! A new case is one file in `cases/`, its `mod` line in `cases.rs`, and its name in the list below;
+//! `UPDATE_EXPECT=1 cargo test -p boxagnts-tests --test escape` puts it into the table of README.md.
+#![cfg(unix)]
+// Helpers of tests fail as tests do.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod cases;
+mod guests;
+mod harness;
+mod preview1;
+mod process;
+mod table;
+mod tree;
+
+use harness::Case;
+
+/// Makes each case a test of its own, and all of them a list.
+macro_rules! cases {
+    ($($case:ident)*) => {
+        $(#[test]
+        fn $case() {
+            cases::$case::CASE.check();
+        })*
+
+        /// In the order of the table.
+        const CASES: &[&Case] = &[$(&cases::$case::CASE),*];
+    };
+}
+
+cases! {
+    f01_dot_dot
+    f02_absolute
+    f03_links
+    f04_proc
+    f05_race
+    f08_rename_out_of_protection
+    f10_hard_links
+    f11_special_files
+    f12_windows_names
+    f13_disguised_git
+    f14_names_that_are_no_text
+    f15_long_and_deep
+    f18_overlay
+    f59_link_before_accepting
+}
