@@ -43,10 +43,19 @@ impl Capabilities {
     }
 }
 
+/// What a guest is told; taken as already validated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// JSON, for a tool of our ABI.
+    Json(String),
+    /// Arguments, for a command; its name is put before them.
+    Arguments(Vec<String>),
+}
+
 /// One call.
 pub struct CallRequest<F> {
-    /// JSON for the guest, taken as already validated.
-    pub input: String,
+    /// What the guest is told.
+    pub input: Input,
     /// Every limit.
     pub limits: Limits,
     /// What the guest may import.

@@ -1,8 +1,13 @@
-//! WASI 0.2 commands as tools: arguments in, standard output out, and nothing of the host: no
-//! files, no environment, no network, no input.
+//! WASI commands as tools: arguments in, standard output out, files from the overlay, and nothing of
+//! the host: no environment, no input, no terminal.
 
-use crate::call::{CallFailure, ToolOutput, Usage};
+use crate::call::{CallFailure, Capabilities, ToolOutput, Usage};
+use crate::files::AnyFs;
 use crate::meter::{Meter, Metered, bounded, cut, govern};
+use crate::wasi::clocks::{MonotonicClock, WallClock};
+use crate::wasi::files::Files;
+use crate::wasi::host;
+use crate::wasi::streams::{SharedFiles, lock};
 use boxagnts_policy::limits::{Limit, Limits};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +30,10 @@ const MAX_STDERR: usize = 64 << 10;
 pub(crate) struct CommandHost {
     meter: Meter,
     ctx: WasiCtx,
-    table: ResourceTable,
+    pub(crate) table: ResourceTable,
+    pub(crate) files: SharedFiles,
+    pub(crate) sees_files: bool,
+    pub(crate) changes_files: bool,
 }
 
 impl Metered for CommandHost {
@@ -43,44 +51,65 @@ impl WasiView for CommandHost {
     }
 }
 
-/// A linker with WASI 0.2. Its sockets and files are there to be named, and every use is refused.
+/// A linker with WASI 0.2. Its sockets are there to be named, and every use is refused.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CommandHost>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    host::link(&mut linker)?;
     Ok(linker)
+}
+
+/// One call of a command.
+pub(crate) struct CommandCall {
+    /// The program's name and its arguments.
+    pub(crate) arguments: Vec<String>,
+    pub(crate) grants: Capabilities,
+    pub(crate) limits: Limits,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) fs: Box<dyn AnyFs>,
+}
+
+/// What came of a call of a command.
+pub(crate) struct CommandEnd {
+    pub(crate) outcome: Result<ToolOutput, CallFailure>,
+    pub(crate) partial: String,
+    pub(crate) usage: Usage,
+    /// `None` when a stream of the guest's outlived it.
+    pub(crate) fs: Option<Box<dyn AnyFs>>,
 }
 
 /// Runs a command to its end. Call it on a thread that may block.
 pub(crate) fn run(
     pre: &CommandPre<CommandHost>,
-    name: &str,
-    input: &str,
-    limits: Limits,
-    cancel: CancellationToken,
+    call: CommandCall,
     runtime: &tokio::runtime::Handle,
-) -> (Result<ToolOutput, CallFailure>, String, Usage) {
+) -> CommandEnd {
+    let CommandCall {
+        arguments,
+        grants,
+        limits,
+        cancel,
+        fs,
+    } = call;
     let stdout = Capture::new(
         usize::try_from(limits.max_output_bytes).unwrap_or(usize::MAX),
         true,
     );
     let stderr = Capture::new(MAX_STDERR, false);
-    let mut arguments = vec![name.to_owned()];
-    arguments.extend(flags(input));
-    let ctx = WasiCtx::builder()
-        .args(&arguments)
-        .stdout(stdout.clone())
-        .stderr(stderr.clone())
-        .allow_blocking_current_thread(false)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .max_random_size(MAX_RANDOM)
-        .build();
+    let files = Files::new(fs, limits.clone(), grants.workspace_write);
+    let files: SharedFiles = Arc::new(Mutex::new(files));
+    let timeout = std::time::Duration::from_millis(limits.wasm_timeout);
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_RESOURCES);
-    let timeout = std::time::Duration::from_millis(limits.wasm_timeout);
-    let meter = Meter::new(limits, cancel.clone());
-    let mut store = Store::new(pre.engine(), CommandHost { meter, ctx, table });
+    let host = CommandHost {
+        meter: Meter::new(limits, cancel.clone()),
+        ctx: context(&arguments, &stdout, &stderr),
+        table,
+        files: Arc::clone(&files),
+        sees_files: grants.workspace_read,
+        changes_files: grants.workspace_write,
+    };
+    let mut store = Store::new(pre.engine(), host);
 
     let ended: Result<Result<(), ()>, CallFailure> = match govern(&mut store) {
         Err(error) => Err(CallFailure::Internal(error.to_string())),
@@ -113,33 +142,73 @@ pub(crate) fn run(
         }
     };
     let fuel_left = store.get_fuel().unwrap_or(0);
-    let usage = store.data().meter.usage(fuel_left);
+    let mut usage = store.data().meter.usage(fuel_left);
+    // With it go its descriptors and streams, which close their files.
     drop(store);
+    let denied = {
+        let files = lock(&files);
+        (usage.host_bytes, usage.files_opened) = files.used();
+        files.denied().map(str::to_owned)
+    };
+    let (fs, written) = match Arc::try_unwrap(files) {
+        Ok(files) => {
+            let files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let (fs, written) = files.finish();
+            (Some(fs), written)
+        }
+        Err(_) => (None, Err("its files are still in use".to_owned())),
+    };
     let (said, truncated) = stdout.text();
-    match ended {
-        Ok(Ok(())) => (
+    let refused = |message: String| match denied {
+        Some(_) => CallFailure::Denied(message),
+        None => CallFailure::Failed(message),
+    };
+    let (outcome, partial) = match (ended, written) {
+        (Ok(Ok(())), Ok(())) => (
             Ok(ToolOutput {
                 text: said,
                 truncated,
             }),
             String::new(),
-            usage,
         ),
-        Ok(Err(())) => {
+        (Ok(Ok(())), Err(lost)) => (Err(refused(lost)), said),
+        (Ok(Err(())), _) => {
             let reason = bounded(stderr.text().0);
-            let reason = if reason.trim().is_empty() {
-                "the command failed and said nothing".to_owned()
-            } else {
-                reason
+            let reason = match (reason.trim().is_empty(), &denied) {
+                (false, _) => reason,
+                (true, Some(denied)) => denied.clone(),
+                (true, None) => "the command failed and said nothing".to_owned(),
             };
-            (Err(CallFailure::Failed(reason)), said, usage)
+            (Err(refused(reason)), said)
         }
-        Err(failure) => (Err(failure), said, usage),
+        (Err(failure), _) => (Err(failure), said),
+    };
+    CommandEnd {
+        outcome,
+        partial,
+        usage,
+        fs,
     }
 }
 
+/// What a command has of the world besides files.
+fn context(arguments: &[String], stdout: &Capture, stderr: &Capture) -> WasiCtx {
+    WasiCtx::builder()
+        .args(arguments)
+        .stdout(stdout.clone())
+        .stderr(stderr.clone())
+        .wall_clock(WallClock)
+        .monotonic_clock(MonotonicClock::new())
+        .allow_blocking_current_thread(false)
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(MAX_RANDOM)
+        .build()
+}
+
 /// `{"file_path": "a", "all": true, "n": [1, 2]}` as `--file-path=a --all --n=1 --n=2`.
-pub(crate) fn flags(input: &str) -> Vec<String> {
+pub fn flags(input: &str) -> Vec<String> {
     let Ok(Value::Object(fields)) = serde_json::from_str(input) else {
         return Vec::new();
     };

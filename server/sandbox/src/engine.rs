@@ -5,7 +5,9 @@ use crate::call::Capabilities;
 use crate::command;
 use crate::meter::MAX_ITEMS;
 use crate::tool::{Program, Tool};
+use crate::wasi::adapter;
 use boxagnts_policy::limits::Limits;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -43,14 +45,16 @@ pub enum LoadError {
         /// What is wrong.
         reason: String,
     },
-    /// A core module.
+    /// A core module that is no WASI program.
     #[error(
-        "{name} is a core module; tools are components: make it one with \
-         `wasm-tools component new`"
+        "{name} is a core module and no program of WASI preview 1: {reason}; make it a component \
+         with `wasm-tools component new`"
     )]
     CoreModule {
         /// As given.
         name: String,
+        /// What is missing or too much.
+        reason: String,
     },
     /// It wants more of the host than there is.
     #[error(
@@ -107,20 +111,26 @@ impl Sandbox {
             name: name.clone(),
             reason,
         };
-        match wasm.get(..8) {
-            Some([b'\0', b'a', b's', b'm', 1, 0, 0, 0]) => {
-                return Err(LoadError::CoreModule { name });
-            }
+        let is_module = match wasm.get(..8) {
             // Text and precompiled code are not taken from anyone.
-            Some([b'\0', b'a', b's', b'm', ..]) => {}
+            Some([b'\0', b'a', b's', b'm', version @ ..]) => version == [1, 0, 0, 0],
             _ => return Err(invalid("it does not begin as WebAssembly does".to_owned())),
-        }
+        };
         if wasm.len() > MAX_COMPONENT {
             return Err(invalid(format!("it has more than {MAX_COMPONENT} bytes")));
         }
         let engine = self.engine(limits)?;
-        let compile =
-            || Component::new(&engine, wasm).map_err(|error| invalid(format!("{error:#}")));
+        let compile = || {
+            let adapted = match is_module {
+                true => adapter::component(wasm).map(Cow::Owned),
+                false => Ok(Cow::Borrowed(wasm)),
+            };
+            let component = adapted.map_err(|reason| LoadError::CoreModule {
+                name: name.clone(),
+                reason,
+            })?;
+            Component::new(&engine, &component).map_err(|error| invalid(format!("{error:#}")))
+        };
         let component = match &self.cache {
             None => compile()?,
             Some(cache) => match cache.load(&engine, wasm) {

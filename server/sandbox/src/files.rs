@@ -81,6 +81,8 @@ pub trait GuestFs: Send + 'static {
     fn list(&mut self, path: &str) -> Result<Vec<Entry>, FsError>;
     fn walk(&mut self, path: &str) -> Result<Self::Walk, FsError>;
     fn walk_next(&mut self, walk: &mut Self::Walk, max: u32) -> Result<Vec<String>, FsError>;
+    /// Whether `write` to `path` would be let happen, as far as policy goes.
+    fn may_write(&mut self, path: &str) -> Result<(), FsError>;
     fn write(&mut self, path: &str, content: Vec<u8>) -> Result<(), FsError>;
     fn remove(&mut self, path: &str) -> Result<(), FsError>;
     fn rename(&mut self, from: &str, to: &str) -> Result<(), FsError>;
@@ -95,6 +97,7 @@ pub(crate) trait AnyFs: Send {
     fn walk_next(&mut self, walk: u32, max: u32) -> Result<Vec<String>, FsError>;
     fn walk_end(&mut self, walk: u32);
     fn open_walks(&self) -> usize;
+    fn may_write(&mut self, path: &str) -> Result<(), FsError>;
     fn write(&mut self, path: &str, content: Vec<u8>) -> Result<(), FsError>;
     fn remove(&mut self, path: &str) -> Result<(), FsError>;
     fn rename(&mut self, from: &str, to: &str) -> Result<(), FsError>;
@@ -158,6 +161,10 @@ impl<F: GuestFs> AnyFs for WithWalks<F> {
 
     fn open_walks(&self) -> usize {
         self.walks.len()
+    }
+
+    fn may_write(&mut self, path: &str) -> Result<(), FsError> {
+        self.fs.may_write(path)
     }
 
     fn write(&mut self, path: &str, content: Vec<u8>) -> Result<(), FsError> {

@@ -11,6 +11,7 @@ mod engine;
 mod files;
 mod meter;
 mod tool;
+mod wasi;
 mod world;
 
 #[cfg(test)]
@@ -18,8 +19,10 @@ mod tests;
 
 pub use cache::default_cache_dir;
 pub use call::{
-    CallFailure, CallReport, CallRequest, Capabilities, Description, Progress, ToolOutput, Usage,
+    CallFailure, CallReport, CallRequest, Capabilities, Description, Input, Progress, ToolOutput,
+    Usage,
 };
+pub use command::flags;
 pub use engine::{LoadError, Sandbox};
 pub use files::{Entry, FileKind, FsError, FsErrorCode, GuestFs, Metadata};
 pub use tool::{Tool, ToolKind};

@@ -8,6 +8,8 @@ mod guests;
 mod isolation;
 mod limits;
 mod loading;
+mod model;
+mod wasi;
 
 use crate::*;
 use boxagnts_policy::limits::Limits;
@@ -88,23 +90,37 @@ impl GuestFs for Files {
     fn stat(&mut self, path: &str) -> Result<Metadata, FsError> {
         let (kind, size) = match self.files.get(path) {
             Some(content) => (FileKind::File, content.len() as u64),
-            None if path == "." => (FileKind::Directory, 0),
+            None if path == "." || self.has_below(path) => (FileKind::Directory, 0),
             None => return fails(FsErrorCode::NotFound, path),
         };
         Ok(Metadata { kind, size })
     }
 
-    fn list(&mut self, _: &str) -> Result<Vec<Entry>, FsError> {
-        let entry = |(name, content): (&String, &Vec<u8>)| Entry {
-            name: name.clone(),
-            kind: FileKind::File,
-            size: content.len() as u64,
-        };
-        Ok(self.files.iter().map(entry).collect())
+    fn list(&mut self, path: &str) -> Result<Vec<Entry>, FsError> {
+        if path != "." && !self.has_below(path) {
+            return fails(FsErrorCode::NotFound, path);
+        }
+        let mut entries = BTreeMap::new();
+        for (file, content) in &self.files {
+            let below = match path {
+                "." => Some(file.as_str()),
+                path => file.strip_prefix(path).and_then(|b| b.strip_prefix('/')),
+            };
+            let Some(below) = below else { continue };
+            let (name, kind, size) = match below.split_once('/') {
+                Some((name, _)) => (name, FileKind::Directory, 0),
+                None => (below, FileKind::File, content.len() as u64),
+            };
+            let name = name.to_owned();
+            entries.insert(name.clone(), Entry { name, kind, size });
+        }
+        Ok(entries.into_values().collect())
     }
 
-    fn walk(&mut self, _: &str) -> Result<Vec<String>, FsError> {
-        Ok(self.files.keys().rev().cloned().collect())
+    fn walk(&mut self, path: &str) -> Result<Vec<String>, FsError> {
+        let all = matches!(path, "" | ".");
+        let below = |file: &&String| all || is_below(file, path);
+        Ok(self.files.keys().filter(below).rev().cloned().collect())
     }
 
     fn walk_next(&mut self, walk: &mut Vec<String>, max: u32) -> Result<Vec<String>, FsError> {
@@ -112,7 +128,15 @@ impl GuestFs for Files {
         Ok(walk.split_off(at).into_iter().rev().collect())
     }
 
+    fn may_write(&mut self, path: &str) -> Result<(), FsError> {
+        if path.starts_with("protected") {
+            return fails(FsErrorCode::Denied, path);
+        }
+        Ok(())
+    }
+
     fn write(&mut self, path: &str, content: Vec<u8>) -> Result<(), FsError> {
+        self.may_write(path)?;
         self.files.insert(path.to_owned(), content);
         Ok(())
     }
@@ -125,9 +149,31 @@ impl GuestFs for Files {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), FsError> {
-        let content = self.read(from, u64::MAX)?;
-        self.files.remove(from);
-        self.write(to, content)
+        if self.files.contains_key(to) || self.has_below(to) {
+            return fails(FsErrorCode::Exists, to);
+        }
+        let moved: Vec<String> = self
+            .files
+            .keys()
+            .filter(|file| file.as_str() == from || is_below(file, from))
+            .cloned()
+            .collect();
+        for file in moved {
+            let content = self.files.remove(&file).unwrap();
+            self.write(&format!("{to}{}", &file[from.len()..]), content)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_below(file: &str, folder: &str) -> bool {
+    let below = file.strip_prefix(folder);
+    below.is_some_and(|below| below.starts_with('/'))
+}
+
+impl Files {
+    fn has_below(&self, folder: &str) -> bool {
+        self.files.keys().any(|file| is_below(file, folder))
     }
 }
 
@@ -137,8 +183,12 @@ fn load(wasm: &[u8], limits: &Limits) -> Result<Arc<Tool>, LoadError> {
 
 /// One call on files of the test's, ended by nobody.
 async fn call(tool: &Arc<Tool>, input: &str, limits: &Limits, fs: Files) -> CallReport<Files> {
+    let input = match tool.kind() {
+        ToolKind::World => Input::Json(input.to_owned()),
+        ToolKind::WasiCommand => Input::Arguments(flags(input)),
+    };
     let request = CallRequest {
-        input: input.to_owned(),
+        input,
         limits: limits.clone(),
         grants: ALL,
         fs,

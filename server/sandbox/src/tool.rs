@@ -1,9 +1,9 @@
 //! A loaded component and the way of a call through it.
 
 use crate::call::{
-    CallFailure, CallReport, CallRequest, Capabilities, Description, ToolOutput, Usage,
+    CallFailure, CallReport, CallRequest, Capabilities, Description, Input, ToolOutput, Usage,
 };
-use crate::command::{self, CommandHost};
+use crate::command::{self, CommandCall, CommandHost};
 use crate::engine::{Place, Running, take_place, ticker};
 use crate::files::{
     AnyFs, Entry, FsError, FsErrorCode, GuestFs, Metadata as FileMetadata, WithWalks,
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_millis(250);
 pub enum ToolKind {
     /// A tool of our ABI.
     World,
-    /// A WASI 0.2 command.
+    /// A WASI command: a component of WASI 0.2, or a program of preview 1.
     WasiCommand,
 }
 
@@ -180,28 +180,25 @@ impl Tool {
             tokio::task::spawn_blocking(move || {
                 let _place = place;
                 let fs = WithWalks::new(fs);
-                match &tool.program {
-                    Program::World { .. } => {
+                match (&tool.program, input) {
+                    (Program::World { .. }, Input::Json(input)) => {
                         let call = tool.run_world(&input, grants, limits, cancel, fs, progress);
                         runtime.block_on(call)
                     }
-                    Program::Command(pre) => {
-                        let _running = match ticker().run() {
-                            Ok(running) => running,
-                            Err(error) => {
-                                return Ended::refused(CallFailure::Internal(error.to_string()));
-                            }
+                    (Program::Command(pre), Input::Arguments(arguments)) => {
+                        let call = CommandCall {
+                            arguments: [vec![tool.program_name()], arguments].concat(),
+                            grants,
+                            limits,
+                            cancel,
+                            fs,
                         };
-                        let name = &tool.name;
-                        let (outcome, partial, usage) =
-                            command::run(pre, name, &input, limits, cancel, &runtime);
-                        Ended {
-                            outcome,
-                            partial,
-                            usage,
-                            fs: Some(fs),
-                        }
+                        run_command(pre, call, &runtime)
                     }
+                    _ => Ended::refused(CallFailure::Internal(format!(
+                        "`{}` was called as what it is not",
+                        tool.name
+                    ))),
                 }
             })
         };
@@ -226,6 +223,12 @@ impl Tool {
             usage,
             fs: ended.fs.and_then(WithWalks::<F>::unwrap),
         }
+    }
+
+    /// What a command finds as its own name.
+    fn program_name(&self) -> String {
+        let stem = std::path::Path::new(&self.name).file_stem();
+        stem.map_or_else(|| self.name.clone(), |s| s.to_string_lossy().into_owned())
     }
 
     /// Guests run on stacks that wasmtime makes, as large as their limit needs; a thread's own may
@@ -336,6 +339,20 @@ impl Tool {
     }
 }
 
+fn run_command(pre: &CommandPre<CommandHost>, call: CommandCall, runtime: &Handle) -> Ended {
+    let _running = match ticker().run() {
+        Ok(running) => running,
+        Err(error) => return Ended::refused(CallFailure::Internal(error.to_string())),
+    };
+    let ended = command::run(pre, call, runtime);
+    Ended {
+        outcome: ended.outcome,
+        partial: ended.partial,
+        usage: ended.usage,
+        fs: ended.fs,
+    }
+}
+
 /// A place for a call, or why there is none.
 async fn place(limits: &Limits) -> Result<Place, CallFailure> {
     let patience = Duration::from_millis(limits.wasm_timeout);
@@ -439,6 +456,10 @@ impl GuestFs for NoFiles {
     }
 
     fn walk_next(&mut self, (): &mut (), _: u32) -> Result<Vec<String>, FsError> {
+        NoFiles::error()
+    }
+
+    fn may_write(&mut self, _: &str) -> Result<(), FsError> {
         NoFiles::error()
     }
 

@@ -40,6 +40,10 @@ impl GuestFs for HostFs {
         self.0.walk_next(walk, max).map_err(error)
     }
 
+    fn may_write(&mut self, path: &str) -> Result<(), sandbox::FsError> {
+        self.0.may_write(path).map_err(error)
+    }
+
     fn write(&mut self, path: &str, content: Vec<u8>) -> Result<(), sandbox::FsError> {
         self.0.write(path, content).map_err(error)
     }

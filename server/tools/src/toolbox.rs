@@ -9,7 +9,7 @@ use boxagnts_policy::limits::Limits;
 use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
-use boxagnts_sandbox::{CallRequest, LoadError, Sandbox, Tool, ToolKind};
+use boxagnts_sandbox::{CallRequest, Input, LoadError, Sandbox, Tool, ToolKind, flags};
 use boxagnts_workspace::Overlay;
 use std::collections::HashMap;
 use std::path::Path;
@@ -194,7 +194,7 @@ impl Toolbox {
             return Ok(ForeignTool {
                 tool,
                 spec: None,
-                level: Level::None,
+                level: Level::Write,
             });
         }
         let described = tool
@@ -307,7 +307,10 @@ async fn call(tool: &Arc<Tool>, level: Level, request: ToolRequest<'_>) -> ToolR
     };
     let called = tool
         .call(CallRequest {
-            input: input.to_string(),
+            input: match tool.kind() {
+                ToolKind::World => Input::Json(input.to_string()),
+                ToolKind::WasiCommand => Input::Arguments(flags(&input.to_string())),
+            },
             limits: request.limits.clone(),
             grants,
             fs: HostFs(request.overlay.begin(id)),

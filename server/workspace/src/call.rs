@@ -262,6 +262,14 @@ impl Call {
             .collect())
     }
 
+    /// Whether [`Call::write`] to `path` would be let happen.
+    ///
+    /// # Errors
+    /// As [`Call::write`].
+    pub fn may_write(&mut self, path: &str) -> Result<(), FsError> {
+        self.check_target(&WorkspacePath::parse(path)?)
+    }
+
     /// Creates or replaces a file, missing folders included.
     ///
     /// # Errors

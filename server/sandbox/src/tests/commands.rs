@@ -59,8 +59,8 @@ fn there_is_no_host_to_see() {
         (call $note (i32.load8_u (i32.const 128))) (call $note (i32.load8_u (i32.const 132)))
         (call $print (call $stdout) (i32.const 3072) (i32.const 10))
         (i32.const 0)"#;
-    // No variables, no folders; input is closed; sockets are denied, and names are not looked up.
-    check(look, "{}", "", "ok 001111111D");
+    // No variables, the workspace alone; input is closed; sockets are denied, and names are not looked up.
+    check(look, "{}", "", "ok 011111111D");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn time_and_fuel_end_it() {
     let sleep = load(&command(sleep), &limits).unwrap();
     let cancel = CancellationToken::new();
     let request = CallRequest {
-        input: "{}".to_owned(),
+        input: Input::Arguments(Vec::new()),
         limits,
         grants: Capabilities::default(),
         fs: Files::default(),

@@ -86,7 +86,7 @@ fn imports_are_permissions() {
         let loaded = load(&tool(guest), &limits).unwrap();
         assert_eq!((loaded.kind(), loaded.imports()), (ToolKind::World, wants));
         let request = CallRequest {
-            input: "{}".to_owned(),
+            input: Input::Json("{}".to_owned()),
             limits: limits.clone(),
             grants,
             fs: Files::default(),
@@ -174,7 +174,7 @@ fn progress_is_heard_and_cut() {
         Arc::new(move |message: &str| heard.lock().unwrap().push(message.to_owned()))
     };
     let request = CallRequest {
-        input: "{}".to_owned(),
+        input: Input::Json("{}".to_owned()),
         limits,
         grants: ALL,
         fs: Files::default(),

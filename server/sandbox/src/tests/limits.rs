@@ -55,7 +55,7 @@ fn whoever_waits_can_end_a_call() {
     let limits = limits(NO_FUEL_LIMIT);
     let spin = load(&tool(SPIN), &limits).unwrap();
     let request = |cancel: &CancellationToken, gone| CallRequest {
-        input: String::new(),
+        input: Input::Json(String::new()),
         limits: limits.clone(),
         grants: ALL,
         fs: Files {

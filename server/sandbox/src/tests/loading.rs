@@ -25,11 +25,17 @@ fn what_is_no_component() {
     check(b"", "invalid", "does not begin");
     check(b"hello", "invalid", "does not begin");
     check(b"(component)", "invalid", "does not begin");
-    check(
-        &wat::parse_str("(module)").unwrap(),
-        "core module",
-        "wasm-tools component new",
-    );
+    let module = |text: &str| wat::parse_str(text).unwrap();
+    let remedy = "wasm-tools component new";
+    check(&module("(module)"), "core module", remedy);
+    let beyond = r#"(module (import "env" "system" (func)) (memory (export "memory") 1)
+        (func (export "_start")))"#;
+    check(&module(beyond), "core module", "env");
+    let threads = r#"(module (import "wasi" "thread-spawn" (func (param i32) (result i32)))
+        (memory (export "memory") 1) (func (export "_start")))"#;
+    check(&module(threads), "core module", "thread-spawn");
+    let reactor = r#"(module (memory (export "memory") 1) (func (export "_initialize")))"#;
+    check(&module(reactor), "core module", "_start");
     check(b"\0asm\xff\0\x01\0", "invalid", "version");
     let read = built_in("read");
     for part in [9, 100, read.len() / 2, read.len() - 1] {
