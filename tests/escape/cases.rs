@@ -1,16 +1,37 @@
 //! One file for each case.
 
+pub(crate) mod e25_environment;
+pub(crate) mod e26_processes;
+pub(crate) mod e29_nothing_left_running;
+pub(crate) mod e30_sockets;
 pub(crate) mod f01_dot_dot;
 pub(crate) mod f02_absolute;
 pub(crate) mod f03_links;
 pub(crate) mod f04_proc;
 pub(crate) mod f05_race;
+pub(crate) mod f06_guest_made_links;
+pub(crate) mod f07_guest_made_hard_links;
 pub(crate) mod f08_rename_out_of_protection;
+pub(crate) mod f09_truncate;
 pub(crate) mod f10_hard_links;
 pub(crate) mod f11_special_files;
 pub(crate) mod f12_windows_names;
 pub(crate) mod f13_disguised_git;
 pub(crate) mod f14_names_that_are_no_text;
 pub(crate) mod f15_long_and_deep;
+pub(crate) mod f16_floods;
+pub(crate) mod f17_archives;
 pub(crate) mod f18_overlay;
 pub(crate) mod f59_link_before_accepting;
+pub(crate) mod f60_wasi_paths;
+pub(crate) mod r42_endless_loops;
+pub(crate) mod r43_memory;
+pub(crate) mod r44_floods_of_handles;
+pub(crate) mod r45_recursion;
+pub(crate) mod r46_waiting;
+pub(crate) mod r47_bulk_memory;
+pub(crate) mod r48_huge_arguments;
+pub(crate) mod r49_output;
+pub(crate) mod r50_open_files;
+pub(crate) mod r61_describing;
+pub(crate) mod r62_no_end_of_turns;

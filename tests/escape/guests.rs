@@ -152,7 +152,7 @@ const TOOL: &str = r#"
     (i32.const 64))
 "#;
 
-/// A description of nothing but a name.
+/// A description of nothing but a name and the level `write`: the user's mode is what decides.
 const DESCRIBE: &str = r#"
   (data (i32.const 1024) "guest{}")
   (func (export "describe") (result i32)
@@ -160,7 +160,7 @@ const DESCRIBE: &str = r#"
     (i32.store (i32.const 132) (i32.const 5))
     (i32.store (i32.const 144) (i32.const 1029))
     (i32.store (i32.const 148) (i32.const 2))
-    (i32.store8 (i32.const 152) (i32.const 1))
+    (i32.store8 (i32.const 152) (i32.const 2))
     (i32.const 128))
 "#;
 

@@ -2,6 +2,7 @@
 //! every attempt: it ended as the case says, in time, the secrets are still secret, and the host is
 //! what it was.
 
+use crate::preview1::{self, Step};
 use crate::process::{self, Ended};
 use crate::tree::Tree;
 use boxagnts_tests::World;
@@ -316,6 +317,41 @@ impl Attack {
         for outcome in self.attempts(&calls) {
             assert_eq!(outcome.diff(), "", "it proposes something");
         }
+    }
+
+    /// Lets a module of WASI preview 1 take these steps. Each must get an error number of the case;
+    /// success is `ok`. Gives what the module said.
+    #[track_caller]
+    pub(crate) fn attempt_steps(&mut self, steps: &[Step<'_>]) -> Outcome {
+        let outcome = self.steps(steps);
+        for (error, step) in preview1::errors(outcome.output()).iter().zip(steps) {
+            assert!(
+                self.case.expect.contains(error),
+                "expected {:?} of {step:?}, got {error}:\n{outcome:#?}",
+                self.case.expect
+            );
+            self.seen.insert((*error).to_owned());
+        }
+        outcome
+    }
+
+    /// As [`Attack::attempt_steps`], of steps that must succeed.
+    #[track_caller]
+    pub(crate) fn control_steps(&mut self, steps: &[Step<'_>]) -> Outcome {
+        let outcome = self.steps(steps);
+        for (error, step) in preview1::errors(outcome.output()).iter().zip(steps) {
+            assert_eq!(*error, "ok", "a control: {step:?}\n{outcome:#?}");
+        }
+        outcome
+    }
+
+    #[track_caller]
+    fn steps(&mut self, steps: &[Step<'_>]) -> Outcome {
+        let call = self.guest(&preview1::module(steps), json!({}));
+        let outcome = self.control(call);
+        let taken = preview1::errors(outcome.output()).len();
+        assert_eq!(taken, steps.len(), "steps taken\n{outcome:#?}");
+        outcome
     }
 
     /// A turn of `boxagnts run` with this script; `set` adds options.

@@ -36,13 +36,34 @@ cases! {
     f03_links
     f04_proc
     f05_race
+    f06_guest_made_links
+    f07_guest_made_hard_links
     f08_rename_out_of_protection
+    f09_truncate
     f10_hard_links
     f11_special_files
     f12_windows_names
     f13_disguised_git
     f14_names_that_are_no_text
     f15_long_and_deep
+    f16_floods
+    f17_archives
     f18_overlay
     f59_link_before_accepting
+    f60_wasi_paths
+    e25_environment
+    e26_processes
+    e29_nothing_left_running
+    e30_sockets
+    r42_endless_loops
+    r43_memory
+    r44_floods_of_handles
+    r45_recursion
+    r46_waiting
+    r47_bulk_memory
+    r48_huge_arguments
+    r49_output
+    r50_open_files
+    r61_describing
+    r62_no_end_of_turns
 }

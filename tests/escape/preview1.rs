@@ -52,6 +52,8 @@ const IMPORTS: &[(&str, &str)] = &[
     ("random_get", "i32 i32"),
     ("clock_time_get", "i32 i64 i32"),
     ("fd_fdstat_get", "i32 i32"),
+    ("proc_raise", "i32"),
+    ("sock_accept", "i32 i32 i32"),
 ];
 
 /// Below 1024 lie results: a descriptor or a length at 0, an I/O vector at 8, a number as text at
@@ -170,11 +172,37 @@ pub(crate) fn module(steps: &[Step<'_>]) -> Vec<u8> {
     wat::parse_str(format!("{text}{code}{})", texts.data)).expect("a module")
 }
 
-/// The error numbers that a module said, in the order of its steps.
-pub(crate) fn errors(output: &str) -> Vec<u32> {
+/// The names of the error numbers that a module said, in the order of its steps.
+pub(crate) fn errors(output: &str) -> Vec<&'static str> {
     let lines = output.lines().filter_map(|line| line.strip_prefix('#'));
-    lines.filter_map(|number| number.parse().ok()).collect()
+    let numbers = lines.filter_map(|number| number.parse::<u32>().ok());
+    let name = |number| {
+        let found = ERRORS.iter().find(|(known, _)| *known == number);
+        found.map_or_else(|| panic!("error {number} has no name here"), |(_, name)| *name)
+    };
+    numbers.map(name).collect()
 }
+
+const ERRORS: &[(u32, &str)] = &[
+    (0, "ok"),
+    (2, "EACCES"),
+    (8, "EBADF"),
+    (20, "EEXIST"),
+    (28, "EINVAL"),
+    (29, "EIO"),
+    (31, "EISDIR"),
+    (32, "ELOOP"),
+    (33, "EMFILE"),
+    (37, "ENAMETOOLONG"),
+    (44, "ENOENT"),
+    (52, "ENOSYS"),
+    (54, "ENOTDIR"),
+    (57, "ENOTSOCK"),
+    (58, "ENOTSUP"),
+    (63, "EPERM"),
+    (69, "EROFS"),
+    (76, "ENOTCAPABLE"),
+];
 
 #[derive(Default)]
 struct Texts {
