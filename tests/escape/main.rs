@@ -51,6 +51,12 @@ cases! {
     f18_overlay
     f59_link_before_accepting
     f60_wasi_paths
+    g19_git_folder
+    g20_hostile_repository
+    g21_forged_gitdir
+    g22_new_configuration
+    g23_linked_configuration
+    g24_files_that_programs_obey
     e25_environment
     e26_processes
     e29_nothing_left_running
@@ -66,4 +72,10 @@ cases! {
     r50_open_files
     r61_describing
     r62_no_end_of_turns
+    t52_tampered_code
+    t53_words_are_only_words
+    t54_false_names
+    t56_loosening_project
+    t58_secrets
+    t59_terminal
 }

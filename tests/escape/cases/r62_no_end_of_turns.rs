@@ -14,7 +14,7 @@ pub(crate) const CASE: Case = Case {
 fn run(attack: &mut Attack) {
     let read = json!({"name": "read", "input": {"path": "a.txt"}});
     let step = json!({"tool_calls": [read]});
-    let hundred = json!({"tool_calls": vec![read; 100]});
+    let hundred = json!({"tool_calls": vec![read.clone(); 100]});
     let tokens = json!({"tool_calls": [read], "usage": {"input_tokens": 1000, "output_tokens": 1000,
         "cache_read_tokens": 0, "cache_write_tokens": 0}});
     for (step, limit, value, most) in [
