@@ -27,6 +27,80 @@ pub struct ToolReport {
     pub usage: ToolUsage,
     /// Unified diff of what the call changed in the overlay; empty when it changed nothing.
     pub diff: String,
+    /// What the gate decided; `null` when the call did not get that far (no such tool, input that
+    /// does not fit).
+    #[serde(default)]
+    pub decision: Option<GateDecision>,
+    /// What the call was and what it touched.
+    #[serde(default)]
+    pub audit: Audit,
+}
+
+/// What the gate can decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Policy let it run.
+    Allowed,
+    /// The user let it run, now or earlier.
+    Approved,
+    /// Policy or the user said no.
+    Denied,
+}
+
+/// A decision of the gate in front of a tool, with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GateDecision {
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Why: the rule, the level, the user's answer.
+    pub reason: String,
+}
+
+/// Paths and hosts that one list of an [`Audit`] names; the others are counted.
+pub const MAX_AUDITED: usize = 1000;
+
+/// The record of one call: what ran, with what, and what it touched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Audit {
+    /// SHA-256 of the component, in hexadecimal; empty when none ran.
+    pub tool_sha256: String,
+    /// SHA-256 of the input as JSON text, in hexadecimal.
+    pub input_sha256: String,
+    /// Host interfaces that were granted.
+    pub granted: Vec<String>,
+    /// Files that were read, relative to the workspace, sorted.
+    pub files_read: Vec<String>,
+    /// Files that were written, removed or moved, sorted. They are changed in the overlay alone, and
+    /// there only when the call succeeded.
+    pub files_written: Vec<String>,
+    /// Paths that were refused, sorted.
+    pub files_denied: Vec<String>,
+    /// Connections that were made or refused, in order.
+    pub hosts: Vec<HostContact>,
+    /// Entries that did not fit into the lists.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A connection of a guest, or one that it did not get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostContact {
+    /// `scheme://host:port`.
+    pub target: String,
+    /// The address that was connected to or refused.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<String>,
+    /// Whether policy let it happen.
+    pub allowed: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
 }
 
 impl ToolReport {
@@ -53,6 +127,8 @@ impl ToolReport {
             }),
             usage: ToolUsage::default(),
             diff: String::new(),
+            decision: None,
+            audit: Audit::default(),
         }
     }
 }

@@ -68,16 +68,40 @@ impl ModeArg {
     }
 }
 
-/// `--limit`.
+/// What governs tools: limits, network, mounts, rules.
 #[derive(Debug, Clone, Default, Args)]
-pub(crate) struct LimitArgs {
+pub(crate) struct GovernanceArgs {
     /// Set a limit, as in wasm_timeout=5s or max_turns=10; may be given several times. `boxagnts
     /// config show` lists them.
     #[arg(long = "limit", value_name = "KEY=VALUE")]
     pub(crate) limits: Vec<String>,
+    /// Set any key of the configuration, as in block_networks=10.0.0.0/8 or
+    /// tools.grep.wasm_fuel=1000000; may be given several times. Lists are separated by commas.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Let tools connect to a host, as in https://api.example.com, http://*.example.com:8080 or
+    /// tcp://192.0.2.7:5432; may be given several times, and replaces the configured hosts.
+    #[arg(long = "allow-host", value_name = "SCHEME://HOST[:PORT]")]
+    pub(crate) hosts: Vec<String>,
+    /// Put a folder of this machine into the workspace, read-only unless it says rw; may be given
+    /// several times, and replaces the configured folders.
+    #[arg(long = "map-dir", value_name = "HOST:GUEST[:ro|rw]")]
+    pub(crate) map_dirs: Vec<String>,
+    /// The folder of the workspace that tools take for their root.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work_dir: Option<String>,
+    /// Let calls run that would be asked about, as in fetch or fetch(url=https://docs.rs/*).
+    #[arg(long = "allow", value_name = "RULE")]
+    pub(crate) allow: Vec<String>,
+    /// Ask about calls, as in delete or write(path=*.lock).
+    #[arg(long = "ask", value_name = "RULE")]
+    pub(crate) ask: Vec<String>,
+    /// Refuse calls, as in delete or write(path=migrations/*); beats --allow and --ask.
+    #[arg(long = "deny", value_name = "RULE")]
+    pub(crate) deny: Vec<String>,
 }
 
-/// `--model`, `--mode`, `--limit`.
+/// `--model`, `--mode`, and what governs tools.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SettingArgs {
     /// Model as PROVIDER:MODEL, e.g. anthropic:…, openai:…, ollama:…, or builtin.
@@ -87,7 +111,7 @@ pub(crate) struct SettingArgs {
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) mode: Option<ModeArg>,
     #[command(flatten)]
-    pub(crate) limits: LimitArgs,
+    pub(crate) governance: GovernanceArgs,
 }
 
 impl SettingArgs {
@@ -95,7 +119,7 @@ impl SettingArgs {
         Overrides {
             model: self.model.clone(),
             mode: self.mode,
-            limits: self.limits.limits.clone(),
+            governance: self.governance.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The binary `boxagnts`: a face that converts and forwards, and never decides.
 
 mod args;
+mod asking;
 mod commands;
 mod exit;
 mod interrupt;

@@ -5,6 +5,8 @@ use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
 use boxagnts_protocol::update::TurnOutcome;
 use boxagnts_session::policy::limits::Limit;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -250,6 +252,17 @@ pub(crate) fn cut(text: &str, chars: usize) -> String {
             format!("{}…", kept.trim_end())
         }
     }
+}
+
+/// A time of the journal, in milliseconds since the Unix epoch, as `zone` has it.
+pub(crate) fn time(ms: u64, zone: &TimeZone, format: &str) -> String {
+    let time = i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let zoned = time.map(|time| time.to_zoned_datetime(zone.clone()));
+    zoned
+        .map(|time| time.strftime(format).to_string())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where settings come from: finds the configuration files and puts the layers over each other.
 
-use crate::args::ModeArg;
+use crate::args::{GovernanceArgs, ModeArg};
 use crate::exit::Failure;
 use boxagnts_session::policy::config::{Builder, Config, ConfigError, Layer};
 use boxagnts_session::policy::limits::Limit;
@@ -19,8 +19,7 @@ const PROJECT_FILE: &str = ".boxagnts/config.toml";
 pub(crate) struct Overrides {
     pub(crate) model: Option<String>,
     pub(crate) mode: Option<ModeArg>,
-    /// `KEY=VALUE`.
-    pub(crate) limits: Vec<String>,
+    pub(crate) governance: GovernanceArgs,
 }
 
 /// A place where a configuration file may be.
@@ -139,22 +138,58 @@ fn add_overrides(builder: &mut Builder, overrides: &Overrides) -> Result<(), Fai
     if let Some(mode) = overrides.mode {
         builder.set(layer, "mode", mode.name())?;
     }
-    for given in &overrides.limits {
-        let wrong = |message: String| ConfigError {
-            origin: "--limit".to_owned(),
-            line: None,
-            message,
-        };
-        let Some((name, value)) = given.split_once('=') else {
-            let message = format!("cannot read `{given}`; expected KEY=VALUE, as in max_turns=10");
-            return Err(wrong(message).into());
-        };
-        let limit = Limit::from_name(name.trim()).map_err(|error| wrong(error.to_string()))?;
+    let given = &overrides.governance;
+    for pair in &given.limits {
+        let (name, value) = key_and_value("--limit", pair)?;
+        let limit = Limit::from_name(name).map_err(|error| wrong("--limit", error.to_string()))?;
         builder
             .set(layer, limit.name(), value)
-            .map_err(|error| wrong(error.message))?;
+            .map_err(|error| wrong("--limit", error.message))?;
+    }
+    for pair in &given.sets {
+        let (name, value) = key_and_value("--set", pair)?;
+        builder
+            .set(layer, name, value)
+            .map_err(|error| wrong("--set", error.message))?;
+    }
+    // Lists as they are: a rule may have a comma in it.
+    let lists = [
+        ("--allow-host", "allowed_outbound_hosts", &given.hosts),
+        ("--map-dir", "map_dirs", &given.map_dirs),
+        ("--allow", "allow", &given.allow),
+        ("--ask", "ask", &given.ask),
+        ("--deny", "deny", &given.deny),
+    ];
+    for (flag, key, values) in lists {
+        if !values.is_empty() {
+            let settings = serde_json::json!({ key: values });
+            builder
+                .add_json(layer, flag, &settings)
+                .map_err(|error| wrong(flag, error.message))?;
+        }
+    }
+    if let Some(folder) = &given.work_dir {
+        builder
+            .set(layer, "work_dir", folder)
+            .map_err(|error| wrong("--work-dir", error.message))?;
     }
     Ok(())
+}
+
+fn key_and_value<'a>(flag: &str, pair: &'a str) -> Result<(&'a str, &'a str), Failure> {
+    let split = pair.split_once('=').map(|(key, value)| (key.trim(), value));
+    split.ok_or_else(|| {
+        let message = format!("cannot read `{pair}`; expected KEY=VALUE, as in max_turns=10");
+        wrong(flag, message)
+    })
+}
+
+fn wrong(flag: &str, message: String) -> Failure {
+    Failure::from(ConfigError {
+        origin: flag.to_owned(),
+        line: None,
+        message,
+    })
 }
 
 struct UserFile {
@@ -224,7 +259,10 @@ mod tests {
     fn overrides(limits: &[&str]) -> Overrides {
         let limits = limits.iter().map(|limit| (*limit).to_owned()).collect();
         Overrides {
-            limits,
+            governance: GovernanceArgs {
+                limits,
+                ..GovernanceArgs::default()
+            },
             ..Overrides::default()
         }
     }

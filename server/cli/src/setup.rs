@@ -3,6 +3,7 @@
 use crate::exit::Failure;
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
+use boxagnts_session::policy::mounts::Mounts;
 use boxagnts_session::store::{self, Store};
 use boxagnts_session::tools::{Sandbox, Toolbox, default_cache_dir};
 use boxagnts_session::workspace::{NoBuffers, Overlay};
@@ -49,7 +50,12 @@ pub(crate) fn environment(
     }))
 }
 
-/// A workspace folder without an editor.
-pub(crate) fn overlay(folder: &Path) -> Result<Arc<Overlay>, Failure> {
-    Ok(Overlay::open(folder, Arc::new(NoBuffers))?)
+/// A workspace folder without an editor, and with what the configuration mounts in it.
+pub(crate) fn overlay(folder: &Path, mounts: &Mounts) -> Result<Arc<Overlay>, Failure> {
+    Ok(Overlay::open(folder, mounts, Arc::new(NoBuffers))?)
+}
+
+/// The real path of a workspace folder.
+pub(crate) fn workspace(folder: &Path) -> Result<PathBuf, Failure> {
+    Ok(overlay(folder, &Mounts::none())?.root().to_path_buf())
 }

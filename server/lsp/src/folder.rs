@@ -1,6 +1,7 @@
 //! One workspace folder of the editor: its sessions, and its documents as tools see them.
 
 use crate::applier::EditorApplier;
+use crate::asker::EditorAsker;
 use crate::convert;
 use crate::documents::Documents;
 use crate::server::Shared;
@@ -93,7 +94,16 @@ impl Folder {
             document_changes: shared.can().document_changes,
         };
         let root = names.given().to_path_buf();
-        let sessions = Sessions::open(environment, &root, Arc::new(buffers), Arc::new(applier))?;
+        let asker = EditorAsker {
+            client: shared.client.clone(),
+        };
+        let sessions = Sessions::open(
+            environment,
+            &root,
+            Arc::new(buffers),
+            Arc::new(applier),
+            Arc::new(asker),
+        )?;
         Ok(Arc::new(Folder {
             sessions,
             names,

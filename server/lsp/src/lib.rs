@@ -5,6 +5,7 @@
 
 mod actions;
 mod applier;
+mod asker;
 mod capabilities;
 mod commands;
 mod convert;

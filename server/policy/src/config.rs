@@ -1,19 +1,33 @@
 //! Every knob with its value and where the value comes from. Layers of settings are put over each
 //! other here; reading files and environment is the caller's.
 
+mod builder;
 mod knobs;
+mod nets;
+mod project;
+mod providers;
+mod proxy;
 mod reading;
+mod tools;
 
 #[cfg(test)]
 mod tests;
 
-use crate::limits::{Limit, Limits};
+use crate::limits::Limits;
+use crate::mounts::Mounts;
+use crate::network::NetworkPolicy;
 use crate::permission::Mode;
+use crate::rules::{Rules, Verdict};
 use knobs::{Knob, Setting};
+use nets::{Net, Nets, add};
 use std::collections::BTreeMap;
 use std::fmt;
+use tools::Own;
 
+pub use builder::Builder;
 pub use knobs::{docs_markdown, schema};
+pub use providers::{Price, Provider, ProviderKind};
+pub use proxy::Proxy;
 
 /// Where settings come from; a later one wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,43 +57,6 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Wire formats of model providers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// Chat Completions.
-    OpenAi,
-    /// Messages.
-    Anthropic,
-}
-
-/// US dollars per million tokens.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Price {
-    /// Input tokens.
-    pub input: f64,
-    /// Output tokens.
-    pub output: f64,
-    /// Cached input tokens, read; as `input` when not set.
-    pub cache_read: f64,
-    /// Cached input tokens, written; as `input` when not set.
-    pub cache_write: f64,
-}
-
-/// How to reach a model provider. A field that is not set has the provider's default.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Provider {
-    /// Its wire format.
-    pub kind: Option<ProviderKind>,
-    /// Where its API lives.
-    pub base_url: Option<String>,
-    /// Environment variable that has the key.
-    pub api_key_env: Option<String>,
-    /// Program and arguments that print the key.
-    pub api_key_command: Option<Vec<String>>,
-    /// What it costs.
-    pub price: Option<Price>,
-}
-
 /// Every knob with its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -87,7 +64,16 @@ pub struct Config {
     mode: Mode,
     model: String,
     max_output_tokens: u64,
+    nets: Nets,
+    mounts: Mounts,
+    rules: Rules,
+    proxy: Proxy,
     providers: BTreeMap<String, Provider>,
+    tools: BTreeMap<String, Own>,
+    /// What `nets` make.
+    network: NetworkPolicy,
+    /// What they make with what single tools set.
+    tool_networks: BTreeMap<String, NetworkPolicy>,
     /// By the knob's full name.
     origins: BTreeMap<String, String>,
     ignored: Vec<Ignored>,
@@ -137,7 +123,14 @@ impl Config {
             mode: Mode::Review,
             model: "builtin".to_owned(),
             max_output_tokens: 8192,
+            nets: Nets::builtin(),
+            mounts: Mounts::none(),
+            rules: Rules::default(),
+            proxy: Proxy::None,
             providers: BTreeMap::new(),
+            tools: BTreeMap::new(),
+            network: NetworkPolicy::closed(),
+            tool_networks: BTreeMap::new(),
             origins: BTreeMap::new(),
             ignored: Vec::new(),
         }
@@ -145,13 +138,10 @@ impl Config {
 
     /// Starts from the built-in values.
     pub fn builder() -> Builder {
-        Builder {
-            settings: Vec::new(),
-            ignored: Vec::new(),
-        }
+        Builder::new()
     }
 
-    /// The limits.
+    /// The limits, where a tool has none of its own ([`Config::limits_of`]).
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -176,6 +166,40 @@ impl Config {
         &self.providers
     }
 
+    /// Where tools may connect to, where a tool has no rule of its own ([`Config::network_of`]).
+    pub fn network(&self) -> &NetworkPolicy {
+        &self.network
+    }
+
+    /// Which calls are allowed, asked about and denied.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Where tools begin, and which folders of the machine they also see.
+    pub fn mounts(&self) -> &Mounts {
+        &self.mounts
+    }
+
+    /// What connections go through.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    /// The limits of one tool.
+    pub fn limits_of(&self, tool: &str) -> Limits {
+        match self.tools.get(tool) {
+            Some(own) => own.limits(&self.limits),
+            None => self.limits.clone(),
+        }
+    }
+
+    /// Where one tool may connect to.
+    pub fn network_of(&self, tool: &str) -> NetworkPolicy {
+        let network = self.tool_networks.get(tool);
+        network.unwrap_or(&self.network).clone()
+    }
+
     /// Settings that were not taken, and why.
     pub fn ignored(&self) -> &[Ignored] {
         &self.ignored
@@ -195,13 +219,14 @@ impl Config {
                     (format!("providers.{name}.{field}"), value, doc.to_owned())
                 })
         });
+        let tools = self
+            .tools
+            .iter()
+            .flat_map(|(name, own)| self.shown_of(name, own));
         knobs
             .chain(providers)
             .map(|(name, value, doc)| {
-                let origin = self.origins.get(&name);
-                let origin = origin
-                    .cloned()
-                    .unwrap_or_else(|| Layer::Builtin.to_string());
+                let origin = self.origin(&name);
                 Shown {
                     name,
                     value,
@@ -209,170 +234,97 @@ impl Config {
                     doc,
                 }
             })
+            .chain(tools)
             .collect()
     }
 
-    fn apply(&mut self, setting: &Setting) {
+    fn origin(&self, name: &str) -> String {
+        let origin = self.origins.get(name).cloned();
+        origin.unwrap_or_else(|| Layer::Builtin.to_string())
+    }
+
+    /// What is set for one tool, with the values that it comes to.
+    fn shown_of(&self, tool: &str, own: &Own) -> Vec<Shown> {
+        let limits = own.limits(&self.limits);
+        let nets = own.nets(&self.nets);
+        let shown = |key: &str, value: String, with_all: bool| {
+            let name = format!("tools.{tool}.{key}");
+            let mut origin = self.origin(&name);
+            if with_all {
+                origin = format!("{} + {origin}", self.origin(key));
+            }
+            Shown {
+                name,
+                value,
+                origin,
+                doc: format!("As `{key}`, for this tool alone."),
+            }
+        };
+        let set_nets = own.set_nets().into_iter().map(|(net, with_all)| {
+            let with_all = with_all && !self.nets.get(net).is_empty();
+            shown(net.name(), knobs::shown_list(nets.get(net)), with_all)
+        });
+        let set_limits = own.set_limits().map(|limit| {
+            let value = knobs::written(limit, limits.get(limit));
+            shown(limit.name(), value, false)
+        });
+        set_nets.chain(set_limits).collect()
+    }
+
+    fn nets_of(&self, tool: &str) -> Nets {
+        match self.tools.get(tool) {
+            Some(own) => own.nets(&self.nets),
+            None => self.nets.clone(),
+        }
+    }
+
+    fn apply(&mut self, layer: Layer, setting: &Setting) {
+        let accumulates = setting.accumulates(layer);
         match setting {
             Setting::Limit(limit, value) => self.limits.put(*limit, *value),
             Setting::Mode(mode) => self.mode = *mode,
             Setting::Model(model) => self.model.clone_from(model),
             Setting::MaxOutputTokens(tokens) => self.max_output_tokens = *tokens,
+            Setting::Net(net, entries) if accumulates => add(self.nets.get_mut(*net), entries),
+            Setting::Net(net, entries) => self.nets.get_mut(*net).clone_from(entries),
+            Setting::WorkDir(path) => self.mounts.work_dir = path.clone(),
+            Setting::MapDirs(dirs) => self.mounts.dirs.clone_from(dirs),
+            Setting::Rules(Verdict::Allow, rules) => self.rules.allow.clone_from(rules),
+            Setting::Rules(Verdict::Ask, rules) => add(&mut self.rules.ask, rules),
+            Setting::Rules(Verdict::Deny, rules) => add(&mut self.rules.deny, rules),
+            Setting::Proxy(proxy) => self.proxy = proxy.clone(),
             Setting::Provider(name, field) => {
                 field.put(self.providers.entry(name.clone()).or_default());
             }
-        }
-    }
-
-    /// Why a project may not set this over what is set already.
-    fn loosens(&self, setting: &Setting) -> Option<String> {
-        match setting {
-            Setting::Limit(limit, value) => {
-                let now = self.limits.get(*limit);
-                (*value > now).then(|| {
-                    format!(
-                        "a project may only tighten: {} is more than {}",
-                        limit.display(*value),
-                        limit.display(now)
-                    )
-                })
-            }
-            Setting::Mode(mode) => (strictness(*mode) < strictness(self.mode))
-                .then(|| "a project may only choose a stricter mode".to_owned()),
-            Setting::MaxOutputTokens(tokens) => (*tokens > self.max_output_tokens)
-                .then(|| format!("a project may only tighten: now {}", self.max_output_tokens)),
-            Setting::Model(_) | Setting::Provider(..) => Some(
-                "a project may not choose where your code is sent; set it in your own \
-                 configuration"
-                    .to_owned(),
-            ),
-        }
-    }
-}
-
-fn strictness(mode: Mode) -> u8 {
-    match mode {
-        Mode::Auto => 0,
-        Mode::Review => 1,
-        Mode::Plan => 2,
-    }
-}
-
-/// Gathers layers of settings.
-#[derive(Debug)]
-pub struct Builder {
-    settings: Vec<(Layer, String, Setting)>,
-    ignored: Vec<Ignored>,
-}
-
-impl Builder {
-    /// Adds a TOML text. `origin` is its path, for messages.
-    ///
-    /// # Errors
-    /// Text that is no TOML, a value that cannot be used, an unknown key. For the project layer
-    /// only the first is an error; what cannot be used is reported by [`Config::ignored`].
-    pub fn add_toml(&mut self, layer: Layer, origin: &str, text: &str) -> Result<(), ConfigError> {
-        let value = reading::parse_toml(origin, text)?;
-        self.add(layer, origin, &value, |key| reading::line_of(text, key))
-    }
-
-    /// Adds settings of an editor: an object with the same keys; `null` is as good as absent.
-    ///
-    /// # Errors
-    /// As [`Builder::add_toml`].
-    pub fn add_json(
-        &mut self,
-        layer: Layer,
-        origin: &str,
-        value: &serde_json::Value,
-    ) -> Result<(), ConfigError> {
-        self.add(layer, origin, value, |_| None)
-    }
-
-    /// Sets one knob from text, as in `--limit wasm_timeout=5s`. Knobs of providers are named
-    /// `providers.NAME.FIELD`.
-    ///
-    /// # Errors
-    /// Unknown key, or a value that cannot be used.
-    pub fn set(&mut self, layer: Layer, key: &str, text: &str) -> Result<(), ConfigError> {
-        let value = serde_json::Value::String(text.to_owned());
-        let setting = knobs::setting(key, &value).map_err(|message| ConfigError {
-            origin: layer.to_string(),
-            line: None,
-            message,
-        })?;
-        self.settings.push((layer, layer.to_string(), setting));
-        Ok(())
-    }
-
-    /// Sets a limit that is known to be one.
-    pub fn limit(&mut self, layer: Layer, limit: Limit, value: f64) {
-        self.settings
-            .push((layer, layer.to_string(), Setting::Limit(limit, value)));
-    }
-
-    fn add(
-        &mut self,
-        layer: Layer,
-        origin: &str,
-        value: &serde_json::Value,
-        line: impl Fn(&str) -> Option<usize>,
-    ) -> Result<(), ConfigError> {
-        let leaves = reading::leaves(value).map_err(|message| ConfigError {
-            origin: origin.to_owned(),
-            line: None,
-            message,
-        })?;
-        let mut settings = Vec::new();
-        for (key, value) in leaves {
-            match knobs::setting(&key, &value) {
-                Ok(setting) => settings.push((layer, format!("{layer} ({origin})"), setting)),
-                // Anyone can write a project file: it must not be able to stop the program.
-                Err(reason) if layer == Layer::Project => {
-                    self.ignored.push(Ignored {
-                        name: key,
-                        origin: origin.to_owned(),
-                        reason,
-                    });
-                }
-                Err(message) => {
-                    let line = line(key.rsplit('.').next().unwrap_or(&key));
-                    return Err(ConfigError {
-                        origin: origin.to_owned(),
-                        line,
-                        message,
-                    });
-                }
+            Setting::Tool(name, setting) => {
+                let own = self.tools.entry(name.clone()).or_default();
+                own.apply(layer == Layer::Project, setting);
             }
         }
-        self.settings.extend(settings);
-        Ok(())
     }
 
-    /// Puts the layers over each other, whatever the order in which they were added.
-    pub fn build(mut self) -> Config {
-        let mut config = Config::builtin();
-        config.ignored = self.ignored;
-        self.settings.sort_by_key(|(layer, ..)| *layer);
-        for (layer, origin, setting) in self.settings {
-            let name = setting.name();
-            let refusal = if layer == Layer::Project {
-                config.loosens(&setting)
-            } else {
-                None
-            };
-            match refusal {
-                Some(reason) => config.ignored.push(Ignored {
-                    name,
-                    origin,
-                    reason,
-                }),
-                None => {
-                    config.apply(&setting);
-                    config.origins.insert(name, origin);
-                }
-            }
-        }
-        config
+    /// Notes one more origin of a list that layers add to.
+    fn add_origin(&mut self, name: String, origin: String) {
+        let has_builtin = Net::ALL
+            .into_iter()
+            .any(|net| net.name() == name && !Nets::builtin().get(net).is_empty());
+        let now = match self.origins.get(&name) {
+            Some(now) => Some(now.clone()),
+            None => has_builtin.then(|| Layer::Builtin.to_string()),
+        };
+        let origin = match now {
+            Some(now) => format!("{now} + {origin}"),
+            None => origin,
+        };
+        self.origins.insert(name, origin);
+    }
+
+    /// Makes of the texts what is asked.
+    fn compile(&mut self) {
+        self.network = self.nets.policy();
+        let tools = self.tools.iter();
+        self.tool_networks = tools
+            .map(|(name, own)| (name.clone(), own.nets(&self.nets).policy()))
+            .collect();
     }
 }

@@ -61,7 +61,7 @@ macro_rules! limits {
         }
 
         /// Names one limit.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[allow(non_camel_case_types)]
         pub enum Limit {
             $($(#[doc = $doc])+ $name,)+
@@ -129,6 +129,10 @@ limits! {
     max_open_files: Count = 256, 1 ..= 65_536;
     /// What one tool call may write to the overlay.
     max_host_bytes: Bytes = 64 << 20, 0 ..= 4 * GIB;
+    /// What one HTTP response may bring to a tool, headers and body.
+    max_response_bytes: Bytes = 10 << 20, 1 ..= GIB;
+    /// Redirects that one HTTP request of a tool may follow.
+    max_redirects: Count = 5, 0 ..= 20;
     /// Model requests of one turn.
     max_turns: Count = 50, 1 ..= 1_000_000;
     /// Money that a session may cost.
@@ -142,6 +146,19 @@ limits! {
 }
 
 impl Limit {
+    /// Limits of one tool call, which can be set for one tool alone.
+    pub const OF_A_CALL: &[Limit] = &[
+        Limit::wasm_fuel,
+        Limit::wasm_timeout,
+        Limit::wasm_max_memory_size,
+        Limit::wasm_max_wasm_stack,
+        Limit::max_output_bytes,
+        Limit::max_open_files,
+        Limit::max_host_bytes,
+        Limit::max_response_bytes,
+        Limit::max_redirects,
+    ];
+
     /// The limit of that name.
     pub fn from_name(name: &str) -> Result<Limit, LimitError> {
         Limit::ALL
@@ -272,6 +289,8 @@ mod tests {
         check("total_budget_usd", "2.50", Ok(2.5));
         check("total_budget_usd", "none", Ok(f64::INFINITY));
         check("max_turns", "7", Ok(7.0));
+        check("max_response_bytes", "1MiB", Ok((1u64 << 20) as f64));
+        check("max_redirects", "0", Ok(0.0));
     }
 
     #[test]
@@ -279,6 +298,7 @@ mod tests {
         check("wasm_fule", "1", Err("known limits: wasm_fuel"));
         check("wasm_fuel", "-1", Err("whole number"));
         check("wasm_fuel", "0", Err("between 1 and"));
+        check("max_redirects", "21", Err("between 0 and 20"));
         check("wasm_fuel", "1.5", Err("whole number"));
         check("wasm_timeout", "soon", Err("a duration such as"));
         check("wasm_max_wasm_stack", "1GiB", Err("out of range"));

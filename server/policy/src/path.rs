@@ -101,7 +101,12 @@ impl WorkspacePath {
         if parts.len() > MAX_DEPTH {
             return invalid("it is more than 256 directories deep");
         }
-        Ok(WorkspacePath(Arc::from(parts.join("/"))))
+        let whole = parts.join("/");
+        // `./~` is `~`, whichever way it is written.
+        if whole.starts_with('~') || has_drive(&whole) {
+            return denied("paths are relative to the workspace root");
+        }
+        Ok(WorkspacePath(Arc::from(whole)))
     }
 
     /// The path below this directory.
@@ -354,7 +359,7 @@ fn is_dot_git(part: &str) -> bool {
 
 /// A path as file systems may see it that ignore case or form: what folds to the same may be the
 /// same file there.
-fn folded(path: &str) -> String {
+pub(crate) fn folded(path: &str) -> String {
     if path.is_ascii() {
         return path.to_ascii_lowercase();
     }
@@ -462,6 +467,9 @@ mod tests {
         check("/etc/passwd", "denied");
         check("//server/share", "denied");
         check("~/x", "denied");
+        check("./~", "denied");
+        check("./C:x", "denied");
+        check("a/~", "ok a/~");
         check("C:\\x", "denied");
         check("C:x", "denied");
         check("..\\x", "denied");

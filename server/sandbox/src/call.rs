@@ -22,6 +22,11 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Names of those that are there.
+    pub fn names(self) -> Vec<&'static str> {
+        self.beyond(Capabilities::default())
+    }
+
     /// Names of those that are in `self` and not in `granted`.
     pub(crate) fn beyond(self, granted: Capabilities) -> Vec<&'static str> {
         [

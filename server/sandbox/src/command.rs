@@ -73,6 +73,7 @@ pub(crate) struct CommandCall {
 pub(crate) struct CommandEnd {
     pub(crate) outcome: Result<ToolOutput, CallFailure>,
     pub(crate) partial: String,
+    pub(crate) stderr: String,
     pub(crate) usage: Usage,
     /// `None` when a stream of the guest's outlived it.
     pub(crate) fs: Option<Box<dyn AnyFs>>,
@@ -186,6 +187,7 @@ pub(crate) fn run(
     CommandEnd {
         outcome,
         partial,
+        stderr: stderr.text().0,
         usage,
         fs,
     }

@@ -9,6 +9,7 @@ mod call;
 mod command;
 mod engine;
 mod files;
+mod help;
 mod meter;
 mod tool;
 mod wasi;
@@ -25,4 +26,5 @@ pub use call::{
 pub use command::flags;
 pub use engine::{LoadError, Sandbox};
 pub use files::{Entry, FileKind, FsError, FsErrorCode, GuestFs, Metadata};
+pub use help::HelpText;
 pub use tool::{Tool, ToolKind};

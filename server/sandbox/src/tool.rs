@@ -45,7 +45,7 @@ pub(crate) enum Program {
 /// A component that is ready to be called.
 pub struct Tool {
     name: String,
-    program: Program,
+    pub(crate) program: Program,
     /// Linked once for each set of grants.
     linked: Mutex<HashMap<Capabilities, abi::ToolPre<Host>>>,
 }
@@ -226,7 +226,7 @@ impl Tool {
     }
 
     /// What a command finds as its own name.
-    fn program_name(&self) -> String {
+    pub(crate) fn program_name(&self) -> String {
         let stem = std::path::Path::new(&self.name).file_stem();
         stem.map_or_else(|| self.name.clone(), |s| s.to_string_lossy().into_owned())
     }
@@ -354,7 +354,7 @@ fn run_command(pre: &CommandPre<CommandHost>, call: CommandCall, runtime: &Handl
 }
 
 /// A place for a call, or why there is none.
-async fn place(limits: &Limits) -> Result<Place, CallFailure> {
+pub(crate) async fn place(limits: &Limits) -> Result<Place, CallFailure> {
     let patience = Duration::from_millis(limits.wasm_timeout);
     let place = take_place(patience).await;
     place.ok_or_else(|| {
@@ -365,7 +365,7 @@ async fn place(limits: &Limits) -> Result<Place, CallFailure> {
 
 /// Waits for a call on a blocking thread, and abandons one that is stuck in the host: the epoch
 /// stops guests, nothing stops a system call.
-async fn finish<T>(
+pub(crate) async fn finish<T>(
     task: JoinHandle<T>,
     limits: &Limits,
     cancel: &CancellationToken,
@@ -424,7 +424,7 @@ fn description(spec: abi::boxagnts::tool::types::Spec) -> Description {
 }
 
 /// What a component finds that is asked to describe itself.
-struct NoFiles;
+pub(crate) struct NoFiles;
 
 impl NoFiles {
     fn error<T>() -> Result<T, FsError> {

@@ -2,6 +2,7 @@
 
 use crate::applier::Applier;
 use crate::environment::Environment;
+use crate::permission::Asker;
 use boxagnts_model::Provider;
 use boxagnts_protocol::proposal::{HunkState, Proposal, SessionState};
 use boxagnts_protocol::update::{ProposedDiff, SessionEvent, Update};
@@ -73,6 +74,7 @@ pub(crate) struct Session {
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) applier: Arc<dyn Applier>,
+    pub(crate) asker: Arc<dyn Asker>,
     /// Locked by the running turn for its whole length.
     pub(crate) query: tokio::sync::Mutex<Query>,
     pub(crate) activity: Mutex<Activity>,

@@ -4,6 +4,7 @@ use crate::applier::Applier;
 use crate::decide;
 use crate::environment::Environment;
 use crate::error::SessionError;
+use crate::permission::Asker;
 use crate::prompt::{Context, SYSTEM};
 use crate::session::{Activity, Hub, Session, lock};
 use crate::turn::{self, Turn};
@@ -43,6 +44,7 @@ pub struct Sessions {
     root: PathBuf,
     buffers: Arc<dyn Buffers>,
     applier: Arc<dyn Applier>,
+    asker: Arc<dyn Asker>,
     live: DashMap<String, Arc<Session>>,
     hub: Arc<Hub>,
 }
@@ -57,9 +59,10 @@ impl Sessions {
         root: &Path,
         buffers: Arc<dyn Buffers>,
         applier: Arc<dyn Applier>,
+        asker: Arc<dyn Asker>,
     ) -> Result<Arc<Sessions>, SessionError> {
         // Opened once to find out now whether the folder can be used, and what it is called.
-        let root = Overlay::open(root, Arc::clone(&buffers))?
+        let root = Overlay::open(root, environment.config().mounts(), Arc::clone(&buffers))?
             .root()
             .to_path_buf();
         Ok(Arc::new(Sessions {
@@ -67,6 +70,7 @@ impl Sessions {
             root,
             buffers,
             applier,
+            asker,
             live: DashMap::new(),
             hub: Arc::new(Hub::default()),
         }))
@@ -237,7 +241,8 @@ impl Sessions {
         provider: Arc<dyn Provider>,
         events: &[SessionEvent],
     ) -> Result<Arc<Session>, SessionError> {
-        let overlay = Overlay::open(&self.root, Arc::clone(&self.buffers))?;
+        let mounts = self.environment.config().mounts();
+        let overlay = Overlay::open(&self.root, mounts, Arc::clone(&self.buffers))?;
         let mut notes = Vec::new();
         let (files, last_hunk) = proposed(events);
         let lost = overlay.restore(files, last_hunk);
@@ -268,6 +273,7 @@ impl Sessions {
             overlay,
             provider,
             applier: Arc::clone(&self.applier),
+            asker: Arc::clone(&self.asker),
             query: tokio::sync::Mutex::new(query),
             activity: Mutex::new(activity),
             applying: tokio::sync::Mutex::new(()),

@@ -4,6 +4,7 @@
 //! so that cancellation works at every await.
 
 use crate::decide;
+use crate::permission::SessionApprover;
 use crate::prompt::{Context, behind_prompt};
 use crate::session::{Session, lock};
 use boxagnts_model::{Delta, ModelError, Request};
@@ -15,7 +16,7 @@ use boxagnts_protocol::tool::{ToolReport, ToolSpec};
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
-use boxagnts_tools::{DenyAll, ToolRequest};
+use boxagnts_tools::ToolRequest;
 use boxagnts_workspace::Selection;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -277,16 +278,14 @@ fn run_tool(
 ) -> BoxFuture<'static, (ToolCall, ToolReport)> {
     let session = Arc::clone(session);
     async move {
-        let config = session.environment.config();
         let report = session
             .environment
             .toolbox()
             .run(ToolRequest {
                 call: &call,
-                mode: config.mode(),
-                limits: config.limits(),
+                config: session.environment.config(),
                 overlay: &session.overlay,
-                approver: &DenyAll,
+                approver: &SessionApprover { session: &session },
                 cancel,
                 progress: None,
             })

@@ -3,8 +3,10 @@
 
 mod error;
 mod location;
+mod permissions;
 mod store;
 
 pub use error::StoreError;
 pub use location::default_path;
+pub use permissions::Permission;
 pub use store::{Entry, Recorded, Store};

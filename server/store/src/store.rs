@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
 
-const SCHEMA: &str = "
+const SESSIONS: &str = "
 CREATE TABLE sessions (
   key INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE,
@@ -30,8 +30,10 @@ CREATE TABLE events (
   body TEXT NOT NULL,
   PRIMARY KEY (session, seq)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
 ";
+
+/// What brings a journal from each format to the next, from the empty file on.
+const MIGRATIONS: &[&str] = &[SESSIONS, crate::permissions::SCHEMA];
 
 /// The journal. Several processes may use one file at the same time.
 #[derive(Debug)]
@@ -118,13 +120,22 @@ impl Store {
         let version = |connection: &Connection| {
             connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
         };
-        if version(&connection).map_err(failed)? == 0 {
+        if version(&connection).map_err(failed)? < FORMAT {
             // Decided inside of a write transaction: two processes may be here at once.
             let transaction = connection
                 .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
                 .map_err(failed)?;
-            if version(&transaction).map_err(failed)? == 0 {
-                transaction.execute_batch(SCHEMA).map_err(failed)?;
+            let found = version(&transaction).map_err(failed)?;
+            let missing = MIGRATIONS
+                .iter()
+                .skip(usize::try_from(found).unwrap_or(usize::MAX));
+            for migration in missing {
+                transaction.execute_batch(migration).map_err(failed)?;
+            }
+            if found < FORMAT {
+                transaction
+                    .pragma_update(None, "user_version", FORMAT)
+                    .map_err(failed)?;
             }
             transaction.commit().map_err(failed)?;
         }
@@ -263,7 +274,7 @@ impl Store {
         }
     }
 
-    fn connection(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         // SQLite rolls back what a panicking holder left; the connection stays good.
         self.connection
             .lock()
@@ -309,7 +320,7 @@ fn random_id() -> Result<String, StoreError> {
         .collect())
 }
 
-fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -448,6 +459,28 @@ mod tests {
             .unwrap();
         let message = Store::open(&path).unwrap_err().to_string();
         assert!(message.contains("format 99"), "{message}");
+    }
+
+    #[test]
+    fn a_journal_of_the_first_format_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.db");
+        let first = Connection::open(&path).unwrap();
+        first.execute_batch(SESSIONS).unwrap();
+        first.pragma_update(None, "user_version", 1).unwrap();
+        first
+            .execute_batch(
+                "INSERT INTO sessions (id, workspace, model, created_ms)
+                 VALUES ('s', '/w', 'm', 5)",
+            )
+            .unwrap();
+        drop(first);
+        for _ in 0..2 {
+            let store = Store::open(&path).unwrap();
+            assert_eq!(store.session("s").unwrap().workspace, "/w");
+            store.append("s", &delta("x")).unwrap();
+            assert_eq!(store.permissions(None).unwrap(), []);
+        }
     }
 
     #[test]

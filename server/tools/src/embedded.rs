@@ -14,6 +14,8 @@ mod generated {
 pub(crate) struct Embedded {
     pub(crate) spec: ToolSpec,
     pub(crate) level: Level,
+    /// Of the component, in hexadecimal.
+    pub(crate) sha256: String,
     pub(crate) wasm: &'static [u8],
 }
 
@@ -28,7 +30,6 @@ struct Entry {
     description: String,
     input_schema: serde_json::Value,
     level: Level,
-    #[cfg(test)]
     sha256: String,
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn all() -> Result<Vec<Embedded>, serde_json::Error> {
             description,
             input_schema,
             level,
-            ..
+            sha256,
         } = entry;
         Some(Embedded {
             spec: ToolSpec {
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Result<Vec<Embedded>, serde_json::Error> {
                 input_schema,
             },
             level,
+            sha256,
             wasm,
         })
     };

@@ -1,27 +1,58 @@
-//! What a tool may do: its level in the session's mode, and what the level grants.
+//! What a call may do: rules, then its level in the session's mode, then the user.
 
-use crate::approval::Approver;
-use boxagnts_policy::permission::{Decision, Level, Mode, decide};
+use crate::approval::{ApprovalRequest, Approver};
+use boxagnts_policy::config::Config;
+use boxagnts_policy::permission::{Decision, Level, Question, decide};
+use boxagnts_protocol::tool::{GateDecision, Verdict};
 use boxagnts_sandbox::Capabilities;
+use serde_json::Value;
 
-/// Asks policy, and the user where policy says so. `Err` is the reason of a denial.
+/// A call before the gate.
+pub(crate) struct Wish<'a> {
+    pub(crate) tool: &'a str,
+    pub(crate) sha256: &'a str,
+    pub(crate) level: Level,
+    pub(crate) input: &'a Value,
+}
+
+/// Asks policy, and the user where policy says so. What is granted is empty after a denial.
 pub(crate) async fn pass(
-    tool: &str,
-    level: Level,
-    mode: Mode,
+    wish: &Wish<'_>,
+    config: &Config,
     approver: &dyn Approver,
-) -> Result<Capabilities, String> {
-    match decide(tool, level, mode) {
-        Decision::Allow { .. } => Ok(grants(level)),
-        Decision::Deny { reason } => Err(reason),
+) -> (GateDecision, Option<Capabilities>) {
+    let decided = decide(Question {
+        tool: wish.tool,
+        level: wish.level,
+        mode: config.mode(),
+        input: wish.input,
+        rules: config.rules(),
+    });
+    let (verdict, reason) = match decided {
+        Decision::Allow { reason } => (Verdict::Allowed, reason),
+        Decision::Deny { reason } => (Verdict::Denied, reason),
         Decision::Ask { reason } => {
-            if approver.approve(tool, &reason).await {
-                Ok(grants(level))
-            } else {
-                Err(format!("{reason}, and it was not approved"))
+            let approval = approver
+                .approve(&ApprovalRequest {
+                    tool: wish.tool,
+                    sha256: wish.sha256,
+                    level: wish.level,
+                    input: wish.input,
+                    reason: &reason,
+                })
+                .await;
+            let why = approval.reason;
+            match approval.approved {
+                true => (Verdict::Approved, format!("{reason}; {why}")),
+                false => (
+                    Verdict::Denied,
+                    format!("{reason}, and it was not approved: {why}"),
+                ),
             }
         }
-    }
+    };
+    let granted = (verdict != Verdict::Denied).then(|| grants(wish.level));
+    (GateDecision { verdict, reason }, granted)
 }
 
 /// The host interfaces that a level grants; a component that imports another is not even linked.

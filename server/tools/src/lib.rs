@@ -4,16 +4,22 @@
 //! the overlay only when it succeeded.
 
 mod approval;
+mod describe;
 mod embedded;
+mod files;
 mod gate;
 mod host_fs;
 mod input;
 mod report;
 mod toolbox;
+mod transaction;
 
 #[cfg(test)]
 mod tests;
 
-pub use approval::{Approver, DenyAll};
+pub use approval::{Approval, ApprovalRequest, Approver, DenyAll};
 pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
+pub use describe::DescribedBy;
+#[doc(hidden)]
+pub use describe::fuzz_help;
 pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

@@ -1,16 +1,27 @@
 //! From what the sandbox says to what the journal, the model and the command line read.
 
-use boxagnts_protocol::tool::{FailureKind, ToolFailure, ToolReport, ToolUsage};
+use boxagnts_protocol::tool::{Audit, FailureKind, ToolFailure, ToolReport, ToolUsage};
 use boxagnts_sandbox::{CallFailure, Usage};
 
+/// The report of a call that did what was asked.
+pub(crate) fn done(output: String, usage: ToolUsage, diff: String) -> ToolReport {
+    ToolReport {
+        ok: true,
+        output,
+        error: None,
+        usage,
+        diff,
+        decision: None,
+        audit: Audit::default(),
+    }
+}
+
 /// The report of a call that failed in the sandbox. `partial` is what it had said before.
-pub(crate) fn failed(partial: String, failure: CallFailure, usage: &Usage) -> ToolReport {
+pub(crate) fn failed(partial: String, failure: CallFailure, usage: ToolUsage) -> ToolReport {
     ToolReport {
         ok: false,
-        output: partial,
         error: Some(explain(failure)),
-        usage: used(usage),
-        diff: String::new(),
+        ..done(partial, usage, String::new())
     }
 }
 

@@ -2,13 +2,17 @@
 //! folders on disk are the same afterwards, byte for byte.
 
 mod calls;
+mod commands;
 #[cfg(unix)]
 mod escapes;
 mod foreign;
+mod governance;
 mod hidden;
 
 use crate::*;
-use boxagnts_policy::limits::Limits;
+use boxagnts_policy::config::{Config, Layer};
+use boxagnts_policy::limits::{Limit, Limits};
+use boxagnts_policy::mounts::Mounts;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
@@ -50,6 +54,21 @@ fn limits(set: &str) -> Limits {
     limits
 }
 
+/// A configuration with these values.
+fn governed(mode: Mode, limits: &Limits) -> Config {
+    let mut builder = Config::builder();
+    let mode = match mode {
+        Mode::Plan => "plan",
+        Mode::Review => "review",
+        Mode::Auto => "auto",
+    };
+    builder.set(Layer::CommandLine, "mode", mode).unwrap();
+    for &limit in Limit::ALL {
+        builder.limit(Layer::CommandLine, limit, limits.get(limit));
+    }
+    builder.build()
+}
+
 /// A workspace, and what lies beside it.
 struct Fixture {
     folder: tempfile::TempDir,
@@ -78,7 +97,7 @@ impl Fixture {
         }
         more(folder.path());
         let root = folder.path().join("workspace");
-        let overlay = Overlay::open(&root, Arc::new(NoBuffers)).unwrap();
+        let overlay = Overlay::open(&root, &Mounts::none(), Arc::new(NoBuffers)).unwrap();
         let before = snapshot(folder.path());
         Fixture {
             folder,
@@ -100,7 +119,8 @@ impl Fixture {
     /// One call with everything as a session has it, but for what a test gives.
     fn call(&self, tool: &str, input: &str, mode: Mode, limits: &Limits) -> ToolReport {
         let call = request(tool, input);
-        let request = self.request(&call, mode, limits);
+        let config = governed(mode, limits);
+        let request = self.request(&call, &config);
         let started = Instant::now();
         let report = runtime().block_on(toolbox().run(request));
         let limit = Duration::from_millis(limits.wasm_timeout);
@@ -113,16 +133,10 @@ impl Fixture {
         report
     }
 
-    fn request<'a>(
-        &'a self,
-        call: &'a ToolCall,
-        mode: Mode,
-        limits: &'a Limits,
-    ) -> ToolRequest<'a> {
+    fn request<'a>(&'a self, call: &'a ToolCall, config: &'a Config) -> ToolRequest<'a> {
         ToolRequest {
             call,
-            mode,
-            limits,
+            config,
             overlay: &self.overlay,
             approver: &DenyAll,
             cancel: CancellationToken::new(),

@@ -1,15 +1,18 @@
 //! The registry of tools, and the way of every call through the gate.
 
 use crate::approval::Approver;
+use crate::describe::arguments::{Invocation, arguments};
+use crate::describe::{DescribedBy, Description, describe};
 use crate::embedded::{self, Embedded};
-use crate::host_fs::HostFs;
-use crate::input::{InputSchema, MAX_REFERENCES, references};
-use crate::{gate, report};
+use crate::files::ToolFiles;
+use crate::input::InputSchema;
+use crate::transaction::{self, Callee};
+use boxagnts_policy::config::Config;
 use boxagnts_policy::limits::Limits;
-use boxagnts_policy::permission::{Level, Mode};
+use boxagnts_policy::permission::Level;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
-use boxagnts_sandbox::{CallRequest, Input, LoadError, Sandbox, Tool, ToolKind, flags};
+use boxagnts_sandbox::{Input, LoadError, Sandbox, Tool, ToolKind};
 use boxagnts_workspace::Overlay;
 use std::collections::HashMap;
 use std::path::Path;
@@ -42,10 +45,8 @@ struct Registered {
 pub struct ToolRequest<'a> {
     /// What the model wants.
     pub call: &'a ToolCall,
-    /// The session's mode.
-    pub mode: Mode,
-    /// What the call may use.
-    pub limits: &'a Limits,
+    /// Mode, rules, limits and network of the session.
+    pub config: &'a Config,
     /// Where it reads and writes.
     pub overlay: &'a Arc<Overlay>,
     /// Whom to ask when the tool leaves the sandbox.
@@ -60,10 +61,19 @@ pub struct ToolRequest<'a> {
 #[derive(Clone)]
 pub struct ForeignTool {
     tool: Arc<Tool>,
-    /// What it says of itself; `None` for a WASI command.
-    pub spec: Option<ToolSpec>,
+    pub(crate) invocation: Invocation,
+    /// What it says of itself, or what is said of it.
+    pub spec: ToolSpec,
     /// The level that it asks for.
     pub level: Level,
+    /// Hosts that it asks to talk to.
+    pub hosts: Vec<String>,
+    /// Who described it.
+    pub described_by: DescribedBy,
+    /// SHA-256 of its file and of the description beside it, in hexadecimal.
+    pub sha256: String,
+    /// Host interfaces that it imports, by name.
+    pub imports: Vec<&'static str>,
 }
 
 /// Why tools cannot be had.
@@ -164,11 +174,18 @@ impl Toolbox {
         if let Err(message) = schema.check(name, &tool.spec.input_schema, input) {
             return ToolReport::refused(FailureKind::InvalidInput, message);
         }
-        let loaded = match self.load(tool, request.limits).await {
+        let limits = request.config.limits_of(name);
+        let loaded = match self.load(tool, &limits).await {
             Ok(loaded) => loaded,
             Err(message) => return ToolReport::refused(FailureKind::Internal, message),
         };
-        call(&loaded, tool.level, request).await
+        let callee = Callee {
+            tool: &loaded,
+            sha256: &tool.sha256,
+            level: tool.level,
+            input: Input::Json(input.to_string()),
+        };
+        transaction::run(callee, request).await
     }
 
     /// Reads a component of the user's and asks it what it is.
@@ -177,67 +194,64 @@ impl Toolbox {
     /// The file cannot be read, is no component that can run here, or fails to describe itself.
     pub async fn open_file(&self, path: &Path, limits: &Limits) -> Result<ForeignTool, ToolsError> {
         let shown = path.display().to_string();
-        let (sandbox, name, given) = (Arc::clone(&self.sandbox), shown.clone(), limits.clone());
-        let file = path.to_owned();
-        let load = tokio::task::spawn_blocking(move || {
-            let wasm = read_regular(&file).map_err(|error| ToolsError::Read {
-                path: name.clone(),
-                error,
-            })?;
-            Ok::<_, ToolsError>(sandbox.load(&name, &wasm, &given)?)
-        });
-        let tool = load.await.map_err(|error| ToolsError::Describe {
-            path: shown.clone(),
-            reason: error.to_string(),
-        })??;
-        if tool.kind() == ToolKind::WasiCommand {
-            return Ok(ForeignTool {
-                tool,
-                spec: None,
-                level: Level::Write,
-            });
-        }
-        let described = tool
-            .describe(limits)
-            .await
-            .map_err(|failure| ToolsError::Describe {
-                path: shown.clone(),
-                reason: failure.to_string(),
-            })?;
         let wrong = |reason| ToolsError::Describe {
             path: shown.clone(),
             reason,
         };
-        let input_schema = serde_json::from_str(&described.input_schema)
-            .map_err(|error| wrong(format!("its input schema: {error}")))?;
-        let references = references(&input_schema);
-        if references > MAX_REFERENCES {
-            let reason =
-                format!("its input schema has {references} references, more than {MAX_REFERENCES}");
-            return Err(wrong(reason));
-        }
-        let spec = ToolSpec {
-            name: described.name,
-            description: described.description,
-            input_schema,
-        };
+        let (sandbox, name, given) = (Arc::clone(&self.sandbox), shown.clone(), limits.clone());
+        let file = path.to_owned();
+        let load = tokio::task::spawn_blocking(move || {
+            let read = |error| ToolsError::Read {
+                path: name.clone(),
+                error,
+            };
+            let files = ToolFiles::read(&file).map_err(read)?;
+            let tool = sandbox.load(&name, &files.wasm, &given)?;
+            Ok::<_, ToolsError>((tool, files))
+        });
+        let (tool, files) = load.await.map_err(|error| wrong(error.to_string()))??;
+        let declared = files.declared().map_err(wrong)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let described = describe(&tool, &stem, declared, limits).await;
+        let Description {
+            spec,
+            level,
+            hosts,
+            invocation,
+            by,
+        } = described.map_err(wrong)?;
         Ok(ForeignTool {
+            sha256: files.sha256(),
+            imports: tool.imports().names(),
             tool,
-            spec: Some(spec),
-            level: described.level,
+            invocation,
+            spec,
+            level,
+            hosts,
+            described_by: by,
         })
     }
 
     /// Runs a component of the user's, through the same gate as every tool.
     pub async fn run_file(&self, foreign: &ForeignTool, request: ToolRequest<'_>) -> ToolReport {
-        if let Some(spec) = &foreign.spec {
-            let checked =
-                InputSchema::default().check(&spec.name, &spec.input_schema, &request.call.input);
-            if let Err(message) = checked {
-                return ToolReport::refused(FailureKind::InvalidInput, message);
-            }
+        let spec = &foreign.spec;
+        let checked =
+            InputSchema::default().check(&spec.name, &spec.input_schema, &request.call.input);
+        if let Err(message) = checked {
+            return ToolReport::refused(FailureKind::InvalidInput, message);
         }
-        call(&foreign.tool, foreign.level, request).await
+        let callee = Callee {
+            tool: &foreign.tool,
+            sha256: &foreign.sha256,
+            level: foreign.level,
+            input: match foreign.tool.kind() {
+                ToolKind::World => Input::Json(request.call.input.to_string()),
+                ToolKind::WasiCommand => {
+                    Input::Arguments(arguments(&request.call.input, &foreign.invocation))
+                }
+            },
+        };
+        transaction::run(callee, request).await
     }
 
     fn loading(&self, tool: &Embedded, limits: &Limits) -> Loading {
@@ -287,78 +301,5 @@ impl Loading {
         let tool = self.sandbox.load(&self.name, self.wasm, &self.limits)?;
         *slot = Some(Arc::clone(&tool));
         Ok(tool)
-    }
-}
-
-/// A FIFO would hold us up for ever, a device never end.
-fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
-    }
-    std::fs::read(path)
-}
-
-/// The gate, the sandbox, and the end of the transaction.
-async fn call(tool: &Arc<Tool>, level: Level, request: ToolRequest<'_>) -> ToolReport {
-    let ToolCall { id, name, input } = request.call;
-    let grants = match gate::pass(name, level, request.mode, request.approver).await {
-        Ok(grants) => grants,
-        Err(reason) => return ToolReport::refused(FailureKind::Denied, reason),
-    };
-    let called = tool
-        .call(CallRequest {
-            input: match tool.kind() {
-                ToolKind::World => Input::Json(input.to_string()),
-                ToolKind::WasiCommand => Input::Arguments(flags(&input.to_string())),
-            },
-            limits: request.limits.clone(),
-            grants,
-            fs: HostFs(request.overlay.begin(id)),
-            cancel: request.cancel,
-            progress: request.progress,
-        })
-        .await;
-    let output = match called.outcome {
-        Ok(output) => output,
-        // The staged changes go with `called.fs`.
-        Err(failure) => return report::failed(called.partial, failure, &called.usage),
-    };
-    let usage = report::used(&called.usage);
-    let Some(HostFs(staged)) = called.fs else {
-        return ToolReport {
-            ok: true,
-            output: output.text,
-            error: None,
-            usage,
-            diff: String::new(),
-        };
-    };
-    let committed = if grants.workspace_write {
-        // Merging and diffing many files takes its time.
-        let commit = move || {
-            let diff = staged.diff();
-            staged.commit().map(|()| diff)
-        };
-        tokio::task::spawn_blocking(commit).await
-    } else {
-        // Nothing was changed; the overlay remembers what the model has seen.
-        Ok(staged.commit().map(|()| String::new()))
-    };
-    match committed {
-        Ok(Ok(diff)) => ToolReport {
-            ok: true,
-            output: output.text,
-            error: None,
-            usage,
-            diff,
-        },
-        Ok(Err(conflict)) => {
-            let refused = ToolReport::refused(FailureKind::Failed, conflict.to_string());
-            ToolReport { usage, ..refused }
-        }
-        Err(error) => ToolReport {
-            usage,
-            ..ToolReport::refused(FailureKind::Internal, format!("cannot commit: {error}"))
-        },
     }
 }

@@ -96,10 +96,11 @@ fn check_parents(overlay: &Overlay, path: &WorkspacePath) -> Result<(), String> 
 }
 
 /// Removes the folders that held a file and hold nothing any more, as git does; none above the
-/// workspace.
+/// workspace, and none that is mounted.
 fn remove_empty_folders(overlay: &Overlay, path: &WorkspacePath) {
     let mut folder = path.parent();
-    while let Some(here) = folder.filter(|folder| !folder.is_root()) {
+    let kept = |folder: &WorkspacePath| folder.is_root() || overlay.root.is_mount(folder);
+    while let Some(here) = folder.filter(|folder| !kept(folder)) {
         if fs::remove_dir(overlay.root.absolute(&here)).is_err() {
             return;
         }

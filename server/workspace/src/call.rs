@@ -22,6 +22,8 @@ const MAX_MOVED_FILES: usize = 10_000;
 /// Paths that one call may change: each is held in memory and compared afterwards. A move has two.
 const MAX_CHANGED_PATHS: usize = 2 * MAX_MOVED_FILES;
 
+const READ_ONLY: &str = "it is in a folder that `map_dirs` mounts read-only";
+
 /// An entry of a folder, as tools see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -369,6 +371,9 @@ impl Call {
         if let Some(reason) = path.protected() {
             return Err(FsError::denied(path, reason));
         }
+        if self.overlay.root.is_read_only(path) {
+            return Err(FsError::denied(path, READ_ONLY));
+        }
         self.visibility.check(path, Some(false))?;
         let mut parent = path.parent();
         while let Some(folder) = parent.filter(|folder| !folder.is_root()) {
@@ -398,6 +403,9 @@ impl Call {
     fn check_source(&mut self, path: &WorkspacePath) -> Result<(), FsError> {
         if let Some(reason) = path.protected() {
             return Err(FsError::denied(path, reason));
+        }
+        if self.overlay.root.is_read_only(path) {
+            return Err(FsError::denied(path, READ_ONLY));
         }
         match self.kind(path)?.0 {
             Kind::File => Ok(()),

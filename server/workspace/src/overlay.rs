@@ -14,6 +14,7 @@ use crate::root::{Root, Stamp};
 use crate::seen::Seen;
 use crate::view::{self, Live};
 use crate::visibility::Rules;
+use boxagnts_policy::mounts::Mounts;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -98,17 +99,17 @@ impl fmt::Debug for Overlay {
 }
 
 impl Overlay {
-    /// Opens a workspace folder.
+    /// Opens a workspace folder with what is mounted in it.
     ///
     /// # Errors
-    /// There is no such directory, or it cannot be opened.
-    pub fn open(root: &Path, buffers: Arc<dyn Buffers>) -> Result<Arc<Overlay>, OpenError> {
-        let opened = Root::open(root).map_err(|source| OpenError {
-            path: root.to_path_buf(),
-            source,
-        })?;
+    /// There is no such directory, or it cannot be opened; the same of a mounted one.
+    pub fn open(
+        root: &Path,
+        mounts: &Mounts,
+        buffers: Arc<dyn Buffers>,
+    ) -> Result<Arc<Overlay>, OpenError> {
         Ok(Arc::new(Overlay {
-            root: Arc::new(opened),
+            root: Arc::new(Root::open(root, mounts)?),
             buffers,
             rules: Arc::default(),
             state: Mutex::default(),

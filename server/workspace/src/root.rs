@@ -1,7 +1,8 @@
 //! The workspace folder on disk: every file of it is opened from one directory handle, without
 //! following a link anywhere on the way.
 
-use crate::error::{FsError, FsErrorCode};
+use crate::error::{FsError, FsErrorCode, OpenError};
+use boxagnts_policy::mounts::{Access, Mount, Mounts};
 use boxagnts_policy::path::WorkspacePath;
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -49,43 +50,154 @@ pub(crate) struct DirEntry {
     pub(crate) kind: Kind,
 }
 
-/// The open workspace folder.
+/// An open folder of the machine.
 #[derive(Debug)]
-pub(crate) struct Root {
+struct Folder {
     path: PathBuf,
     #[cfg(unix)]
     handle: rustix::fd::OwnedFd,
 }
 
-impl Root {
-    /// Opens the folder; the only place where links on the way to it are followed.
-    pub(crate) fn open(path: &Path) -> std::io::Result<Root> {
+/// A folder of the machine that is in the workspace by configuration.
+#[derive(Debug)]
+struct Mounted {
+    at: WorkspacePath,
+    folder: Folder,
+    access: Access,
+}
+
+/// The open workspace folder, and the folders that are mounted in it.
+#[derive(Debug)]
+pub(crate) struct Root {
+    folder: Folder,
+    /// None lies inside of another.
+    mounted: Vec<Mounted>,
+}
+
+impl Folder {
+    /// The only place where links on the way to a folder are followed.
+    fn open(path: &Path) -> std::io::Result<Folder> {
         let path = std::fs::canonicalize(path)?;
         #[cfg(unix)]
         {
             use rustix::fs::{Mode, OFlags};
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let handle = rustix::fs::open(&path, flags, Mode::empty())?;
-            Ok(Root { path, handle })
+            Ok(Folder { path, handle })
         }
         #[cfg(not(unix))]
         {
             if !path.is_dir() {
                 return Err(std::io::ErrorKind::NotADirectory.into());
             }
-            Ok(Root { path })
+            Ok(Folder { path })
         }
     }
+}
 
-    /// Its absolute path.
+impl Root {
+    /// Opens the folder and what is mounted in it.
+    ///
+    /// # Errors
+    /// One of the folders is not there, cannot be opened, or leads by a link to where no mount may
+    /// be.
+    pub(crate) fn open(path: &Path, mounts: &Mounts) -> Result<Root, OpenError> {
+        let open = |path: &Path| {
+            Folder::open(path).map_err(|source| OpenError {
+                path: path.to_path_buf(),
+                source,
+            })
+        };
+        let mounted = mounts.dirs.iter().map(|mount| {
+            let given = match mount.host.strip_prefix("~") {
+                Ok(below) => std::env::home_dir().unwrap_or_default().join(below),
+                Err(_) => mount.host.clone(),
+            };
+            let folder = open(&given)?;
+            let real = format!("{}:{}", folder.path.display(), mount.at);
+            let refused = |reason: String| OpenError {
+                path: given,
+                source: std::io::Error::other(format!("`{mount}` of map_dirs {reason}")),
+            };
+            Mount::parse(&real).map_err(refused)?;
+            Ok(Mounted {
+                at: mounts
+                    .work_dir
+                    .join(mount.at.as_str())
+                    .unwrap_or_else(|_| mount.at.clone()),
+                folder,
+                access: mount.access,
+            })
+        });
+        let mounted = mounted.collect::<Result<_, _>>()?;
+        let folder = open(path)?;
+        Ok(Root { folder, mounted })
+    }
+
+    /// Absolute path of the workspace folder.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        &self.folder.path
+    }
+
+    /// The folder of the machine that has `path`, and what is below it there.
+    fn locate<'a>(&'a self, path: &'a WorkspacePath) -> (&'a Folder, &'a str) {
+        for mounted in &self.mounted {
+            if path.is_within(&mounted.at) {
+                let below = path.as_str().get(mounted.at.as_str().len()..);
+                return (
+                    &mounted.folder,
+                    below.unwrap_or_default().trim_start_matches('/'),
+                );
+            }
+        }
+        (&self.folder, path.as_str())
+    }
+
+    /// Whether a folder of the machine is mounted at `path`.
+    pub(crate) fn is_mount(&self, path: &WorkspacePath) -> bool {
+        self.mounted.iter().any(|mounted| mounted.at == *path)
+    }
+
+    /// Whether changes of `path` cannot even be proposed.
+    pub(crate) fn is_read_only(&self, path: &WorkspacePath) -> bool {
+        let mut mounted = self.mounted.iter();
+        mounted.any(|m| path.is_within(&m.at) && m.access == Access::ReadOnly)
+    }
+
+    /// Whether something is mounted below `path`.
+    fn has_mounts_below(&self, path: &WorkspacePath) -> bool {
+        let mut mounted = self.mounted.iter();
+        mounted.any(|mounted| mounted.at != *path && mounted.at.is_within(path))
+    }
+
+    /// Names and kinds of a directory's entries, unsorted; names that no tool may use are left out.
+    pub(crate) fn read_dir(&self, path: &WorkspacePath) -> Result<Vec<DirEntry>, FsError> {
+        if !self.has_mounts_below(path) {
+            return self.read_dir_on_disk(path);
+        }
+        // The way to a mount need not be on disk.
+        let mut entries = match self.read_dir_on_disk(path) {
+            Err(error) if error.code == FsErrorCode::NotFound => Vec::new(),
+            read => read?,
+        };
+        for mounted in self.mounted.iter().filter(|m| m.at.is_within(path)) {
+            let below = mounted.at.components().nth(path.components().count());
+            if let Some(name) = below {
+                entries.retain(|entry| entry.name != name);
+                entries.push(DirEntry {
+                    name: name.to_owned(),
+                    kind: Kind::Directory,
+                });
+            }
+        }
+        Ok(entries)
     }
 
     /// Where a file is on disk; for messages and for writing, never for reading.
     pub(crate) fn absolute(&self, path: &WorkspacePath) -> PathBuf {
-        path.components()
-            .fold(self.path.clone(), |whole, part| whole.join(part))
+        let (folder, below) = self.locate(path);
+        let parts = below.split('/').filter(|part| !part.is_empty());
+        parts.fold(folder.path.clone(), |whole, part| whole.join(part))
     }
 
     /// Reads a regular file.
@@ -108,7 +220,13 @@ impl Root {
 
     /// Kind and size, without following a link.
     pub(crate) fn stat(&self, path: &WorkspacePath) -> Result<(Kind, u64), FsError> {
-        let metadata = self.metadata(path)?;
+        let metadata = match self.metadata(path) {
+            // The way to a mount need not be on disk.
+            Err(error) if error.code == FsErrorCode::NotFound && self.has_mounts_below(path) => {
+                return Ok((Kind::Directory, 0));
+            }
+            found => found?,
+        };
         let kind = kind_of(&metadata);
         Ok((
             kind,
@@ -156,7 +274,7 @@ fn kind_of(metadata: &Metadata) -> Kind {
 
 #[cfg(unix)]
 mod unix {
-    use super::{DirEntry, FsError, Kind, Root};
+    use super::{DirEntry, Folder, FsError, Kind, Root};
     use boxagnts_policy::path::WorkspacePath;
     use rustix::fd::OwnedFd;
     use rustix::fs::{FileType, Mode, OFlags};
@@ -179,9 +297,10 @@ mod unix {
             file.metadata().map_err(|error| FsError::io(path, &error))
         }
 
-        /// Names and kinds of a directory's entries, unsorted; names that no tool may use are left
-        /// out.
-        pub(crate) fn read_dir(&self, path: &WorkspacePath) -> Result<Vec<DirEntry>, FsError> {
+        pub(super) fn read_dir_on_disk(
+            &self,
+            path: &WorkspacePath,
+        ) -> Result<Vec<DirEntry>, FsError> {
             let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
             let failed = |error: Errno| FsError::io(path, &error.into());
             let mut entries = Vec::new();
@@ -215,7 +334,8 @@ mod unix {
 
         fn open_beneath(&self, path: &WorkspacePath, flags: OFlags) -> Result<OwnedFd, FsError> {
             let flags = flags | OFlags::CLOEXEC;
-            let text = if path.is_root() { "." } else { path.as_str() };
+            let (folder, below) = self.locate(path);
+            let text = if below.is_empty() { "." } else { below };
             #[cfg(target_os = "linux")]
             {
                 use rustix::fs::{ResolveFlags, openat2};
@@ -223,40 +343,34 @@ mod unix {
                     | ResolveFlags::NO_MAGICLINKS
                     // A link itself may be looked at, with O_PATH and O_NOFOLLOW.
                     | ResolveFlags::NO_SYMLINKS;
-                match openat2(&self.handle, text, flags, Mode::empty(), resolve) {
+                match openat2(&folder.handle, text, flags, Mode::empty(), resolve) {
                     Ok(handle) => return Ok(handle),
                     // Old kernels, and containers whose filter does not know the call.
                     Err(Errno::NOSYS | Errno::PERM) => {}
                     Err(error) => return Err(refusal(path, error)),
                 }
             }
-            self.open_by_steps(path, text, flags)
-                .map_err(|error| refusal(path, error))
+            open_by_steps(folder, text, flags).map_err(|error| refusal(path, error))
         }
+    }
 
-        /// One component at a time, each without following a link.
-        fn open_by_steps(
-            &self,
-            path: &WorkspacePath,
-            text: &str,
-            flags: OFlags,
-        ) -> Result<OwnedFd, Errno> {
-            let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let mut parents: Vec<&str> = path.components().collect();
-            let last = parents.pop().unwrap_or(text);
-            let mut directory: Option<OwnedFd> = None;
-            for part in parents {
-                let next = match &directory {
-                    Some(handle) => rustix::fs::openat(handle, part, step, Mode::empty())?,
-                    None => rustix::fs::openat(&self.handle, part, step, Mode::empty())?,
-                };
-                directory = Some(next);
-            }
-            let flags = flags | OFlags::NOFOLLOW;
-            match &directory {
-                Some(handle) => rustix::fs::openat(handle, last, flags, Mode::empty()),
-                None => rustix::fs::openat(&self.handle, last, flags, Mode::empty()),
-            }
+    /// One component at a time, each without following a link.
+    fn open_by_steps(folder: &Folder, text: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let step = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut parents: Vec<&str> = text.split('/').collect();
+        let last = parents.pop().unwrap_or(text);
+        let mut directory: Option<OwnedFd> = None;
+        for part in parents {
+            let next = match &directory {
+                Some(handle) => rustix::fs::openat(handle, part, step, Mode::empty())?,
+                None => rustix::fs::openat(&folder.handle, part, step, Mode::empty())?,
+            };
+            directory = Some(next);
+        }
+        let flags = flags | OFlags::NOFOLLOW;
+        match &directory {
+            Some(handle) => rustix::fs::openat(handle, last, flags, Mode::empty()),
+            None => rustix::fs::openat(&folder.handle, last, flags, Mode::empty()),
         }
     }
 
@@ -287,8 +401,9 @@ mod portable {
         /// Refuses when any component is a link. Not safe against a race with another process,
         /// which these platforms offer no portable way around.
         fn checked(&self, path: &WorkspacePath) -> Result<PathBuf, FsError> {
-            let mut whole = self.path.clone();
-            let mut parents: Vec<&str> = path.components().collect();
+            let (folder, below) = self.locate(path);
+            let mut whole = folder.path.clone();
+            let mut parents: Vec<&str> = below.split('/').filter(|p| !p.is_empty()).collect();
             let last = parents.pop();
             for part in parents {
                 whole.push(part);
@@ -316,7 +431,10 @@ mod portable {
             std::fs::symlink_metadata(self.checked(path)?).map_err(|e| FsError::io(path, &e))
         }
 
-        pub(crate) fn read_dir(&self, path: &WorkspacePath) -> Result<Vec<DirEntry>, FsError> {
+        pub(super) fn read_dir_on_disk(
+            &self,
+            path: &WorkspacePath,
+        ) -> Result<Vec<DirEntry>, FsError> {
             let mut entries = Vec::new();
             let failed = |error: std::io::Error| FsError::io(path, &error);
             for entry in std::fs::read_dir(self.checked(path)?).map_err(failed)? {

@@ -1,6 +1,7 @@
 //! The overlay from a tool's call to the user's file, over real folders.
 
 use crate::*;
+use boxagnts_policy::mounts::Mounts;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::{FileProposal, HunkState};
 use proptest::prelude::*;
@@ -58,8 +59,12 @@ impl Fixture {
             put(folder.path(), path, text.as_bytes());
         }
         let editor = Arc::<Editor>::default();
-        let overlay =
-            Overlay::open(folder.path(), Arc::clone(&editor) as Arc<dyn Buffers>).unwrap();
+        let overlay = Overlay::open(
+            folder.path(),
+            &Mounts::none(),
+            Arc::clone(&editor) as Arc<dyn Buffers>,
+        )
+        .unwrap();
         Fixture {
             folder,
             editor,

@@ -100,6 +100,10 @@ impl Visibility {
         if let Some(reason) = path.secret() {
             return Err(FsError::denied(path, reason));
         }
+        // Its user put it there.
+        if self.root.is_mount(path) {
+            return Ok(());
+        }
         match self.rules.hidden_by(&self.root, chain, path, is_dir) {
             Some(rule) => Err(FsError::new(
                 FsErrorCode::Denied,
@@ -130,6 +134,8 @@ impl Visibility {
         present: Option<[bool; NAMES.len()]>,
     ) -> Result<Arc<Chain>, FsError> {
         let above = match folder.parent() {
+            // Another tree, with rules of its own.
+            _ if self.root.is_mount(folder) => None,
             Some(parent) => {
                 let chain = self.folder(&parent, None)?;
                 self.check_in(&chain, folder, true)?;

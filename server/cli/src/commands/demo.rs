@@ -2,7 +2,9 @@
 
 mod sample;
 
+use crate::args::GovernanceArgs;
 use crate::args::ModeArg;
+use crate::asking::TerminalAsker;
 use crate::commands::run::progress::{can_draw, spinner};
 use crate::exit::{Exit, Failure};
 use crate::render;
@@ -81,7 +83,7 @@ impl Demo {
         let overrides = Overrides {
             model: Some(self.model.clone()),
             mode: Some(ModeArg::Review),
-            limits: Vec::new(),
+            governance: GovernanceArgs::default(),
         };
         let config = settings::load(root, None, &overrides)?.config;
         let toolbox = setup::toolbox()?;
@@ -97,6 +99,7 @@ impl Demo {
             root,
             Arc::new(NoBuffers),
             Arc::new(DiskApplier),
+            Arc::new(TerminalAsker),
         )?)
     }
 

@@ -8,8 +8,9 @@ use crate::setup;
 use crate::terminal::{self, Theme, paint, visible};
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
-use boxagnts_session::policy::config::Config;
-use boxagnts_session::policy::limits::Limits;
+use boxagnts_session::policy::config::{Config, Layer};
+use boxagnts_session::policy::limits::{Limit, Limits};
+use boxagnts_session::policy::mounts::Mounts;
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{DenyAll, ToolRequest, Toolbox, default_cache_dir};
 use boxagnts_session::workspace::Overlay;
@@ -48,7 +49,7 @@ use Found::{Bad, Good, Odd};
 impl Doctor {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         let mut checks = vec![("program", program())];
-        let root = setup::overlay(&self.workspace)?.root().to_path_buf();
+        let root = setup::workspace(&self.workspace)?;
         let config = configuration(&root, &mut checks);
         checks.push(("journal", journal()));
         checks.push(("log", Good(shown(log::folder().as_deref()))));
@@ -153,7 +154,11 @@ async fn tools(limits: &Limits, checks: &mut Checks) {
     let ready = ready.and_then(|folder| {
         std::fs::write(folder.path().join("hello.txt"), "hello\n")
             .map_err(|error| Failure::failed(error.to_string()))?;
-        Ok((setup::overlay(folder.path())?, setup::toolbox()?, folder))
+        Ok((
+            setup::overlay(folder.path(), &Mounts::none())?,
+            setup::toolbox()?,
+            folder,
+        ))
     });
     let (overlay, toolbox, _folder) = match ready {
         Ok(ready) => ready,
@@ -213,10 +218,15 @@ async fn call(
         name: "read".to_owned(),
         input,
     };
+    // The user's limits and nothing else of the user's: rules could refuse the call.
+    let mut config = Config::builder();
+    for &limit in Limit::ALL {
+        config.limit(Layer::CommandLine, limit, limits.get(limit));
+    }
+    let config = config.build();
     let request = ToolRequest {
         call: &call,
-        mode: boxagnts_session::policy::permission::Mode::Plan,
-        limits,
+        config: &config,
         overlay,
         approver: &DenyAll,
         cancel: CancellationToken::new(),

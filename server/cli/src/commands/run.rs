@@ -5,6 +5,7 @@ mod result;
 pub(crate) mod review;
 
 use crate::args::SettingArgs;
+use crate::asking::TerminalAsker;
 use crate::exit::{Exit, Failure};
 use crate::render;
 use crate::settings;
@@ -141,7 +142,7 @@ impl Run {
     /// The sessions of the folder, and what to ask.
     fn open(&self) -> Result<(Arc<Sessions>, Ask, Mode), Failure> {
         let prompt = prompt(&self.prompt)?;
-        let root = setup::overlay(&self.workspace)?.root().to_path_buf();
+        let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &self.settings.overrides())?;
         let mode = config.mode();
         let toolbox = setup::toolbox()?;
@@ -152,7 +153,8 @@ impl Run {
             None => None,
         };
         let (buffers, applier) = (Arc::new(NoBuffers), Arc::new(DiskApplier));
-        let sessions = Sessions::open(environment, &root, buffers, applier)?;
+        let asker = Arc::new(TerminalAsker);
+        let sessions = Sessions::open(environment, &root, buffers, applier, asker)?;
         Ok((
             sessions,
             Ask {

@@ -1,5 +1,6 @@
 //! `boxagnts session`: what the journal has.
 
+mod decisions;
 mod list;
 mod review;
 mod show;

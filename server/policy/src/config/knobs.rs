@@ -1,8 +1,15 @@
 //! The declaration of every knob: from it come parser, display, JSON Schema and documentation.
 
-use super::{Config, Price, Provider, ProviderKind};
+use super::nets::Net;
+use super::providers::{FIELDS, Field, field_schema, provider_field};
+use super::proxy::Proxy;
+use super::tools::{self, ToolSetting};
+use super::{Config, Layer};
 use crate::limits::{self, Limit, Unit};
+use crate::mounts::{self, Mount};
+use crate::path::WorkspacePath;
 use crate::permission::Mode;
+use crate::rules::{self, Rule, Verdict};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -12,6 +19,11 @@ pub(super) enum Knob {
     Model,
     Mode,
     MaxOutputTokens,
+    Net(Net),
+    WorkDir,
+    MapDirs,
+    Rules(Verdict),
+    Proxy,
     Limit(Limit),
 }
 
@@ -22,42 +34,22 @@ pub(super) enum Setting {
     Mode(Mode),
     Model(String),
     MaxOutputTokens(u64),
+    Net(Net, Vec<String>),
+    WorkDir(WorkspacePath),
+    MapDirs(Vec<Mount>),
+    Rules(Verdict, Vec<Rule>),
+    Proxy(Proxy),
     Provider(String, Field),
+    Tool(String, ToolSetting),
 }
-
-/// A field of a provider with its value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Field {
-    Kind(ProviderKind),
-    BaseUrl(String),
-    ApiKeyEnv(String),
-    ApiKeyCommand(Vec<String>),
-    Price(Price),
-}
-
-const FIELDS: &[(&str, &str)] = &[
-    (
-        "kind",
-        "Wire format: `openai` (Chat Completions) or `anthropic` (Messages).",
-    ),
-    (
-        "base_url",
-        "Where the API lives, e.g. `http://localhost:8080/v1`.",
-    ),
-    ("api_key_env", "Environment variable that has the key."),
-    (
-        "api_key_command",
-        "Program and arguments that print the key.",
-    ),
-    (
-        "price",
-        "US dollars per million tokens: `{ input, output, cache_read?, cache_write? }`.",
-    ),
-];
 
 impl Knob {
     pub(super) fn all() -> Vec<Knob> {
         let mut all = vec![Knob::Model, Knob::Mode, Knob::MaxOutputTokens];
+        all.extend(Net::ALL.map(Knob::Net));
+        all.extend([Knob::WorkDir, Knob::MapDirs]);
+        all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
+        all.push(Knob::Proxy);
         all.extend(Limit::ALL.iter().copied().map(Knob::Limit));
         all
     }
@@ -67,6 +59,11 @@ impl Knob {
             Knob::Model => "model",
             Knob::Mode => "mode",
             Knob::MaxOutputTokens => "max_output_tokens",
+            Knob::Net(net) => net.name(),
+            Knob::WorkDir => "work_dir",
+            Knob::MapDirs => "map_dirs",
+            Knob::Rules(verdict) => verdict.knob(),
+            Knob::Proxy => "proxy",
             Knob::Limit(limit) => limit.name(),
         }
         .to_owned()
@@ -83,6 +80,30 @@ impl Knob {
                  of a turn (never those in dangerous files)."
             }
             Knob::MaxOutputTokens => "Tokens that one answer of the model may have.",
+            Knob::Net(net) => net.doc(),
+            Knob::WorkDir => "Folder of the workspace that tools begin in.",
+            Knob::MapDirs => {
+                "Folders of the machine that tools also see, as `HOST:GUEST`, with `:ro` (as \
+                 without) or `:rw` (changes are proposed) at the end. HOST is absolute or begins \
+                 with `~/`, GUEST is a folder in the workspace."
+            }
+            Knob::Rules(Verdict::Allow) => {
+                "Calls that need no question, as `TOOL` or `TOOL(ARGUMENT=GLOB, …)`; a value with \
+                 a comma or a parenthesis is put into double quotes. A shell command that is \
+                 several is allowed only by a rule that is its very text."
+            }
+            Knob::Rules(Verdict::Ask) => {
+                "Calls that are asked about whatever their level, written as in `allow`, and \
+                 stronger. Every layer adds to it."
+            }
+            Knob::Rules(Verdict::Deny) => {
+                "Calls that are never made, written as in `allow`, and stronger than all else. \
+                 Every layer adds to it."
+            }
+            Knob::Proxy => {
+                "What connections go through: `none`, `environment` (what `HTTPS_PROXY` and its \
+                 like say) or `http://host:port`."
+            }
             Knob::Limit(limit) => limit.doc(),
         }
         .to_owned()
@@ -93,8 +114,28 @@ impl Knob {
             Knob::Model => config.model.clone(),
             Knob::Mode => mode_name(config.mode).to_owned(),
             Knob::MaxOutputTokens => config.max_output_tokens.to_string(),
+            Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => shown_list(&self.list(config)),
+            Knob::WorkDir => config.mounts.work_dir.to_string(),
+            Knob::Proxy => config.proxy.to_string(),
             Knob::Limit(limit) => written(limit, config.limits.get(limit)),
         }
+    }
+
+    /// The entries of what is a list.
+    fn list(self, config: &Config) -> Vec<String> {
+        match self {
+            Knob::Net(net) => config.nets.get(net).to_vec(),
+            Knob::MapDirs => config.mounts.dirs.iter().map(Mount::to_string).collect(),
+            Knob::Rules(verdict) => {
+                let rules = config.rules.of(verdict).iter();
+                rules.map(Rule::to_string).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn is_list(self) -> bool {
+        matches!(self, Knob::Net(_) | Knob::MapDirs | Knob::Rules(_))
     }
 
     fn schema(self) -> Value {
@@ -103,20 +144,43 @@ impl Knob {
             Knob::Model => json!({"type": "string"}),
             Knob::Mode => json!({"enum": ["plan", "review", "auto"]}),
             Knob::MaxOutputTokens => json!({"type": "integer", "minimum": 1}),
-            Knob::Limit(limit) if limit.unit() == Unit::Count => {
-                let (min, max) = limit.bounds();
-                json!({"type": "integer", "minimum": min, "maximum": max})
-            }
-            Knob::Limit(_) => json!({"type": ["string", "number"]}),
+            Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
+            Knob::WorkDir | Knob::Proxy => json!({"type": "string"}),
+            Knob::Limit(limit) => limit_schema(limit),
         };
         schema["description"] = json!(self.doc());
+        if self.is_list() {
+            schema["default"] = json!(self.list(&Config::builtin()));
+            return schema;
+        }
         schema["default"] = default.parse::<u64>().map_or(json!(default), |n| json!(n));
         schema
     }
 }
 
+fn list_schema() -> Value {
+    json!({"type": "array", "items": {"type": "string"}})
+}
+
+fn limit_schema(limit: Limit) -> Value {
+    if limit.unit() != Unit::Count {
+        return json!({"type": ["string", "number"]});
+    }
+    let (min, max) = limit.bounds();
+    json!({"type": "integer", "minimum": min, "maximum": max})
+}
+
+/// A list as it would be written in a file.
+pub(super) fn shown_list(entries: &[String]) -> String {
+    let quoted: Vec<String> = entries
+        .iter()
+        .map(|entry| json!(entry).to_string())
+        .collect();
+    format!("[{}]", quoted.join(", "))
+}
+
 /// A limit's value as it would be written in a file.
-fn written(limit: Limit, value: f64) -> String {
+pub(super) fn written(limit: Limit, value: f64) -> String {
     match limit.unit() {
         Unit::Milliseconds => format!("{value:.0}ms"),
         Unit::UsDollars if value.is_finite() => format!("{value}"),
@@ -140,56 +204,53 @@ impl Setting {
             Setting::Mode(_) => Knob::Mode.name(),
             Setting::Model(_) => Knob::Model.name(),
             Setting::MaxOutputTokens(_) => Knob::MaxOutputTokens.name(),
+            Setting::Net(net, _) => Knob::Net(*net).name(),
+            Setting::WorkDir(_) => Knob::WorkDir.name(),
+            Setting::MapDirs(_) => Knob::MapDirs.name(),
+            Setting::Rules(verdict, _) => Knob::Rules(*verdict).name(),
+            Setting::Proxy(_) => Knob::Proxy.name(),
             Setting::Provider(name, field) => format!("providers.{name}.{}", field.name()),
+            Setting::Tool(name, setting) => format!("tools.{name}.{}", setting.field()),
         }
     }
-}
 
-impl Field {
-    fn name(&self) -> &'static str {
+    /// Whether it is added to what earlier layers say, instead of in its place.
+    pub(super) fn accumulates(&self, layer: Layer) -> bool {
         match self {
-            Field::Kind(_) => "kind",
-            Field::BaseUrl(_) => "base_url",
-            Field::ApiKeyEnv(_) => "api_key_env",
-            Field::ApiKeyCommand(_) => "api_key_command",
-            Field::Price(_) => "price",
+            Setting::Rules(verdict, _) => *verdict != Verdict::Allow,
+            Setting::Net(net, _) | Setting::Tool(_, ToolSetting::Net(net, _)) => {
+                *net == Net::BlockUrl || (*net == Net::BlockNetworks && layer == Layer::Project)
+            }
+            _ => false,
         }
     }
 
-    pub(super) fn put(&self, provider: &mut Provider) {
-        match self.clone() {
-            Field::Kind(kind) => provider.kind = Some(kind),
-            Field::BaseUrl(url) => provider.base_url = Some(url),
-            Field::ApiKeyEnv(name) => provider.api_key_env = Some(name),
-            Field::ApiKeyCommand(command) => provider.api_key_command = Some(command),
-            Field::Price(price) => provider.price = Some(price),
+    /// Whether it is a list of nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Setting::Rules(_, rules) => rules.is_empty(),
+            Setting::MapDirs(dirs) => dirs.is_empty(),
+            Setting::Net(_, entries) | Setting::Tool(_, ToolSetting::Net(_, entries)) => {
+                entries.is_empty()
+            }
+            _ => false,
         }
     }
 }
 
-impl Provider {
-    /// Name, value and meaning of each field that is set.
-    pub(super) fn shown(&self) -> Vec<(&'static str, String, &'static str)> {
-        let value = |field: &str| match field {
-            "kind" => self.kind.map(|kind| match kind {
-                ProviderKind::OpenAi => "openai".to_owned(),
-                ProviderKind::Anthropic => "anthropic".to_owned(),
-            }),
-            "base_url" => self.base_url.clone(),
-            "api_key_env" => self.api_key_env.clone(),
-            "api_key_command" => self
-                .api_key_command
-                .as_ref()
-                .map(|command| command.join(" ")),
-            _ => self
-                .price
-                .map(|p| format!("{{ input = {}, output = {} }}", p.input, p.output)),
-        };
-        FIELDS
-            .iter()
-            .filter_map(|(name, doc)| Some((*name, value(name)?, *doc)))
-            .collect()
-    }
+/// The value that a text means for this key: lists are separated by commas.
+pub(super) fn value_of_text(key: &str, text: &str) -> Value {
+    let name = match key.strip_prefix("tools.") {
+        Some(rest) => rest.rsplit('.').next().unwrap_or_default(),
+        None => key,
+    };
+    let entries: Vec<&str> = match Knob::all().into_iter().find(|knob| knob.name() == name) {
+        Some(knob) if knob.is_list() && text.trim().is_empty() => Vec::new(),
+        Some(Knob::Rules(_)) => rules::split_list(text),
+        Some(knob) if knob.is_list() => text.split(',').collect(),
+        _ => return json!(text),
+    };
+    entries.into_iter().map(str::trim).collect()
 }
 
 /// Checks one key and its value.
@@ -210,6 +271,16 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
             name.to_owned(),
             provider_field(key, field, value)?,
         ));
+    }
+    if let Some(rest) = key.strip_prefix("tools.") {
+        let Some((name, field)) = rest.rsplit_once('.') else {
+            return Err(format!("`{key}` needs a key: tools.NAME.wasm_timeout, say"));
+        };
+        if name.trim().is_empty() {
+            return Err(format!("`{key}`: a tool's name is not empty"));
+        }
+        let setting = ToolSetting::parse(key, field, value)?;
+        return Ok(Setting::Tool(name.to_owned(), setting));
     }
     match Knob::all().into_iter().find(|knob| knob.name() == key) {
         Some(Knob::Model) => {
@@ -236,103 +307,57 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
                 )),
             }
         }
+        Some(Knob::Net(net)) => {
+            let entries = list(key, value)?;
+            net.check(&entries)?;
+            Ok(Setting::Net(net, entries))
+        }
+        Some(Knob::WorkDir) => {
+            let folder = text(key, value)?;
+            mounts::parse_work_dir(&folder)
+                .map(Setting::WorkDir)
+                .map_err(|reason| format!("`{key}`: `{folder}` {reason}"))
+        }
+        Some(Knob::MapDirs) => Mount::parse_all(&list(key, value)?)
+            .map(Setting::MapDirs)
+            .map_err(|reason| format!("`{key}`: {reason}")),
+        Some(Knob::Rules(verdict)) => {
+            let rules = list(key, value)?;
+            let rules = rules.iter().map(|rule| {
+                Rule::parse(rule).map_err(|reason| format!("`{key}`: `{rule}` {reason}"))
+            });
+            Ok(Setting::Rules(verdict, rules.collect::<Result<_, _>>()?))
+        }
+        Some(Knob::Proxy) => Proxy::parse(&text(key, value)?).map(Setting::Proxy),
         Some(Knob::Limit(limit)) => limits::parse(limit, scalar(key, value)?.trim())
             .map(|value| Setting::Limit(limit, value))
             .map_err(|error| error.to_string()),
-        None => Err(unknown(key)),
+        None => {
+            let names: Vec<String> = Knob::all().into_iter().map(Knob::name).collect();
+            Err(did_you_mean(key, key, &names, ", providers, tools"))
+        }
     }
 }
 
-fn provider_field(key: &str, field: &str, value: &Value) -> Result<Field, String> {
-    Ok(match field {
-        "kind" => Field::Kind(match text(key, value)?.as_str() {
-            "openai" => ProviderKind::OpenAi,
-            "anthropic" => ProviderKind::Anthropic,
-            other => {
-                return Err(format!(
-                    "`{key}` is `{other}`; expected openai or anthropic"
-                ));
-            }
-        }),
-        "base_url" => {
-            let url = text(key, value)?;
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                return Err(format!(
-                    "`{key}` is `{url}`; expected a URL with http:// or https://"
-                ));
-            }
-            Field::BaseUrl(url)
-        }
-        "api_key_env" => Field::ApiKeyEnv(text(key, value)?),
-        "api_key_command" => {
-            let words: Option<Vec<String>> = match value {
-                Value::String(line) => Some(line.split_whitespace().map(str::to_owned).collect()),
-                Value::Array(words) => words
-                    .iter()
-                    .map(|word| word.as_str().map(str::to_owned))
-                    .collect(),
-                _ => None,
-            };
-            match words {
-                Some(words) if !words.is_empty() => Field::ApiKeyCommand(words),
-                _ => return Err(format!("`{key}` is a list: the program and its arguments")),
-            }
-        }
-        "price" => Field::Price(price(key, value)?),
-        "api_key" => {
-            return Err(format!(
-                "`{key}`: keys do not belong into configuration; use api_key_env or \
-                 api_key_command"
-            ));
-        }
-        _ => {
-            let known: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
-            return Err(format!(
-                "unknown key `{key}`; fields of a provider: {}",
-                known.join(", ")
-            ));
-        }
-    })
-}
-
-fn price(key: &str, value: &Value) -> Result<Price, String> {
-    let expected = || {
-        format!(
-            "`{key}` is a table of dollars per million tokens: input, output, cache_read, cache_write"
-        )
-    };
-    let Value::Object(table) = value else {
-        return Err(expected());
-    };
-    let known = ["input", "output", "cache_read", "cache_write"];
-    if table.keys().any(|name| !known.contains(&name.as_str())) {
-        return Err(expected());
-    }
-    let dollars = |name: &str| -> Result<Option<f64>, String> {
-        match table.get(name) {
-            None => Ok(None),
-            Some(value) => value
-                .as_f64()
-                .filter(|d| *d >= 0.0 && d.is_finite())
-                .map(Some)
-                .ok_or_else(expected),
-        }
-    };
-    let input = dollars("input")?.ok_or_else(expected)?;
-    Ok(Price {
-        input,
-        output: dollars("output")?.ok_or_else(expected)?,
-        cache_read: dollars("cache_read")?.unwrap_or(input),
-        cache_write: dollars("cache_write")?.unwrap_or(input),
-    })
-}
-
-fn text(key: &str, value: &Value) -> Result<String, String> {
+pub(super) fn text(key: &str, value: &Value) -> Result<String, String> {
     let text = value.as_str().map(str::to_owned);
     text.ok_or_else(|| format!("`{key}` is {value}; expected a text in quotes"))
 }
 
-fn scalar(key: &str, value: &Value) -> Result<String, String> {
+/// Entries of a list.
+pub(super) fn list(key: &str, value: &Value) -> Result<Vec<String>, String> {
+    let entries = value.as_array().and_then(|entries| {
+        let texts = entries
+            .iter()
+            .map(|entry| entry.as_str().map(str::to_owned));
+        texts.collect::<Option<Vec<String>>>()
+    });
+    entries.ok_or_else(|| {
+        format!("`{key}` is {value}; expected a list of texts in quotes, as in [\"…\", \"…\"]")
+    })
+}
+
+pub(super) fn scalar(key: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => Ok(number.to_string()),
@@ -340,14 +365,14 @@ fn scalar(key: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-fn unknown(key: &str) -> String {
-    let names: Vec<String> = Knob::all().into_iter().map(Knob::name).collect();
-    let close = names.iter().min_by_key(|name| distance(name, key));
-    match close.filter(|name| distance(name, key) <= 3) {
-        Some(name) => format!("unknown key `{key}`; did you mean `{name}`?"),
+/// Says that there is no such key, and which is close to it.
+pub(super) fn did_you_mean(key: &str, name: &str, known: &[String], also: &str) -> String {
+    let close = known.iter().min_by_key(|other| distance(other, name));
+    match close.filter(|other| distance(other, name) <= 3) {
+        Some(other) => format!("unknown key `{key}`; did you mean `{other}`?"),
         None => format!(
-            "unknown key `{key}`; known keys: {}, providers",
-            names.join(", ")
+            "unknown key `{key}`; known keys: {}{also}",
+            known.join(", ")
         ),
     }
 }
@@ -372,25 +397,9 @@ pub fn schema() -> Value {
     for knob in Knob::all() {
         properties.insert(knob.name(), knob.schema());
     }
-    let field = |name: &str| match name {
-        "kind" => json!({"enum": ["openai", "anthropic"]}),
-        "api_key_command" => json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
-        "price" => json!({
-            "type": "object",
-            "required": ["input", "output"],
-            "additionalProperties": false,
-            "properties": {
-                "input": {"type": "number", "minimum": 0},
-                "output": {"type": "number", "minimum": 0},
-                "cache_read": {"type": "number", "minimum": 0},
-                "cache_write": {"type": "number", "minimum": 0},
-            },
-        }),
-        _ => json!({"type": "string"}),
-    };
     let mut fields = serde_json::Map::new();
     for (name, doc) in FIELDS {
-        let mut schema = field(name);
+        let mut schema = field_schema(name);
         schema["description"] = json!(doc);
         fields.insert((*name).to_owned(), schema);
     }
@@ -403,6 +412,24 @@ pub fn schema() -> Value {
                 "type": "object",
                 "additionalProperties": false,
                 "properties": fields,
+            },
+        }),
+    );
+    let mut keys = serde_json::Map::new();
+    for key in tools::keys() {
+        let mut schema = Limit::from_name(&key).map_or_else(|_| list_schema(), limit_schema);
+        schema["description"] = json!(format!("As `{key}`, for this tool alone."));
+        keys.insert(key, schema);
+    }
+    properties.insert(
+        "tools".to_owned(),
+        json!({
+            "description": "Limits and hosts of single tools, by name.",
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": keys,
             },
         }),
     );
@@ -422,6 +449,12 @@ pub fn docs_markdown() -> String {
     for knob in Knob::all() {
         let (name, value, doc) = (knob.name(), knob.value(&builtin), knob.doc());
         let _ = writeln!(table, "| `{name}` | `{value}` | {doc} |");
+    }
+    for key in tools::keys() {
+        let _ = writeln!(
+            table,
+            "| `tools.NAME.{key}` | | As `{key}`, for the tool NAME alone. |"
+        );
     }
     for (name, doc) in FIELDS {
         let _ = writeln!(table, "| `providers.NAME.{name}` | | {doc} |");

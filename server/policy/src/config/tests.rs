@@ -1,8 +1,12 @@
 //! Layers over each other, and what is refused.
 
+mod project;
+
+use super::Layer::{CommandLine, Editor, Project, User};
 use super::knobs::round_trips;
-use super::{Config, Layer, docs_markdown, schema};
+use super::{Config, Layer, Proxy, docs_markdown, schema};
 use crate::limits::Limits;
+use crate::network::Target;
 use crate::permission::Mode;
 use serde_json::json;
 
@@ -129,4 +133,204 @@ fn schema_and_documentation_have_every_knob() {
         );
     }
     assert!(round_trips(&Limits::builtin()));
+}
+
+#[test]
+fn what_cannot_be_enforced_is_an_error_with_its_line() {
+    check_error(
+        "mode = \"plan\"\nallowed_outbound_hosts = [\"example.com\"]",
+        "c.toml:2: `allowed_outbound_hosts`: `example.com` has no scheme; write \
+         `https://example.com`, or `*://example.com:*` for every scheme and port",
+    );
+    check_error(
+        "allow = \"write\"",
+        "c.toml:1: `allow` is \"write\"; expected a list of texts in quotes, as in [\"…\", \"…\"]",
+    );
+    check_error(
+        "block_networks = [\n  \"private\",\n  \"10.0.0.1/8\",\n]",
+        "c.toml:1: `block_networks`: `10.0.0.1/8` has bits beyond its length; write `10.0.0.0/8`",
+    );
+    check_error(
+        "deny = [\"shell(command)\"]",
+        "c.toml:1: `deny`: `shell(command)` has an argument without `=`; expected `TOOL` or \
+         `TOOL(ARGUMENT=GLOB, …)`",
+    );
+    check_error(
+        "map_dirs = [\"data:data\"]",
+        "c.toml:1: `map_dirs`: `data:data` has a host folder that is not absolute; begin it with \
+         `/` or `~/`",
+    );
+    check_error(
+        "work_dir = \"../x\"",
+        "c.toml:1: `work_dir`: `../x` cannot be: `../x` is denied: `..` is not allowed; paths are \
+         relative to the workspace root",
+    );
+    check_error(
+        "proxy = \"socks5://localhost:1\"",
+        "c.toml:1: `proxy`: `socks5://localhost:1` is refused: only `http://` and `https://` can \
+         be requested; expected none, environment or http://host:port",
+    );
+    check_error(
+        "wasm_timeout = \"1s\"\n[tools.a]\nwasm_timeout = \"1s\"\n[tools.\"b.c\"]\n\
+         wasm_timeout = \"soon\"",
+        "c.toml:5: `tools.b.c.wasm_timeout`: limit `wasm_timeout`: cannot read `soon`; expected a \
+         duration such as 30s, 500ms or 2m",
+    );
+    check_error(
+        "[tools.grep]\nmax_turns = 3",
+        "c.toml:2: unknown key `tools.grep.max_turns`; known keys: allowed_outbound_hosts, \
+         block_networks, block_url, wasm_fuel, wasm_timeout, wasm_max_memory_size, \
+         wasm_max_wasm_stack, max_output_bytes, max_open_files, max_host_bytes, \
+         max_response_bytes, max_redirects",
+    );
+    check_error(
+        "[tools]\ngrep = 3",
+        "c.toml:2: `tools.grep` needs a key: tools.NAME.wasm_timeout, say",
+    );
+    check_error(
+        "[tools.grep]\nblock_url = [\"x\"]",
+        "c.toml:2: `tools.grep.block_url`: `x` is no URL to block; expected `https://host/path`, \
+         or `//host/path` for http and https",
+    );
+}
+
+/// Layers as `(layer, key, text)`, and what `config show` says of a knob afterwards.
+fn check_shown(layers: &[(Layer, &str, &str)], name: &str, value: &str, origin: &str) {
+    let config = config(layers);
+    let shown = config.shown();
+    let shown = shown.iter().find(|shown| shown.name == name);
+    let got = shown.map(|shown| (shown.value.as_str(), shown.origin.as_str()));
+    assert_eq!(got, Some((value, origin)), "{name} of {layers:?}");
+}
+
+fn config(layers: &[(Layer, &str, &str)]) -> Config {
+    let mut builder = Config::builder();
+    for (layer, key, text) in layers {
+        builder.set(*layer, key, text).unwrap();
+    }
+    builder.build()
+}
+
+#[test]
+fn lists_are_replaced_or_added_to() {
+    let hosts = "allowed_outbound_hosts";
+    check_shown(&[], hosts, "[]", "built-in");
+    check_shown(
+        &[
+            (User, hosts, "https://a"),
+            (CommandLine, hosts, " https://b , tcp://c:1"),
+        ],
+        hosts,
+        "[\"https://b\", \"tcp://c:1\"]",
+        "command line",
+    );
+    check_shown(
+        &[(User, hosts, "https://a"), (Editor, hosts, "")],
+        hosts,
+        "[]",
+        "editor",
+    );
+    check_shown(
+        &[(User, "block_networks", "")],
+        "block_networks",
+        "[]",
+        "user",
+    );
+    let rules = "shell(command=\"a, b\"),write";
+    check_shown(
+        &[(User, "allow", "x"), (Editor, "allow", rules)],
+        "allow",
+        "[\"shell(command=\\\"a, b\\\")\", \"write\"]",
+        "editor",
+    );
+    for knob in ["ask", "deny"] {
+        check_shown(
+            &[
+                (User, knob, "a"),
+                (Project, knob, "b"),
+                (Editor, knob, ""),
+                (CommandLine, knob, "a,c"),
+            ],
+            knob,
+            "[\"a\", \"b\", \"c\"]",
+            "user + project + command line",
+        );
+    }
+    check_shown(
+        &[
+            (User, "block_url", "//a/"),
+            (Project, "block_url", "//b/"),
+            (CommandLine, "block_url", ""),
+        ],
+        "block_url",
+        "[\"//a/\", \"//b/\"]",
+        "user + project",
+    );
+    check_shown(
+        &[(User, "map_dirs", "/a:x,~/b:y:rw")],
+        "map_dirs",
+        "[\"/a:x:ro\", \"~/b:y:rw\"]",
+        "user",
+    );
+    check_shown(&[(User, "work_dir", "./a/")], "work_dir", "a", "user");
+    check_shown(
+        &[(User, "work_dir", "a"), (Editor, "work_dir", ".")],
+        "work_dir",
+        ".",
+        "editor",
+    );
+    check_shown(
+        &[(User, "proxy", "http://P:8080/")],
+        "proxy",
+        "http://p:8080",
+        "user",
+    );
+    check_shown(&[], "proxy", "none", "built-in");
+}
+
+#[test]
+fn a_tool_may_have_its_own() {
+    let config = config(&[
+        (User, "wasm_timeout", "20s"),
+        (User, "tools.web.fetch.wasm_timeout", "60s"),
+        (User, "tools.web.fetch.allowed_outbound_hosts", "https://a"),
+        (User, "tools.web.fetch.block_url", "https://a/x"),
+        (User, "block_url", "https://a/y"),
+    ]);
+    assert_eq!(config.limits().wasm_timeout, 20_000);
+    assert_eq!(config.limits_of("web.fetch").wasm_timeout, 60_000);
+    assert_eq!(config.limits_of("web.fetch").max_redirects, 5);
+    assert_eq!(&config.limits_of("other"), config.limits());
+    let check = |tool: &str, url: &str, allowed: bool| {
+        let target = Target::parse_url(url).unwrap();
+        let got = config.network_of(tool).check(&target);
+        assert_eq!(got.is_ok(), allowed, "{tool} {url} {got:?}");
+    };
+    check("web.fetch", "https://a/", true);
+    check("web.fetch", "https://a/x", false);
+    check("web.fetch", "https://a/y", false);
+    check("other", "https://a/", false);
+    assert!(config.network().is_closed());
+    assert_eq!(&config.network_of("other"), config.network());
+}
+
+#[test]
+fn json_nests_as_toml_does() {
+    let settings = json!({
+        "deny": ["a"],
+        "proxy": null,
+        "tools": {"t": {"max_redirects": 1, "allowed_outbound_hosts": ["http://x"], "wasm_fuel": null}},
+    });
+    let mut builder = Config::builder();
+    builder.add_json(Editor, "settings", &settings).unwrap();
+    let config = builder.build();
+    assert_eq!(config.limits_of("t").max_redirects, 1);
+    assert_eq!(config.rules().deny.len(), 1);
+    assert_eq!(config.proxy(), &Proxy::None);
+    assert!(!config.network_of("t").is_closed());
+    let keys = &schema()["properties"]["tools"]["additionalProperties"]["properties"];
+    for key in ["max_redirects", "allowed_outbound_hosts"] {
+        assert!(keys[key]["description"].is_string(), "{key}");
+        assert!(docs_markdown().contains(&format!("| `tools.NAME.{key}` |")));
+    }
 }

@@ -233,8 +233,8 @@ fn a_call_that_does_not_succeed_leaves_nothing() {
         "exists already",
     );
     let cancelled = request("write", write);
-    let given = limits("");
-    let cancelled = f.request(&cancelled, review, &given);
+    let given = governed(review, &limits(""));
+    let cancelled = f.request(&cancelled, &given);
     cancelled.cancel.cancel();
     expect(
         &runtime().block_on(toolbox().run(cancelled)),

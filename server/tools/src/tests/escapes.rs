@@ -277,7 +277,7 @@ fn no_timing_leads_out() {
     let (mut read, mut refused) = (0, 0);
     std::thread::scope(|scope| {
         let swapper = scope.spawn(swap);
-        let limits = limits("");
+        let config = governed(Mode::Review, &limits(""));
         let mut calls = 0;
         while calls < CALLS || !swapper.is_finished() {
             for (tool, input) in with_path("dir/file").into_iter().take(6) {
@@ -286,7 +286,7 @@ fn no_timing_leads_out() {
                 let overlay = f.overlay.another();
                 let request = ToolRequest {
                     overlay: &overlay,
-                    ..f.request(&call, Mode::Review, &limits)
+                    ..f.request(&call, &config)
                 };
                 let report = runtime().block_on(toolbox().run(request));
                 never_outside(&format!("{report:?}"));

@@ -80,9 +80,13 @@ struct Yes;
 
 #[async_trait]
 impl Approver for Yes {
-    async fn approve(&self, tool: &str, reason: &str) -> bool {
-        assert_eq!((tool, reason), ("foreign", "`foreign` leaves the sandbox"));
-        true
+    async fn approve(&self, request: &ApprovalRequest<'_>) -> Approval {
+        assert_eq!(request.tool, "foreign");
+        assert_eq!(request.reason, "`foreign` leaves the sandbox");
+        Approval {
+            approved: true,
+            reason: "the test says yes".to_owned(),
+        }
     }
 }
 
@@ -94,10 +98,10 @@ fn run(
     approver: &dyn Approver,
 ) -> ToolReport {
     let call = request("foreign", input);
-    let given = limits("wasm_timeout=2s");
+    let given = governed(mode, &limits("wasm_timeout=2s"));
     let request = ToolRequest {
         approver,
-        ..f.request(&call, mode, &given)
+        ..f.request(&call, &given)
     };
     let report = runtime().block_on(toolbox().run_file(tool, request));
     f.unchanged("foreign", input);
@@ -112,7 +116,7 @@ fn a_level_grants_what_it_names_and_no_more() {
     let check =
         |level: u8, body: &str, mode: Mode, approver: &dyn Approver, kind: &str, says: &str| {
             let foreign = open(&f, &component(level, "{}", body)).unwrap();
-            assert_eq!(foreign.spec.as_ref().unwrap().name, "foreign");
+            assert_eq!(foreign.spec.name, "foreign");
             let report = run(&f, &foreign, "{}", mode, approver);
             expect(&report, kind, says);
             let wrote = kind == "ok" && body.contains("$write");
@@ -300,7 +304,7 @@ fn what_is_no_tool_is_refused() {
 }
 
 #[test]
-fn a_command_gets_nothing_of_the_workspace() {
+fn a_command_that_says_nothing_asks_to_write() {
     let f = Fixture::new("//- a\na\n", |_| {});
     let command = r#"(component
         (core module $m (func (export "f") (result i32) (i32.const 0)))
@@ -309,14 +313,13 @@ fn a_command_gets_nothing_of_the_workspace() {
         (instance $cli (export "run" (func $run)))
         (export "wasi:cli/run@0.2.0" (instance $cli)))"#;
     let foreign = open(&f, &wat::parse_str(command).unwrap()).unwrap();
-    assert!(foreign.spec.is_none());
-    for mode in [Mode::Plan, Mode::Review] {
-        expect(
-            &run(&f, &foreign, r#"{"all":true}"#, mode, &DenyAll),
-            "ok",
-            "",
-        );
-    }
+    assert_eq!(foreign.described_by, DescribedBy::Nobody);
+    let check = |mode, kind: &str, says: &str| {
+        let report = run(&f, &foreign, r#"{"all":true}"#, mode, &DenyAll);
+        expect(&report, kind, says);
+    };
+    check(Mode::Plan, "denied", "mode `plan` only reads");
+    check(Mode::Review, "ok", "");
 }
 
 /// Tools of ours are foreign tools too, when they come from a file.
@@ -330,7 +333,7 @@ fn a_tool_from_a_file_is_the_same_tool() {
         .iter()
         .find(|spec| spec.name == "write")
         .cloned();
-    assert_eq!(foreign.spec, embedded);
+    assert_eq!(Some(foreign.spec.clone()), embedded);
     let input = r#"{"path":"a","content":"b\n"}"#;
     expect(
         &run(&f, &foreign, input, Mode::Plan, &DenyAll),

@@ -39,7 +39,7 @@ struct Json<'a> {
 
 impl Show {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let root = setup::overlay(&self.workspace)?.root().to_path_buf();
+        let root = setup::workspace(&self.workspace)?;
         let loaded = settings::load(&root, None, &self.settings.overrides())?;
         if self.json {
             let json = Json {

@@ -187,13 +187,16 @@ mod tests {
     fn calls_are_told_in_a_line() {
         let ok = ToolReport {
             ok: true,
-            output: "text".into(),
             error: None,
             usage: ToolUsage {
                 wall_ms: 1.25,
                 ..ToolUsage::default()
             },
+            ..ToolReport::refused(FailureKind::Failed, "")
+        };
+        let ok = ToolReport {
             diff: "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-a\n+b\n".into(),
+            ..ok
         };
         check(ok, "✓ read a.rs  (1.2 ms, +1 −1)");
         check(

@@ -32,12 +32,7 @@ impl List {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let folder = match self.all {
             true => None,
-            false => Some(
-                setup::overlay(&self.workspace)?
-                    .root()
-                    .display()
-                    .to_string(),
-            ),
+            false => Some(setup::workspace(&self.workspace)?.display().to_string()),
         };
         let sessions = setup::journal()?.sessions(folder.as_deref())?;
         if self.json {

@@ -1,5 +1,6 @@
 //! `boxagnts session review`: decides on what a session left pending.
 
+use crate::asking::TerminalAsker;
 use crate::commands::run::review;
 use crate::exit::{Exit, Failure};
 use crate::render;
@@ -40,6 +41,7 @@ impl Review {
             root,
             Arc::new(NoBuffers),
             Arc::new(DiskApplier),
+            Arc::new(TerminalAsker),
         )?;
         let session = summary.session.as_str();
         let files = sessions.proposal(session)?.files;

@@ -8,7 +8,6 @@ use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_session::store::{Entry, Recorded};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 
@@ -200,13 +199,7 @@ impl<'a> Transcript<'a> {
     }
 
     fn time(&self, ms: u64, format: &str) -> String {
-        let time = i64::try_from(ms)
-            .ok()
-            .and_then(|ms| Timestamp::from_millisecond(ms).ok());
-        let zoned = time.map(|time| time.to_zoned_datetime(self.zone.clone()));
-        zoned
-            .map(|time| time.strftime(format).to_string())
-            .unwrap_or_default()
+        render::time(ms, &self.zone, format)
     }
 }
 

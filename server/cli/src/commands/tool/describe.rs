@@ -1,7 +1,7 @@
 //! `boxagnts tool describe`: what one tool says of itself.
 
 use super::list::{Described, level_name};
-use crate::args::LimitArgs;
+use crate::args::GovernanceArgs;
 use crate::exit::{Exit, Failure};
 use crate::settings::{self, Overrides};
 use crate::setup;
@@ -27,7 +27,7 @@ pub(crate) struct Describe {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    limits: LimitArgs,
+    governance: GovernanceArgs,
 }
 
 impl Describe {
@@ -35,17 +35,14 @@ impl Describe {
         let toolbox = setup::toolbox()?;
         let (spec, level) = if super::is_file(&self.name) {
             let overrides = Overrides {
-                limits: self.limits.limits,
+                governance: self.governance,
                 ..Overrides::default()
             };
             let config = settings::load(Path::new("."), None, &overrides)?.config;
             let opened = toolbox
                 .open_file(Path::new(&self.name), config.limits())
                 .await?;
-            (
-                opened.spec.unwrap_or_else(|| wasi_command(&self.name)),
-                opened.level,
-            )
+            (opened.spec, opened.level)
         } else {
             let specs = toolbox.specs();
             let found = specs.iter().find(|spec| spec.name == self.name).cloned();
@@ -64,17 +61,6 @@ impl Describe {
         };
         terminal::print(&format!("{}\n", text.trim_end()))?;
         Ok(Exit::Done)
-    }
-}
-
-/// What can be said of a command that does not describe itself.
-fn wasi_command(name: &str) -> ToolSpec {
-    ToolSpec {
-        name: name.to_owned(),
-        description: "A WASI 0.2 command. Fields of its input become flags: \
-                      {\"file\": \"a\", \"all\": true} is --file=a --all."
-            .to_owned(),
-        input_schema: serde_json::json!({"type": "object"}),
     }
 }
 

@@ -1,16 +1,16 @@
 //! `boxagnts tool run`: one call, through the same gate and sandbox as any call of a model.
 
-use crate::args::{LimitArgs, ModeArg};
+use crate::args::{GovernanceArgs, ModeArg};
+use crate::asking::TerminalApprover;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
 use crate::render;
 use crate::settings::{self, Overrides};
 use crate::setup;
 use crate::terminal::{self, Theme, paint, visible};
-use async_trait::async_trait;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
-use boxagnts_session::tools::{Approver, ToolRequest};
+use boxagnts_session::tools::ToolRequest;
 use clap::Args;
 use serde_json::Value;
 use std::io::{IsTerminal, Read};
@@ -41,11 +41,14 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR", default_value = ".")]
     workspace: PathBuf,
     #[command(flatten)]
-    limits: LimitArgs,
+    governance: GovernanceArgs,
     /// What to do with what the tool wants.
     #[arg(long, value_enum, value_name = "MODE")]
     mode: Option<ModeArg>,
-    /// Print one JSON object: ok, output, error, usage, diff.
+    /// Let the call run where the user would be asked.
+    #[arg(long)]
+    yes: bool,
+    /// Print one JSON object: ok, output, error, usage, diff, decision, audit.
     #[arg(long)]
     json: bool,
 }
@@ -73,13 +76,14 @@ impl Run {
     /// `Err` for what went wrong before there was a call.
     async fn call(&self) -> Result<ToolReport, (FailureKind, Failure)> {
         let before = |failure| (FailureKind::Failed, failure);
-        let overlay = setup::overlay(&self.workspace).map_err(before)?;
+        let root = setup::workspace(&self.workspace).map_err(before)?;
         let overrides = Overrides {
             model: None,
             mode: self.mode,
-            limits: self.limits.limits.clone(),
+            governance: self.governance.clone(),
         };
-        let config = settings::load_and_warn(overlay.root(), &overrides).map_err(before)?;
+        let config = settings::load_and_warn(&root, &overrides).map_err(before)?;
+        let overlay = setup::overlay(&root, config.mounts()).map_err(before)?;
         let toolbox = setup::toolbox().map_err(before)?;
         let input = read_input(&self.input)
             .map_err(|message| (FailureKind::InvalidInput, Failure::usage(message)))?;
@@ -94,10 +98,9 @@ impl Run {
         };
         let request = ToolRequest {
             call: &call,
-            mode: config.mode(),
-            limits: config.limits(),
+            config: &config,
             overlay: &overlay,
-            approver: &AskUser,
+            approver: &TerminalApprover { yes: self.yes },
             cancel,
             progress: Some(Arc::new(|text| {
                 terminal::say(&format!("{}\n", visible(text)))
@@ -138,26 +141,6 @@ fn read(from: impl Read, place: &str) -> Result<String, String> {
     let read = from.take(MAX_INPUT).read_to_string(&mut text);
     read.map_err(|error| format!("cannot read the input {place}: {error}"))?;
     Ok(text)
-}
-
-/// Asks on a terminal; elsewhere the answer is no.
-struct AskUser;
-
-#[async_trait]
-impl Approver for AskUser {
-    async fn approve(&self, _tool: &str, reason: &str) -> bool {
-        if !terminal::can_ask() {
-            return false;
-        }
-        let question = format!("{}. Let it run? [y/N] ", visible(reason));
-        let asking = tokio::task::spawn_blocking(move || {
-            terminal::say(&question);
-            let mut answer = String::new();
-            let read = std::io::stdin().read_line(&mut answer);
-            read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
-        });
-        asking.await.unwrap_or(false)
-    }
 }
 
 fn tell(report: &ToolReport) -> Result<(), Failure> {

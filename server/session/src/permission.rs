@@ -1,0 +1,168 @@
+//! Asking the user whether a call may run, and remembering the answer where the user wants that: for
+//! this workspace, for this very tool, and for no more than was asked.
+
+use crate::session::Session;
+use async_trait::async_trait;
+use boxagnts_policy::permission::Level;
+use boxagnts_tools::{Approval, ApprovalRequest, Approver};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Longest input in a question, in characters.
+const MAX_SHOWN: usize = 600;
+
+/// A question to the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The session that the call is of; empty for a call without one.
+    pub session: String,
+    /// The tool's name.
+    pub tool: String,
+    /// Why the user is asked.
+    pub reason: String,
+    /// The call's input as JSON, cut where it is long.
+    pub input: String,
+    /// What an answer for later would hold for, in words.
+    pub scope: String,
+}
+
+/// The user's choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Let this call run.
+    Once,
+    /// Let it run, and every later one of the same scope in this workspace.
+    Always,
+    /// Not now.
+    No,
+    /// Not now, and no later one of the same scope in this workspace.
+    Never,
+    /// There is nobody who could be asked.
+    Nobody,
+}
+
+/// Whoever can put a question to the user.
+#[async_trait]
+pub trait Asker: Send + Sync {
+    /// Waits for the user. Dropping the future takes the question back, where that can be done.
+    async fn ask(&self, question: &Question) -> Choice;
+}
+
+/// Nobody to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct NoAsker;
+
+#[async_trait]
+impl Asker for NoAsker {
+    async fn ask(&self, _question: &Question) -> Choice {
+        Choice::Nobody
+    }
+}
+
+/// What an answer for later holds for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Scope {
+    /// Every call of the tool.
+    Tool,
+    /// Calls with this very input: what runs programs is never allowed at large, and what a rule asks
+    /// about is asked for its own sake.
+    Input(String),
+}
+
+impl Scope {
+    fn of(request: &ApprovalRequest<'_>) -> Scope {
+        match request.level {
+            Level::Network => Scope::Tool,
+            _ => {
+                let digest = Sha256::digest(request.input.to_string().as_bytes());
+                Scope::Input(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+            }
+        }
+    }
+
+    /// As the journal has it.
+    fn key(&self) -> String {
+        match self {
+            Scope::Tool => "tool".to_owned(),
+            Scope::Input(hash) => format!("input {hash}"),
+        }
+    }
+
+    fn words(&self, tool: &str) -> String {
+        match self {
+            Scope::Tool => format!("every call of `{tool}` in this workspace"),
+            Scope::Input(_) => format!("calls of `{tool}` with this very input in this workspace"),
+        }
+    }
+}
+
+/// Asks the user of one session.
+pub(crate) struct SessionApprover<'a> {
+    pub(crate) session: &'a Arc<Session>,
+}
+
+#[async_trait]
+impl Approver for SessionApprover<'_> {
+    async fn approve(&self, request: &ApprovalRequest<'_>) -> Approval {
+        let session = self.session;
+        let store = session.environment.store();
+        let workspace = session.overlay.root().display().to_string();
+        let scope = Scope::of(request);
+        let remembered = store.permission(&workspace, request.sha256, &scope.key());
+        match remembered {
+            Ok(Some(allowed)) => {
+                let answer = if allowed { "always" } else { "never" };
+                return Approval {
+                    approved: allowed,
+                    reason: format!("the user said {answer} earlier"),
+                };
+            }
+            Ok(None) => {}
+            // Asking once more is safe.
+            Err(error) => tracing::warn!(%error, "remembered permissions cannot be read"),
+        }
+        let question = Question {
+            session: session.id.clone(),
+            tool: request.tool.to_owned(),
+            reason: request.reason.to_owned(),
+            input: shown(&request.input.to_string()),
+            scope: scope.words(request.tool),
+        };
+        let choice = session.asker.ask(&question).await;
+        if let Choice::Always | Choice::Never = choice {
+            let allowed = choice == Choice::Always;
+            let kept = store.remember_permission(
+                &workspace,
+                request.tool,
+                request.sha256,
+                &scope.key(),
+                allowed,
+            );
+            if let Err(error) = kept {
+                tracing::error!(%error, "the answer cannot be remembered");
+            }
+        }
+        let (approved, reason) = match choice {
+            Choice::Once => (true, "the user let it run once"),
+            Choice::Always => (true, "the user lets it always run here"),
+            Choice::No => (false, "the user said no"),
+            Choice::Never => (false, "the user said never"),
+            Choice::Nobody => (
+                false,
+                "nobody could be asked; a rule in `allow` of your configuration can let it run",
+            ),
+        };
+        Approval {
+            approved,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+fn shown(input: &str) -> String {
+    if input.chars().count() <= MAX_SHOWN {
+        return input.to_owned();
+    }
+    let cut: String = input.chars().take(MAX_SHOWN).collect();
+    format!("{cut} …")
+}
