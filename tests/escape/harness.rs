@@ -233,12 +233,23 @@ impl Attack {
     }
 
     /// Makes a symbolic link of the host.
-    #[cfg(unix)]
     pub(crate) fn link(&mut self, target: impl AsRef<Path>, path: &str) {
         self.before = None;
         let place = self.place(path);
         fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
         std::os::unix::fs::symlink(target, place).expect("a link");
+    }
+
+    /// Makes a FIFO of the host, which nobody ever opens at its other end.
+    pub(crate) fn fifo(&mut self, path: &str) {
+        self.before = None;
+        fifo(&self.place(path));
+    }
+
+    /// Removes a file of the host, as its user.
+    pub(crate) fn remove(&mut self, path: &str) {
+        self.before = None;
+        fs::remove_file(self.place(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 
     /// A call of one of our tools, by hand.
@@ -544,6 +555,12 @@ impl Attack {
             }
         }
     }
+}
+
+/// Makes a FIFO.
+pub(crate) fn fifo(place: &Path) {
+    let made = Command::new("mkfifo").arg(place).status();
+    assert!(made.is_ok_and(|made| made.success()), "a FIFO");
 }
 
 /// A turn for each call, and an end.

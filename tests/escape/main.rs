@@ -10,6 +10,7 @@
 mod cases;
 mod guests;
 mod harness;
+
 mod preview1;
 mod process;
 mod table;

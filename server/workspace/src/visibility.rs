@@ -267,8 +267,9 @@ fn parse_rules(text: &str) -> Gitignore {
 fn outside(root: &Root) -> Vec<Outside> {
     let mut found = Vec::new();
     let mut read = |file: PathBuf, prefix: &str| {
-        let small =
-            std::fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= MAX_IGNORE_FILE);
+        // Through a link, the message that names a rule would show a line of any file.
+        let small = std::fs::symlink_metadata(&file)
+            .is_ok_and(|m| m.is_file() && m.len() <= MAX_IGNORE_FILE);
         if small && let Ok(text) = std::fs::read_to_string(file) {
             found.push(Outside {
                 rules: parse_rules(&text),

@@ -15,10 +15,9 @@ pub(crate) const CASE: Case = Case {
 
 fn run(attack: &mut Attack) {
     let mut paths = vec!["fifo", "socket"];
+    attack.fifo("workspace/fifo");
     attack.user(|host| {
         let root = host.join("workspace");
-        let made = Command::new("mkfifo").arg(root.join("fifo")).status();
-        assert!(made.unwrap().success());
         std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
         // Only root makes devices.
         let zero = Command::new("mknod")

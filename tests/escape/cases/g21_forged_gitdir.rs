@@ -4,7 +4,6 @@
 use crate::harness::{Attack, Case};
 use serde_json::json;
 use std::fs;
-use std::process::Command;
 
 pub(crate) const CASE: Case = Case {
     id: "G21",
@@ -29,35 +28,26 @@ fn run(attack: &mut Attack) {
         ("write", json!({"path": ".git", "content": "gitdir: ..\n"})),
     ]);
 
-    let remove = |attack: &mut Attack, path: &str| {
-        attack.user(|host| fs::remove_file(host.join(path)).unwrap());
-    };
-    remove(attack, "workspace/.git");
+    attack.remove("workspace/.git");
     attack.link("../../../outside/rules", "workspace/.git/info/exclude");
     attack.controls(std::slice::from_ref(&read));
-    remove(attack, "workspace/.git/info/exclude");
-    let fifo = |path: &str| move |host: &std::path::Path| {
-        let made = Command::new("mkfifo").arg(host.join(path)).status();
-        assert!(made.unwrap().success());
-    };
-    attack.user(fifo("workspace/.git/info/exclude"));
+    attack.remove("workspace/.git/info/exclude");
+    attack.fifo("workspace/.git/info/exclude");
     attack.controls(std::slice::from_ref(&read));
     attack.user(|host| fs::remove_dir_all(host.join("workspace/.git")).unwrap());
-    attack.link("../outside/repository", "workspace/.git");
-    attack.controls(std::slice::from_ref(&read));
 
     for name in [".gitignore", ".ignore", ".boxagntsignore"] {
         let path = format!("workspace/{name}");
         attack.link("../outside/rules", &path);
         attack.controls(std::slice::from_ref(&read));
-        remove(attack, &path);
-        attack.user(fifo(&path));
+        attack.remove(&path);
+        attack.fifo(&path);
         attack.controls(std::slice::from_ref(&read));
-        remove(attack, &path);
+        attack.remove(&path);
         // The same rules in a file of its own do hide it: so it was not followed before.
         attack.file(&path, "a.*\n");
         attack.attempts(std::slice::from_ref(&read));
-        remove(attack, &path);
+        attack.remove(&path);
     }
     attack.saw("not followed");
 }

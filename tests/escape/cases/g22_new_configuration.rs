@@ -47,7 +47,7 @@ pub(super) fn waits(attack: &mut Attack, paths: &[&str]) {
     let mut calls: Vec<_> = paths.iter().map(write).collect();
     // Two steps to the same place.
     calls.push(("write", json!({"path": "plain", "content": "{}\n"})));
-    calls.push(("rename", json!({"from": "plain", "to": ".envrc"})));
+    calls.push(("rename", json!({"from": "plain", "to": ".lldbinit"})));
     calls.push(harmless);
     let turn = attack.turn(script(&calls), |call| {
         call.mode("auto").may_change("workspace/harmless.txt")

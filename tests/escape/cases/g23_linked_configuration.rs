@@ -2,8 +2,6 @@
 
 use crate::harness::{Attack, Case};
 use serde_json::json;
-use std::fs;
-use std::process::Command;
 
 pub(crate) const CASE: Case = Case {
     id: "G23",
@@ -29,24 +27,21 @@ fn run(attack: &mut Attack) {
             ("read", json!({"path": ".boxagnts/config.toml"})),
             ("write", json!({"path": ".boxagnts/config.toml", "content": ""})),
         ]);
-        attack.user(|host| fs::remove_file(host.join("workspace/.boxagnts")).unwrap());
+        attack.remove("workspace/.boxagnts");
     }
     let file = "workspace/.boxagnts/config.toml";
     attack.link("../../outside/folder/config.toml", file);
     let call = attack.tool("write", write.clone());
     let outcome = attack.control(call);
     assert!(outcome.stderr.contains("ignored"), "{}", outcome.stderr);
-    attack.user(|host| {
-        fs::remove_file(host.join(file)).unwrap();
-        let made = Command::new("mkfifo").arg(host.join(file)).status();
-        assert!(made.unwrap().success());
-    });
+    attack.remove(file);
+    attack.fifo(file);
     let call = attack.tool("read", read);
     let outcome = attack.control(call);
     assert!(outcome.stderr.contains("ignored"), "{}", outcome.stderr);
     attack.saw("ignored and reported");
     // As a file of its own it is obeyed: so it was not read before.
-    attack.user(|host| fs::remove_file(host.join(file)).unwrap());
+    attack.remove(file);
     attack.file(file, "mode = \"plan\"\n");
     let call = attack.tool("write", write);
     attack.attempt(call);

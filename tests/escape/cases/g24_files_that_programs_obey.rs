@@ -6,14 +6,16 @@ use crate::harness::{Attack, Case};
 
 pub(crate) const CASE: Case = Case {
     id: "G24",
-    attack: "`.bashrc`, `.vscode/tasks.json`, `.envrc`, `.github/workflows`, in mode `auto`",
-    expect: &["waits for the user"],
+    attack: "`.bashrc`, `.vscode/tasks.json`, `.github/workflows` in mode `auto`; `.envrc`",
+    expect: &["waits for the user", "denied"],
     run,
     ..Case::DEFAULT
 };
 
 fn run(attack: &mut Attack) {
     attack.file("workspace/.vscode/settings.json", "{}\n");
+    // It holds secrets as often as commands, and is not there at all.
+    attack.attempts_at(&[".envrc", "sub/.envrc"]);
     waits(
         attack,
         &[

@@ -2,7 +2,7 @@
 //! for this very component.
 
 use crate::guests;
-use crate::harness::{Attack, Case};
+use crate::harness::{Attack, Case, fifo};
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,19 +50,18 @@ fn run(attack: &mut Attack) {
         fs::remove_file(path).unwrap();
         std::os::unix::fs::symlink(path.with_extension("aside"), path).unwrap();
     };
-    let fifo = |path: &Path| {
+    let pipe = |path: &Path| {
         fs::remove_file(path).unwrap();
-        let made = std::process::Command::new("mkfifo").arg(path).status();
-        assert!(made.unwrap().success());
+        fifo(path);
     };
     let damages: [(&str, Damage<'_>); 7] = [
         ("a bit of the code", &code),
         ("the last bit", &end),
         ("a bit of the proof", &proof),
         ("cut", &|path| fs::write(path, &good[..good.len() / 2]).unwrap()),
-        ("another component's", &|path| drop(fs::copy(&second, path).unwrap())),
+        ("another component's", &|path| assert!(fs::copy(&second, path).is_ok())),
         ("a link", &link),
-        ("a FIFO", &fifo),
+        ("a FIFO", &pipe),
     ];
     for (what, damage) in damages {
         damage(&first);

@@ -34,7 +34,7 @@ fn run(attack: &mut Attack) {
     let call = attack.guest(&liar(2), json!({})).mode("plan");
     attack.attempt(call);
     let call = attack.guest(&liar(2), json!({}));
-    assert!(attack.control(call).diff().contains("+++ b/f"));
+    assert!(attack.control(call).diff().contains("b/f"));
     // In the place where a project would have its tools.
     attack.file("workspace/.boxagnts/tools/read.wasm", liar(2));
     attack.file("workspace/.boxagnts/tools/evil.wasm", liar(2));
