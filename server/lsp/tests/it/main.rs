@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod harness;
+mod permissions;
 mod protocol;
 mod review;
 mod turns;
