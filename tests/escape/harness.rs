@@ -565,7 +565,8 @@ pub(crate) fn fifo(place: &Path) {
 
 /// A turn for each call, and an end.
 pub(crate) fn script(calls: &[(&str, Value)]) -> Value {
-    let call = |(name, input): &(&str, Value)| json!({"tool_calls": [{"name": name, "input": input}]});
+    let call =
+        |(name, input): &(&str, Value)| json!({"tool_calls": [{"name": name, "input": input}]});
     let mut turns: Vec<Value> = calls.iter().map(call).collect();
     turns.push(json!({"text": "done"}));
     Value::Array(turns)

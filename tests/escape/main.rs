@@ -31,6 +31,28 @@ macro_rules! cases {
     };
 }
 
+/// Cases that are not stopped yet, each with what is missing. They run with `--ignored`.
+macro_rules! gaps {
+    ($($case:ident: $missing:literal)*) => {
+        $(#[test]
+        #[ignore = $missing]
+        fn $case() {
+            cases::$case::CASE.check();
+        })*
+
+        /// At the end of the table.
+        const GAPS: &[(&Case, &str)] = &[$((&cases::$case::CASE, $missing)),*];
+    };
+}
+
+gaps! {
+    r63_compiling: "compiling a component is not bounded"
+}
+
+// Of what is tried against native commands, which there are not: setuid (27), terminal injection
+// (28), io_uring (31) and a missing sandbox helper (32) have no case. 26, 29 and 30 show what there
+// is of them for guests.
+
 cases! {
     f01_dot_dot
     f02_absolute
@@ -52,6 +74,7 @@ cases! {
     f18_overlay
     f59_link_before_accepting
     f60_wasi_paths
+    f61_mounted_folders
     g19_git_folder
     g20_hostile_repository
     g21_forged_gitdir
@@ -71,12 +94,15 @@ cases! {
     r48_huge_arguments
     r49_output
     r50_open_files
+    r60_diff_bombs
     r61_describing
     r62_no_end_of_turns
     t52_tampered_code
     t53_words_are_only_words
     t54_false_names
+    t55_deny_beats_allow
     t56_loosening_project
     t58_secrets
     t59_terminal
+    t60_floods_of_rules
 }

@@ -120,7 +120,10 @@ pub(crate) fn module(steps: &[Step<'_>]) -> Vec<u8> {
                 format!("(call $write {} {})", texts.add(path), texts.add(text))
             }
             Step::Truncate(path) => {
-                format!("(call $open {} (i32.const 8) (i64.const 2))", texts.add(path))
+                format!(
+                    "(call $open {} (i32.const 8) (i64.const 2))",
+                    texts.add(path)
+                )
             }
             Step::List(path) => format!("(call $list {})", texts.add(path)),
             Step::Stat(path) => format!(
@@ -178,7 +181,10 @@ pub(crate) fn errors(output: &str) -> Vec<&'static str> {
     let numbers = lines.filter_map(|number| number.parse::<u32>().ok());
     let name = |number| {
         let found = ERRORS.iter().find(|(known, _)| *known == number);
-        found.map_or_else(|| panic!("error {number} has no name here"), |(_, name)| *name)
+        found.map_or_else(
+            || panic!("error {number} has no name here"),
+            |(_, name)| *name,
+        )
     };
     numbers.map(name).collect()
 }

@@ -32,6 +32,9 @@ fn run(attack: &mut Attack) {
         (import "host:process/spawn@1.0.0" (instance (export "run" (func (param "line" string))))))"#;
     let call = attack.guest(&wat::parse_str(component).unwrap(), json!({}));
     attack.attempt(call);
-    let call = attack.guest(&wat::parse_str(format!("(module {start})")).unwrap(), json!({}));
+    let call = attack.guest(
+        &wat::parse_str(format!("(module {start})")).unwrap(),
+        json!({}),
+    );
     attack.control(call);
 }

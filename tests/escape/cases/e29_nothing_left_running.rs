@@ -16,18 +16,21 @@ pub(crate) const CASE: Case = Case {
 
 fn run(attack: &mut Attack) {
     let spin = guests::tool("(loop $spin (br $spin)) (i32.const 0)");
-    let sleep = guests::command(
-        "(call $block (call $after (i64.const 3600000000000))) (i32.const 0)",
-    );
+    let sleep =
+        guests::command("(call $block (call $after (i64.const 3600000000000))) (i32.const 0)");
     for guest in [spin, sleep] {
-        let call = attack.guest(&guest, json!({})).limit("wasm_fuel=9000000000000000000");
+        let call = attack
+            .guest(&guest, json!({}))
+            .limit("wasm_fuel=9000000000000000000");
         attack.attempt(call);
         // Every process of this case has its own home among its variables.
         #[cfg(target_os = "linux")]
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
             let home = format!("HOME={}", attack.place("home").display());
-            let found = environment.split(|byte| *byte == 0).any(|variable| variable == home.as_bytes());
+            let found = environment
+                .split(|byte| *byte == 0)
+                .any(|variable| variable == home.as_bytes());
             assert!(!found, "{} still runs", entry.path().display());
         }
     }

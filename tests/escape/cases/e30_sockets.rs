@@ -26,7 +26,10 @@ fn run(attack: &mut Attack) {
     attack.link("../outside/agent.sock", "workspace/agent.sock");
     attack.attempts(&[
         ("read", json!({"path": "docker.sock"})),
-        ("write", json!({"path": "docker.sock", "content": "GET / HTTP/1.0\r\n\r\n"})),
+        (
+            "write",
+            json!({"path": "docker.sock", "content": "GET / HTTP/1.0\r\n\r\n"}),
+        ),
         ("read", json!({"path": "agent.sock"})),
         ("write", json!({"path": "agent.sock", "content": "x"})),
     ]);

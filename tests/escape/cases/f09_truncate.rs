@@ -23,6 +23,8 @@ fn run(attack: &mut Attack) {
     let outcome = attack.control(call);
     assert!(outcome.diff().contains("-one"), "{outcome:#?}");
     attack.saw("waits for the user");
-    let call = attack.tool("write", json!({"path": "a.txt", "content": ""})).mode("plan");
+    let call = attack
+        .tool("write", json!({"path": "a.txt", "content": ""}))
+        .mode("plan");
     attack.attempt(call);
 }

@@ -14,7 +14,9 @@ pub(crate) const CASE: Case = Case {
 
 fn run(attack: &mut Attack) {
     let huge = json!({"path": "huge", "content": "x".repeat(70_000)});
-    let call = attack.tool("write", huge.clone()).limit("max_host_bytes=64KiB");
+    let call = attack
+        .tool("write", huge.clone())
+        .limit("max_host_bytes=64KiB");
     attack.attempt(call);
     let call = attack.tool("write", huge).limit("max_host_bytes=128KiB");
     attack.control(call);

@@ -12,7 +12,10 @@ pub(crate) const CASE: Case = Case {
 };
 
 fn run(attack: &mut Attack) {
-    attack.file("workspace/slip.zip", zip("../outside/planted", b"planted needle\n"));
+    attack.file(
+        "workspace/slip.zip",
+        zip("../outside/planted", b"planted needle\n"),
+    );
     attack.file("workspace/link.tar", tar_link("link", "../outside/secret"));
     // A member that says that it has four gigabytes.
     let mut bomb = zip("bomb", b"needle\n");
@@ -29,10 +32,7 @@ fn run(attack: &mut Attack) {
         ("glob", json!({"pattern": "**"})),
         ("grep", json!({"pattern": "needle|one"})),
     ]);
-    assert_eq!(
-        found[0].output(),
-        "a.txt\nbomb.zip\nlink.tar\nslip.zip\n"
-    );
+    assert_eq!(found[0].output(), "a.txt\nbomb.zip\nlink.tar\nslip.zip\n");
     assert_eq!(found[1].output(), "a.txt:1:one\n");
 }
 

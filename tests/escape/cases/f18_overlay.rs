@@ -33,7 +33,14 @@ fn run(attack: &mut Attack) {
     let session = turn.result["session"].as_str().unwrap().to_owned();
     let mut accept = attack.plain(&["session", "review", &session, "--accept-all"]);
     for path in [
-        "new/file", "new", "a.txt", "gone.txt", "dir/b.txt", "dir", "moved/b.txt", "moved",
+        "new/file",
+        "new",
+        "a.txt",
+        "gone.txt",
+        "dir/b.txt",
+        "dir",
+        "moved/b.txt",
+        "moved",
     ] {
         accept = accept.may_change(&format!("workspace/{path}"));
     }

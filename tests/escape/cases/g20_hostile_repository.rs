@@ -59,7 +59,12 @@ fn plant(folder: &Path, marker: &Path) {
     let hooks = folder.join(".hooks");
     fs::create_dir_all(&hooks).unwrap();
     for place in [folder.join(".git/hooks"), hooks] {
-        for name in ["pre-commit", "post-checkout", "post-index-change", "fsmonitor-watchman"] {
+        for name in [
+            "pre-commit",
+            "post-checkout",
+            "post-index-change",
+            "fsmonitor-watchman",
+        ] {
             let path = place.join(name);
             fs::write(&path, &hook).unwrap();
             let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -86,7 +91,11 @@ fn plant(folder: &Path, marker: &Path) {
     fs::create_dir_all(bare.join("objects")).unwrap();
     fs::create_dir_all(bare.join("refs")).unwrap();
     fs::write(bare.join("HEAD"), "ref: refs/heads/main\n").unwrap();
-    fs::write(bare.join("config"), config + "[core]\n\tbare = true\n\tworktree = ..\n").unwrap();
+    fs::write(
+        bare.join("config"),
+        config + "[core]\n\tbare = true\n\tworktree = ..\n",
+    )
+    .unwrap();
 }
 
 /// git by hand, without the configuration of whoever runs the tests.

@@ -13,7 +13,12 @@ pub(crate) const CASE: Case = Case {
 };
 
 fn run(attack: &mut Attack) {
-    let write = |path: &str| ("write", json!({"path": path, "content": "{\"hooks\": {}}\n"}));
+    let write = |path: &str| {
+        (
+            "write",
+            json!({"path": path, "content": "{\"hooks\": {}}\n"}),
+        )
+    };
     attack.attempts(&[
         write(".boxagnts/config.toml"),
         write(".BoxAgnts/config.toml"),
@@ -43,7 +48,12 @@ fn run(attack: &mut Attack) {
 /// Proposes every file in mode `auto`, beside a harmless one, which alone is written.
 pub(super) fn waits(attack: &mut Attack, paths: &[&str]) {
     let harmless = ("write", json!({"path": "harmless.txt", "content": "x\n"}));
-    let write = |path: &&str| ("write", json!({"path": path, "content": "{\"run\": \"evil\"}\n"}));
+    let write = |path: &&str| {
+        (
+            "write",
+            json!({"path": path, "content": "{\"run\": \"evil\"}\n"}),
+        )
+    };
     let mut calls: Vec<_> = paths.iter().map(write).collect();
     // Two steps to the same place.
     calls.push(("write", json!({"path": "plain", "content": "{}\n"})));
@@ -56,6 +66,9 @@ pub(super) fn waits(attack: &mut Attack, paths: &[&str]) {
         assert_eq!(outcome.label, "ok", "{outcome:#?}");
     }
     assert_eq!(turn.result["applied"], false, "{}", turn.result);
-    assert!(attack.place("workspace/harmless.txt").exists(), "the control");
+    assert!(
+        attack.place("workspace/harmless.txt").exists(),
+        "the control"
+    );
     attack.saw("waits for the user");
 }

@@ -14,7 +14,10 @@ pub(crate) const CASE: Case = Case {
 fn run(attack: &mut Attack) {
     // An error in a file is shown with the line that it is in.
     let canary = attack.canary();
-    attack.file("outside/folder/config.toml", format!("mode = \"plan\"\n{canary}\n"));
+    attack.file(
+        "outside/folder/config.toml",
+        format!("mode = \"plan\"\n{canary}\n"),
+    );
     attack.file("outside/good/config.toml", "mode = \"plan\"\n");
     let read = json!({"path": "a.txt"});
     let write = json!({"path": "b.txt", "content": "x\n"});
@@ -25,7 +28,10 @@ fn run(attack: &mut Attack) {
         assert!(outcome.stderr.contains("ignored"), "{}", outcome.stderr);
         attack.attempts(&[
             ("read", json!({"path": ".boxagnts/config.toml"})),
-            ("write", json!({"path": ".boxagnts/config.toml", "content": ""})),
+            (
+                "write",
+                json!({"path": ".boxagnts/config.toml", "content": ""}),
+            ),
         ]);
         attack.remove("workspace/.boxagnts");
     }

@@ -27,10 +27,15 @@ fn run(attack: &mut Attack) {
         guests::command(r#"(memory (export "memory") 300) --- (i32.const 0)"#),
         guests::command(&many),
         guests::tool(table),
-        guests::command(&format!("{} --- {done}", "(table 100000 funcref)".repeat(20))),
+        guests::command(&format!(
+            "{} --- {done}",
+            "(table 100000 funcref)".repeat(20)
+        )),
         guests::tool(allocates),
     ] {
-        let call = attack.guest(&guest, json!({})).limit("wasm_max_memory_size=16MiB");
+        let call = attack
+            .guest(&guest, json!({}))
+            .limit("wasm_max_memory_size=16MiB");
         let outcome = attack.attempt(call);
         let peak = outcome.report["usage"]["peak_memory_bytes"].as_u64();
         assert!(peak.unwrap() <= 16 << 20, "{outcome:#?}");

@@ -24,7 +24,10 @@ fn run(attack: &mut Attack) {
     for (fields, message) in [
         ("", "instance count too high"),
         ("(memory 0) (memory 0)", "memory count too high"),
-        ("(table 0 funcref) (table 0 funcref)", "table count too high"),
+        (
+            "(table 0 funcref) (table 0 funcref)",
+            "table count too high",
+        ),
     ] {
         let call = attack.guest(&instances(fields, 120), json!({}));
         let outcome = attack.attempt(call);

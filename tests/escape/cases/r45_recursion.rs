@@ -19,13 +19,22 @@ fn run(attack: &mut Attack) {
     let in_host = "(func $f (param i32) (result i32)
         (call $report (i32.const 0) (i32.const 9)) (i32.add (call $f (i32.const 0)) (i32.const 1)))";
     let call = "(call $say (i32.const 0) (i32.and (i32.const 0) (call $f (i32.const -1))))";
-    for (set, functions) in [("64KiB", deep), ("1MiB", in_host), ("16MiB", deep), ("16MiB", in_host)] {
+    for (set, functions) in [
+        ("64KiB", deep),
+        ("1MiB", in_host),
+        ("16MiB", deep),
+        ("16MiB", in_host),
+    ] {
         let guest = guests::tool(&format!("{functions} --- {call}"));
-        let call = attack.guest(&guest, json!({})).limit(&format!("wasm_max_wasm_stack={set}"));
+        let call = attack
+            .guest(&guest, json!({}))
+            .limit(&format!("wasm_max_wasm_stack={set}"));
         attack.attempt(call);
     }
     let shallow = call.replace("-1", "100");
     let guest = guests::tool(&format!("{deep} --- {shallow}"));
-    let call = attack.guest(&guest, json!({})).limit("wasm_max_wasm_stack=64KiB");
+    let call = attack
+        .guest(&guest, json!({}))
+        .limit("wasm_max_wasm_stack=64KiB");
     attack.control(call);
 }

@@ -40,7 +40,9 @@ fn run(attack: &mut Attack) {
         module(&[poll]),
         module(&[clock]),
     ] {
-        let call = attack.guest(&guest, json!({})).limit("wasm_fuel=9000000000000000000");
+        let call = attack
+            .guest(&guest, json!({}))
+            .limit("wasm_fuel=9000000000000000000");
         attack.attempt(call);
     }
     let nap = "(call $block (call $after (i64.const 1000000))) (i32.const 0)";

@@ -18,7 +18,9 @@ fn run(attack: &mut Attack) {
     for bulk in [copy, fill] {
         let grow = "(drop (memory.grow (i32.const 2100)))";
         let guest = guests::tool(&format!("{grow} (loop $on {bulk} (br $on)) (i32.const 0)"));
-        let call = attack.guest(&guest, json!({})).limit("wasm_fuel=9000000000000000000");
+        let call = attack
+            .guest(&guest, json!({}))
+            .limit("wasm_fuel=9000000000000000000");
         attack.attempt(call);
         // A copy costs what its bytes cost, so that fuel ends it too.
         let call = attack.guest(&guest, json!({})).limit("wasm_fuel=100000000");

@@ -27,12 +27,17 @@ fn run(attack: &mut Attack) {
     ] {
         let call = attack.guest(&guests::tool(guest), json!({}));
         let outcome = attack.attempt(call);
-        assert!(!outcome.message().contains("0x"), "an address: {outcome:#?}");
+        assert!(
+            !outcome.message().contains("0x"),
+            "an address: {outcome:#?}"
+        );
     }
     let random = "(call $random (i64.const 0x10000000000) (i32.const 16)) (i32.const 0)";
     let call = attack.guest(&guests::command(random), json!({}));
     attack.attempt(call);
-    let few = module(&[Step::Code("(call $random_get (i32.const 65536) (i32.const 4096))")]);
+    let few = module(&[Step::Code(
+        "(call $random_get (i32.const 65536) (i32.const 4096))",
+    )]);
     let call = attack.guest(&few, json!({}));
     attack.control(call);
 }

@@ -27,7 +27,9 @@ fn run(attack: &mut Attack) {
          (call $say (i32.const 2048) (i32.const 0x6400000))",
     );
     for guest in [flood("$stdout"), answer.clone()] {
-        let call = attack.guest(&guest, json!({})).limit("max_output_bytes=100KiB");
+        let call = attack
+            .guest(&guest, json!({}))
+            .limit("max_output_bytes=100KiB");
         let outcome = attack.attempt(call);
         assert_eq!(outcome.output(), "x".repeat(100 << 10));
     }

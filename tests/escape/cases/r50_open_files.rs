@@ -29,9 +29,13 @@ fn run(attack: &mut Attack) {
     let close = "(drop (call $fd_close (i32.load (i32.const 0))))";
     for what in [file, folder] {
         // Without a limit that is lower, the adapter's own table of 128 is full first.
-        let call = attack.guest(&program("", what), json!({})).limit("max_open_files=64");
+        let call = attack
+            .guest(&program("", what), json!({}))
+            .limit("max_open_files=64");
         attack.attempt(call);
-        let call = attack.guest(&program(close, what), json!({})).limit("max_open_files=64");
+        let call = attack
+            .guest(&program(close, what), json!({}))
+            .limit("max_open_files=64");
         attack.control(call);
     }
 }

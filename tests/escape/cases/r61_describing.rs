@@ -14,7 +14,8 @@ pub(crate) const CASE: Case = Case {
 };
 
 fn run(attack: &mut Attack) {
-    let describe = |body: &str| format!(r#"(func (export "describe") (result i32) {body}) --- (i32.const 0)"#);
+    let describe =
+        |body: &str| format!(r#"(func (export "describe") (result i32) {body}) --- (i32.const 0)"#);
     let recursion = r#"(func $f (result i32) (i32.add (call $f) (i32.const 1)))
         (func (export "describe") (result i32) (call $f)) --- (i32.const 0)"#;
     let grow = "(loop $more (drop (memory.grow (i32.const 16))) (br $more)) (i32.const 0)";
@@ -27,7 +28,10 @@ fn run(attack: &mut Attack) {
         (i32.store (i32.const 144) (i32.load (i32.const 24)))
         (i32.store (i32.const 148) (i32.load (i32.const 28))) (i32.const 128)) --- (i32.const 0)"#;
     for (guest, message) in [
-        (describe("(loop $spin (br $spin)) (i32.const 0)"), "wasm_timeout"),
+        (
+            describe("(loop $spin (br $spin)) (i32.const 0)"),
+            "wasm_timeout",
+        ),
         (recursion.to_owned(), "wasm_max_wasm_stack"),
         (describe(grow), "wasm_max_memory_size"),
         (describe(schema), "max_output_bytes"),
@@ -36,7 +40,9 @@ fn run(attack: &mut Attack) {
         (reads.to_owned(), "its input schema"),
     ] {
         let guest = guests::tool(&guest);
-        let call = attack.guest(&guest, json!({})).limit("wasm_fuel=9000000000000000000");
+        let call = attack
+            .guest(&guest, json!({}))
+            .limit("wasm_fuel=9000000000000000000");
         let outcome = attack.attempt(call);
         assert!(outcome.message().contains(message), "{outcome:#?}");
     }

@@ -6,7 +6,11 @@ use serde_json::{Value, json};
 pub(crate) const CASE: Case = Case {
     id: "R62",
     attack: "A model that calls tools for ever, a hundred at a time, or burns tokens",
-    expect: &["limit: max_turns", "limit: max_tool_calls", "limit: max_tokens_total"],
+    expect: &[
+        "limit: max_turns",
+        "limit: max_tool_calls",
+        "limit: max_tokens_total",
+    ],
     run,
     ..Case::DEFAULT
 };

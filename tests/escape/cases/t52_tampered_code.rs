@@ -26,14 +26,21 @@ fn run(attack: &mut Attack) {
     };
     let (one, two) = (say("one"), say("two"));
     let said = |attack: &mut Attack, guest: &[u8]| {
-        let call = attack.guest(guest, json!({})).env("BOXAGNTS_CACHE_DIR", &cache);
+        let call = attack
+            .guest(guest, json!({}))
+            .env("BOXAGNTS_CACHE_DIR", &cache);
         attack.control(call).output().to_owned()
     };
     assert_eq!(said(attack, &one), "one");
     let first = only(&entries(&folder));
     let good = fs::read(&first).unwrap();
     assert_eq!(said(attack, &two), "two");
-    let second = only(&entries(&folder).into_iter().filter(|path| *path != first).collect::<Vec<_>>());
+    let second = only(
+        &entries(&folder)
+            .into_iter()
+            .filter(|path| *path != first)
+            .collect::<Vec<_>>(),
+    );
 
     type Damage<'a> = &'a dyn Fn(&Path);
     let flip = |at: usize| {
@@ -58,8 +65,12 @@ fn run(attack: &mut Attack) {
         ("a bit of the code", &code),
         ("the last bit", &end),
         ("a bit of the proof", &proof),
-        ("cut", &|path| fs::write(path, &good[..good.len() / 2]).unwrap()),
-        ("another component's", &|path| assert!(fs::copy(&second, path).is_ok())),
+        ("cut", &|path| {
+            fs::write(path, &good[..good.len() / 2]).unwrap()
+        }),
+        ("another component's", &|path| {
+            assert!(fs::copy(&second, path).is_ok())
+        }),
         ("a link", &link),
         ("a FIFO", &pipe),
     ];
@@ -77,8 +88,12 @@ fn run(attack: &mut Attack) {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.extension().is_some_and(|end| end == "aot")).collect()
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .filter(|path| path.extension().is_some_and(|end| end == "aot"))
+        .collect()
 }
 
 fn only(paths: &[PathBuf]) -> PathBuf {

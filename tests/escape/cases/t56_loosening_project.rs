@@ -14,7 +14,10 @@ pub(crate) const CASE: Case = Case {
 fn run(attack: &mut Attack) {
     let marker = attack.place("outside/pwned").display().to_string();
     let config = attack.place("home/config/boxagnts/config.toml");
-    attack.file("home/config/boxagnts/config.toml", "max_turns = 20\nmax_tool_calls = 20\n");
+    attack.file(
+        "home/config/boxagnts/config.toml",
+        "max_turns = 20\nmax_tool_calls = 20\n",
+    );
     assert!(config.exists());
     attack.file(
         "workspace/.boxagnts/config.toml",
@@ -28,7 +31,14 @@ fn run(attack: &mut Attack) {
     let write = json!({"tool_calls": [
         {"name": "write", "input": {"path": "a.txt", "content": "changed\n"}}]});
     let turn = attack.turn(json!([write]), |call| call.limit("wasm_fuel=1000000000"));
-    for key in ["mode", "model", "max_turns", "wasm_timeout", "max_host_bytes", "providers"] {
+    for key in [
+        "mode",
+        "model",
+        "max_turns",
+        "wasm_timeout",
+        "max_host_bytes",
+        "providers",
+    ] {
         assert!(
             turn.stderr.contains(&format!("ignored `{key}")),
             "{key}: {}",

@@ -37,7 +37,13 @@ fn run(attack: &mut Attack) {
     attack.link(".env", "workspace/link-to-env");
     attack.link("deploy", "workspace/link-to-deploy");
     let mut paths = SECRETS.to_vec();
-    paths.extend(["./.env", "link-to-env", "link-to-deploy/server.PEM", ".env.none", "none.log"]);
+    paths.extend([
+        "./.env",
+        "link-to-env",
+        "link-to-deploy/server.PEM",
+        ".env.none",
+        "none.log",
+    ]);
     attack.attempts_at(&paths);
 
     // Other rules from a model do not show what the rules on the disk hide.
@@ -46,7 +52,10 @@ fn run(attack: &mut Attack) {
         ("glob", json!({"pattern": ".env*"})),
         ("grep", json!({"pattern": "needle"})),
         ("write", json!({"path": ".gitignore", "content": "!*\n"})),
-        ("write", json!({"path": ".ignore", "content": "!*\n!ignored/\n"})),
+        (
+            "write",
+            json!({"path": ".ignore", "content": "!*\n!ignored/\n"}),
+        ),
         ("grep", json!({"pattern": "needle"})),
     ]);
     assert_eq!(found[0].output(), ".boxagntsignore\n.gitignore\na.txt\n");
