@@ -2,11 +2,11 @@
 
 use crate::table::{Table, median, shown};
 use boxagnts_session::policy::config::{Config, Layer};
-use boxagnts_session::policy::permission::Mode;
+use boxagnts_session::policy::mounts::Mounts;
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{DenyAll, Sandbox, ToolRequest, Toolbox};
 use boxagnts_session::workspace::{NoBuffers, Overlay};
-use boxagnts_session::{Ask, DiskApplier, Environment, EnvironmentParts, Sessions};
+use boxagnts_session::{Ask, DiskApplier, Environment, EnvironmentParts, NoAsker, Sessions};
 use boxagnts_test_support::script;
 use criterion::{BatchSize, Criterion};
 use serde_json::{Value, json};
@@ -30,8 +30,7 @@ async fn call(
     let report = toolbox
         .run(ToolRequest {
             call: &call,
-            mode: Mode::Review,
-            limits: config.limits(),
+            config,
             overlay,
             approver: &DenyAll,
             cancel: Default::default(),
@@ -42,7 +41,7 @@ async fn call(
 }
 
 fn overlay(folder: &Path) -> Arc<Overlay> {
-    Overlay::open(folder, Arc::new(NoBuffers)).expect("a workspace")
+    Overlay::open(folder, &Mounts::none(), Arc::new(NoBuffers)).expect("a workspace")
 }
 
 /// A warm call of `read`, and the first call of a process whose cache is warm.
@@ -125,7 +124,8 @@ pub fn sessions(criterion: &mut Criterion, runtime: &Runtime, table: &mut Table)
         let start = || {
             let _inside = runtime.enter();
             let (environment, buffers) = (Arc::clone(&environment), Arc::new(NoBuffers));
-            let sessions = Sessions::open(environment, &repository, buffers, Arc::new(DiskApplier));
+            let (applier, asker) = (Arc::new(DiskApplier), Arc::new(NoAsker));
+            let sessions = Sessions::open(environment, &repository, buffers, applier, asker);
             let ask = Ask {
                 prompt: "x".to_owned(),
                 ..Ask::default()

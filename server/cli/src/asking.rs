@@ -2,6 +2,7 @@
 
 use crate::terminal::{self, visible};
 use async_trait::async_trait;
+use boxagnts_session::policy::permission::Level;
 use boxagnts_session::tools::{Approval, ApprovalRequest, Approver};
 use boxagnts_session::{Asker, Choice, Question};
 
@@ -34,6 +35,8 @@ impl Asker for TerminalAsker {
 pub(crate) struct TerminalApprover {
     /// The user said yes on the command line.
     pub(crate) yes: bool,
+    /// The user named hosts on the command line, for this one tool.
+    pub(crate) hosts: bool,
 }
 
 #[async_trait]
@@ -46,6 +49,9 @@ impl Approver for TerminalApprover {
         if self.yes {
             return answer(true, "the command line said --yes");
         }
+        if self.hosts && request.level == Level::Network {
+            return answer(true, "the command line names the hosts");
+        }
         if !terminal::can_ask() {
             return answer(false, "nobody could be asked; --yes lets it run");
         }
@@ -55,6 +61,11 @@ impl Approver for TerminalApprover {
             _ => answer(false, "the user said no"),
         }
     }
+}
+
+/// Whether the user says yes.
+pub(crate) async fn confirm(question: String) -> bool {
+    matches!(line(question).await.as_str(), "y" | "yes")
 }
 
 /// A line of the user's, in lower case; empty when there is none.

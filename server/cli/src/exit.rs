@@ -6,7 +6,7 @@ use boxagnts_session::SessionError;
 use boxagnts_session::model::ModelError;
 use boxagnts_session::policy::config::ConfigError;
 use boxagnts_session::store::StoreError;
-use boxagnts_session::tools::ToolsError;
+use boxagnts_session::tools::{RegistryError, ToolsError};
 use boxagnts_session::workspace::OpenError;
 
 /// Exit codes; the same in every command.
@@ -139,6 +139,19 @@ impl From<SessionError> for Failure {
 impl From<ToolsError> for Failure {
     fn from(error: ToolsError) -> Failure {
         Failure::failed(error.to_string())
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(error: RegistryError) -> Failure {
+        let exit = match &error {
+            RegistryError::Name(_)
+            | RegistryError::Level(_)
+            | RegistryError::Exists { .. }
+            | RegistryError::Unknown { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Failure::new(exit, error.to_string())
     }
 }
 

@@ -5,9 +5,11 @@ use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
 use boxagnts_session::policy::mounts::Mounts;
 use boxagnts_session::store::{self, Store};
-use boxagnts_session::tools::{Sandbox, Toolbox, default_cache_dir};
+use boxagnts_session::tools::{
+    Approvals, MemoryApprovals, Registry, Sandbox, ToolFolders, Toolbox, default_cache_dir,
+};
 use boxagnts_session::workspace::{NoBuffers, Overlay};
-use boxagnts_session::{Environment, EnvironmentParts};
+use boxagnts_session::{Environment, EnvironmentParts, JournalApprovals};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,9 +25,34 @@ pub(crate) fn journal() -> Result<Store, Failure> {
     Ok(Store::open(&journal_path()?)?)
 }
 
-/// The tools; nothing is compiled yet.
+/// The tools that come with the program; nothing is compiled yet.
 pub(crate) fn toolbox() -> Result<Arc<Toolbox>, Failure> {
     Ok(Toolbox::new(Sandbox::new(default_cache_dir()))?)
+}
+
+/// The tools of a workspace and its user, for looking at and for calling. Without a journal nothing
+/// was approved, and none is made.
+pub(crate) fn tools_of(workspace: &Path) -> Result<Arc<Toolbox>, Failure> {
+    let is_there = journal_path().is_ok_and(|path| path.exists());
+    let approvals: Arc<dyn Approvals> = match is_there {
+        true => Arc::new(JournalApprovals::new(Arc::new(journal()?))),
+        false => Arc::new(MemoryApprovals::default()),
+    };
+    let folders = ToolFolders::of(workspace);
+    Ok(Toolbox::for_workspace(&toolbox()?, folders, approvals))
+}
+
+/// The tools of a workspace and its user, for changing which are approved.
+pub(crate) fn tools_to_change(workspace: &Path) -> Result<Arc<Toolbox>, Failure> {
+    let approvals = Arc::new(JournalApprovals::new(Arc::new(journal()?)));
+    let folders = ToolFolders::of(workspace);
+    Ok(Toolbox::for_workspace(&toolbox()?, folders, approvals))
+}
+
+/// The registered tools of a toolbox that was made for a workspace.
+pub(crate) fn registry(toolbox: &Toolbox) -> Result<&Registry, Failure> {
+    let none = || Failure::failed("there is no workspace to have tools");
+    toolbox.registry().ok_or_else(none)
 }
 
 /// Loads the tools in the background, so that neither the start nor a first call waits for a
@@ -38,16 +65,19 @@ pub(crate) fn prewarm(toolbox: &Arc<Toolbox>, limits: &Limits) {
     }
 }
 
-/// What sessions share, over the user's journal.
+/// What sessions of a workspace share, over the user's journal.
 pub(crate) fn environment(
     config: Config,
     toolbox: Arc<Toolbox>,
+    workspace: &Path,
 ) -> Result<Arc<Environment>, Failure> {
-    Ok(Environment::new(EnvironmentParts {
+    let parts = EnvironmentParts {
         config,
         store: journal()?,
         toolbox,
-    }))
+    };
+    let folders = ToolFolders::of(workspace);
+    Ok(Environment::with_tools(parts, folders))
 }
 
 /// A workspace folder without an editor, and with what the configuration mounts in it.

@@ -305,6 +305,22 @@ impl NetworkPolicy {
         Ok(())
     }
 
+    /// Whether a stream to a name is allowed with some port: whether it may be looked up when the
+    /// port is not known yet.
+    pub fn allows_name(&self, name: &str) -> bool {
+        let Ok(target) = Target::tcp_name(name, 1) else {
+            return false;
+        };
+        let Host::Domain(name) = &target.host else {
+            return false;
+        };
+        !self.blocked.iter().any(|block| block.has_name(name))
+            && self
+                .allowed
+                .iter()
+                .any(|pattern| pattern.matches_stream(&target.host))
+    }
+
     /// Decides after the host is resolved. Only addresses that pass may be connected to, and every
     /// one of them is asked for, as well as those of each redirect.
     ///

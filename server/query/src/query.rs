@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, Complete};
 use crate::budget::Budget;
-use crate::{Config, Effect, Event};
+use crate::{Config, Effect, Event, ToolInfo};
 use boxagnts_protocol::conversation::{
     Content, Message, Role, StopReason, TokenUsage, ToolCall, ToolResult,
 };
@@ -84,6 +84,11 @@ impl Query {
     /// US dollars of the session, when the price is known.
     pub fn cost_usd(&self) -> Option<f64> {
         self.config.price.map(|_| self.budget.cost_usd)
+    }
+
+    /// Says which tools there are from the next step on: some come and go between turns.
+    pub fn set_tools(&mut self, tools: Vec<ToolInfo>) {
+        self.config.tools = tools;
     }
 
     /// Takes an event and says what is to be done. An event that does not fit the moment (an

@@ -1,5 +1,6 @@
 //! What a call is given, and what comes of it.
 
+use crate::network::{Contacts, Network};
 use boxagnts_policy::limits::{Limit, Limits};
 use boxagnts_policy::permission::Level;
 use std::fmt;
@@ -17,6 +18,8 @@ pub struct Capabilities {
     pub workspace_read: bool,
     /// `workspace-write`.
     pub workspace_write: bool,
+    /// `http`.
+    pub http: bool,
     /// `progress`.
     pub progress: bool,
 }
@@ -40,6 +43,7 @@ impl Capabilities {
                 granted.workspace_write,
                 "workspace-write",
             ),
+            (self.http, granted.http, "http"),
             (self.progress, granted.progress, "progress"),
         ]
         .into_iter()
@@ -67,6 +71,8 @@ pub struct CallRequest<F> {
     pub grants: Capabilities,
     /// The guest's files.
     pub fs: F,
+    /// Where it may connect to.
+    pub network: Network,
     /// Ends the call.
     pub cancel: CancellationToken,
     /// Hears progress.
@@ -121,6 +127,8 @@ pub struct CallReport<F> {
     pub partial: String,
     /// What it used.
     pub usage: Usage,
+    /// What it wanted of the network.
+    pub contacts: Contacts,
     /// The files; `None` when the call was stuck in one of their operations and was abandoned.
     pub fs: Option<F>,
 }

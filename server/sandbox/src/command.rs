@@ -1,26 +1,28 @@
 //! WASI commands as tools: arguments in, standard output out, files from the overlay, and nothing of
 //! the host: no environment, no input, no terminal.
 
-use crate::call::{CallFailure, Capabilities, ToolOutput, Usage};
+use crate::call::{CallFailure, ToolOutput, Usage};
 use crate::files::AnyFs;
 use crate::meter::{Meter, Metered, bounded, cut, govern};
+use crate::network::{self, Contacts, Gate, HttpHooks, Networked};
+use crate::tool::Given;
 use crate::wasi::clocks::{MonotonicClock, WallClock};
 use crate::wasi::files::Files;
 use crate::wasi::host;
 use crate::wasi::streams::{SharedFiles, lock};
-use boxagnts_policy::limits::{Limit, Limits};
+use boxagnts_policy::limits::Limit;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio_util::sync::CancellationToken;
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// Resources that a command may hold.
-const MAX_RESOURCES: usize = 100_000;
+const MAX_RESOURCES: usize = 10_000;
 /// Random bytes that one request may ask for.
 const MAX_RANDOM: u64 = 1 << 20;
 /// Standard error that is kept.
@@ -34,6 +36,25 @@ pub(crate) struct CommandHost {
     pub(crate) files: SharedFiles,
     pub(crate) sees_files: bool,
     pub(crate) changes_files: bool,
+    gate: Arc<Gate>,
+    http: WasiHttpCtx,
+    hooks: HttpHooks,
+}
+
+impl Networked for CommandHost {
+    fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+}
+
+impl WasiHttpView for CommandHost {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
 }
 
 impl Metered for CommandHost {
@@ -51,11 +72,12 @@ impl WasiView for CommandHost {
     }
 }
 
-/// A linker with WASI 0.2. Its sockets are there to be named, and every use is refused.
+/// A linker with WASI 0.2: our files, our clocks, our network.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CommandHost>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     host::link(&mut linker)?;
+    network::link(&mut linker)?;
     Ok(linker)
 }
 
@@ -63,10 +85,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CommandHost>> {
 pub(crate) struct CommandCall {
     /// The program's name and its arguments.
     pub(crate) arguments: Vec<String>,
-    pub(crate) grants: Capabilities,
-    pub(crate) limits: Limits,
-    pub(crate) cancel: CancellationToken,
-    pub(crate) fs: Box<dyn AnyFs>,
+    pub(crate) given: Given,
 }
 
 /// What came of a call of a command.
@@ -75,6 +94,7 @@ pub(crate) struct CommandEnd {
     pub(crate) partial: String,
     pub(crate) stderr: String,
     pub(crate) usage: Usage,
+    pub(crate) contacts: Contacts,
     /// `None` when a stream of the guest's outlived it.
     pub(crate) fs: Option<Box<dyn AnyFs>>,
 }
@@ -85,13 +105,15 @@ pub(crate) fn run(
     call: CommandCall,
     runtime: &tokio::runtime::Handle,
 ) -> CommandEnd {
-    let CommandCall {
-        arguments,
+    let CommandCall { arguments, given } = call;
+    let Given {
         grants,
         limits,
         cancel,
         fs,
-    } = call;
+        network,
+        progress: _,
+    } = given;
     let stdout = Capture::new(
         usize::try_from(limits.max_output_bytes).unwrap_or(usize::MAX),
         true,
@@ -100,15 +122,20 @@ pub(crate) fn run(
     let files = Files::new(fs, limits.clone(), grants.workspace_write);
     let files: SharedFiles = Arc::new(Mutex::new(files));
     let timeout = std::time::Duration::from_millis(limits.wasm_timeout);
+    let meter = Meter::new(limits, cancel.clone());
+    let gate = Gate::new(network, &meter);
     let mut table = ResourceTable::new();
     table.set_max_capacity(MAX_RESOURCES);
     let host = CommandHost {
-        meter: Meter::new(limits, cancel.clone()),
-        ctx: context(&arguments, &stdout, &stderr),
+        meter,
+        ctx: context(&arguments, &stdout, &stderr, &gate),
         table,
         files: Arc::clone(&files),
         sees_files: grants.workspace_read,
         changes_files: grants.workspace_write,
+        gate: Arc::clone(&gate),
+        http: HttpHooks::context(),
+        hooks: HttpHooks::new(Arc::clone(&gate)),
     };
     let mut store = Store::new(pre.engine(), host);
 
@@ -129,6 +156,8 @@ pub(crate) fn run(
             });
             let meter = &store.data().meter;
             match called {
+                // Even when the guest was faster than the tick that tells it.
+                _ if let Some(stop) = meter.stop() => Err(meter.stopped(stop)),
                 None => Err(match meter.check_time() {
                     Err(stop) => meter.stopped(stop),
                     Ok(()) => CallFailure::Internal("the call ended too early".to_owned()),
@@ -159,10 +188,14 @@ pub(crate) fn run(
         }
         Err(_) => (None, Err("its files are still in use".to_owned())),
     };
+    let contacts = gate.contacts();
     let (said, truncated) = stdout.text();
-    let refused = |message: String| match denied {
-        Some(_) => CallFailure::Denied(message),
-        None => CallFailure::Failed(message),
+    // The guest may have said no more than that it could not connect.
+    let refusal = gate.refusal();
+    let refused = |message: String| match (&refusal, &denied) {
+        (Some(refusal), _) => CallFailure::Denied(format!("{}\n{refusal}", message.trim_end())),
+        (None, Some(_)) => CallFailure::Denied(message),
+        (None, None) => CallFailure::Failed(message),
     };
     let (outcome, partial) = match (ended, written) {
         (Ok(Ok(())), Ok(())) => (
@@ -178,7 +211,10 @@ pub(crate) fn run(
             let reason = match (reason.trim().is_empty(), &denied) {
                 (false, _) => reason,
                 (true, Some(denied)) => denied.clone(),
-                (true, None) => "the command failed and said nothing".to_owned(),
+                (true, None) if said.trim().is_empty() => {
+                    "the command failed and said nothing".to_owned()
+                }
+                (true, None) => "the command failed; its output says why".to_owned(),
             };
             (Err(refused(reason)), said)
         }
@@ -189,24 +225,24 @@ pub(crate) fn run(
         partial,
         stderr: stderr.text().0,
         usage,
+        contacts,
         fs,
     }
 }
 
 /// What a command has of the world besides files.
-fn context(arguments: &[String], stdout: &Capture, stderr: &Capture) -> WasiCtx {
-    WasiCtx::builder()
+fn context(arguments: &[String], stdout: &Capture, stderr: &Capture, gate: &Arc<Gate>) -> WasiCtx {
+    let mut builder = WasiCtx::builder();
+    builder
         .args(arguments)
         .stdout(stdout.clone())
         .stderr(stderr.clone())
         .wall_clock(WallClock)
         .monotonic_clock(MonotonicClock::new())
         .allow_blocking_current_thread(false)
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .max_random_size(MAX_RANDOM)
-        .build()
+        .max_random_size(MAX_RANDOM);
+    network::configure(&mut builder, gate);
+    builder.build()
 }
 
 /// `{"file_path": "a", "all": true, "n": [1, 2]}` as `--file-path=a --all --n=1 --n=2`.

@@ -59,7 +59,7 @@ pub enum LoadError {
     /// It wants more of the host than there is.
     #[error(
         "{name} imports what no tool can have: {imports}; a tool may import workspace-read, \
-         workspace-write and progress of boxagnts:tool@0.1.0, a command WASI 0.2"
+         workspace-write, http and progress of boxagnts:tool@0.1.0, a command WASI 0.2"
     )]
     Imports {
         /// As given.
@@ -204,14 +204,18 @@ fn pool() -> InstanceAllocationStrategy {
 fn classify(name: &str, engine: &Engine, component: Component) -> Result<Program, LoadError> {
     let kind = component.component_type();
     let mut imports = Capabilities::default();
-    let (mut foreign, mut wasi) = (Vec::new(), false);
+    let (mut foreign, mut wasi, mut network) = (Vec::new(), false, false);
     for (import, _) in kind.imports(engine) {
         match import {
             "boxagnts:tool/types@0.1.0" => {}
             "boxagnts:tool/workspace-read@0.1.0" => imports.workspace_read = true,
             "boxagnts:tool/workspace-write@0.1.0" => imports.workspace_write = true,
+            "boxagnts:tool/http@0.1.0" => imports.http = true,
             "boxagnts:tool/progress@0.1.0" => imports.progress = true,
-            other if is_wasi_0_2(other) => wasi = true,
+            other if is_wasi_0_2(other) => {
+                wasi = true;
+                network |= other.starts_with("wasi:http/") || other.starts_with("wasi:sockets/tcp");
+            }
             other => foreign.push(other.to_owned()),
         }
     }
@@ -246,17 +250,24 @@ fn classify(name: &str, engine: &Engine, component: Component) -> Result<Program
             name: name.to_owned(),
             imports: format!("{error:#}"),
         })?;
-    Ok(Program::Command(CommandPre::new(pre).map_err(wrong)?))
+    Ok(Program::Command {
+        pre: CommandPre::new(pre).map_err(wrong)?,
+        network,
+    })
 }
 
 fn is_wasi_0_2(import: &str) -> bool {
-    let interfaces = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
-    let Some((package, version)) = import.strip_prefix("wasi:").and_then(|i| i.split_once('@'))
-    else {
+    let packages = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+    let Some((name, version)) = import.strip_prefix("wasi:").and_then(|i| i.split_once('@')) else {
         return false;
     };
-    let package = package.split('/').next().unwrap_or_default();
-    interfaces.contains(&package) && version.starts_with("0.2.")
+    // Of HTTP, commands may ask; nobody asks them.
+    let known = match name.split_once('/') {
+        Some(("http", interface)) => ["types", "outgoing-handler"].contains(&interface),
+        Some((package, _)) => packages.contains(&package),
+        None => false,
+    };
+    known && version.starts_with("0.2.")
 }
 
 /// The place of a running call.

@@ -5,7 +5,8 @@ use crate::call::{CallFailure, Capabilities};
 use crate::command::{self, CommandCall};
 use crate::engine::ticker;
 use crate::files::WithWalks;
-use crate::tool::{NoFiles, Program, Tool, finish, place};
+use crate::network::Network;
+use crate::tool::{Given, NoFiles, Program, Tool, finish, place};
 use boxagnts_policy::limits::Limits;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -45,17 +46,21 @@ impl Tool {
         let (cancelled, runtime) = (cancel.clone(), Handle::current());
         let task = tokio::task::spawn_blocking(move || {
             let _place = place;
-            let Program::Command(pre) = &tool.program else {
+            let Program::Command { pre, .. } = &tool.program else {
                 return Ok(HelpText::default());
             };
             let running = ticker().run();
             let _running = running.map_err(|error| CallFailure::Internal(error.to_string()))?;
             let call = CommandCall {
                 arguments: vec![tool.program_name(), "--help".to_owned()],
-                grants: Capabilities::default(),
-                limits: given,
-                cancel: cancelled,
-                fs: WithWalks::new(NoFiles),
+                given: Given {
+                    grants: Capabilities::default(),
+                    limits: given,
+                    cancel: cancelled,
+                    fs: WithWalks::new(NoFiles),
+                    network: Network::closed(),
+                    progress: None,
+                },
             };
             let ended = command::run(pre, call, &runtime);
             Ok(HelpText {

@@ -2,6 +2,7 @@
 
 use crate::call::{CallFailure, Usage};
 use boxagnts_policy::limits::{Limit, Limits};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use wasmtime::{ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline};
@@ -35,6 +36,8 @@ pub(crate) struct Meter {
     peak: usize,
     host_bytes: u64,
     files_opened: u64,
+    /// Where others stop the call.
+    stop: Arc<OnceLock<Stop>>,
 }
 
 /// Data of a store that has a meter.
@@ -52,7 +55,26 @@ impl Meter {
             peak: 0,
             host_bytes: 0,
             files_opened: 0,
+            stop: Arc::default(),
         }
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(crate) fn cancel(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// Whoever puts a stop in there ends the call at the next tick.
+    pub(crate) fn stop_slot(&self) -> Arc<OnceLock<Stop>> {
+        Arc::clone(&self.stop)
+    }
+
+    /// The stop that others put there: it counts even when the guest ended before the tick.
+    pub(crate) fn stop(&self) -> Option<Stop> {
+        self.stop.get().copied()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -87,6 +109,9 @@ impl Meter {
     /// Time and cancellation. Asked by the epoch, and by host calls: a guest that only makes cheap
     /// host calls is stopped too.
     pub(crate) fn check_time(&self) -> Result<(), Stop> {
+        if let Some(stop) = self.stop.get() {
+            return Err(*stop);
+        }
         if self.cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }

@@ -9,6 +9,9 @@ mod isolation;
 mod limits;
 mod loading;
 mod model;
+mod network;
+mod servers;
+mod sockets;
 mod wasi;
 
 use crate::*;
@@ -43,6 +46,7 @@ fn sandbox() -> &'static Arc<Sandbox> {
 const ALL: Capabilities = Capabilities {
     workspace_read: true,
     workspace_write: true,
+    http: true,
     progress: true,
 };
 
@@ -192,6 +196,7 @@ async fn call(tool: &Arc<Tool>, input: &str, limits: &Limits, fs: Files) -> Call
         limits: limits.clone(),
         grants: ALL,
         fs,
+        network: Network::closed(),
         cancel: CancellationToken::new(),
         progress: None,
     };

@@ -9,6 +9,7 @@ use crate::files::{
     AnyFs, Entry, FsError, FsErrorCode, GuestFs, Metadata as FileMetadata, WithWalks,
 };
 use crate::meter::{Meter, bounded, cut, govern, milliseconds};
+use crate::network::{Contacts, Gate, Network};
 use crate::world::{self, Host, ToolError, abi};
 use boxagnts_policy::limits::{Limit, Limits};
 use boxagnts_policy::permission::Level;
@@ -39,7 +40,11 @@ pub(crate) enum Program {
         component: Component,
         imports: Capabilities,
     },
-    Command(CommandPre<CommandHost>),
+    Command {
+        pre: CommandPre<CommandHost>,
+        /// Whether it imports anything of the network.
+        network: bool,
+    },
 }
 
 /// A component that is ready to be called.
@@ -50,11 +55,22 @@ pub struct Tool {
     linked: Mutex<HashMap<Capabilities, abi::ToolPre<Host>>>,
 }
 
+/// What a guest is given.
+pub(crate) struct Given {
+    pub(crate) grants: Capabilities,
+    pub(crate) limits: Limits,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) fs: Box<dyn AnyFs>,
+    pub(crate) network: Network,
+    pub(crate) progress: Option<crate::call::Progress>,
+}
+
 /// What a call on a blocking thread brings back.
 struct Ended {
     outcome: Result<ToolOutput, CallFailure>,
     partial: String,
     usage: Usage,
+    contacts: Contacts,
     fs: Option<Box<dyn AnyFs>>,
 }
 
@@ -64,6 +80,7 @@ impl Ended {
             outcome: Err(failure),
             partial: String::new(),
             usage: Usage::default(),
+            contacts: Contacts::default(),
             fs: None,
         }
     }
@@ -82,7 +99,7 @@ impl Tool {
     pub fn kind(&self) -> ToolKind {
         match self.program {
             Program::World { .. } => ToolKind::World,
-            Program::Command(_) => ToolKind::WasiCommand,
+            Program::Command { .. } => ToolKind::WasiCommand,
         }
     }
 
@@ -90,7 +107,10 @@ impl Tool {
     pub fn imports(&self) -> Capabilities {
         match &self.program {
             Program::World { imports, .. } => *imports,
-            Program::Command(_) => Capabilities::default(),
+            Program::Command { network, .. } => Capabilities {
+                http: *network,
+                ..Capabilities::default()
+            },
         }
     }
 
@@ -106,9 +126,16 @@ impl Tool {
         let run = {
             let (limits, cancel) = (limits.clone(), cancel.clone());
             move || {
-                let fs = WithWalks::new(NoFiles);
+                let given = Given {
+                    grants: tool.imports(),
+                    limits,
+                    cancel,
+                    fs: WithWalks::new(NoFiles),
+                    network: Network::closed(),
+                    progress: None,
+                };
                 runtime.block_on(async {
-                    let made = tool.instantiate(tool.imports(), limits, cancel, fs, None);
+                    let made = tool.instantiate(given);
                     let (mut store, bindings, _running) = made.await?;
                     bindings
                         .call_describe(&mut store)
@@ -131,7 +158,7 @@ impl Tool {
                 used: used as u64,
             });
         }
-        Ok(description(spec))
+        Ok(description(spec, self.imports()))
     }
 
     /// Runs one call in a fresh store, within the limits, whatever the component does.
@@ -141,10 +168,16 @@ impl Tool {
             limits,
             grants,
             fs,
+            network,
             cancel,
             progress,
         } = call;
-        let beyond = self.imports().beyond(grants);
+        // Commands are linked with all of WASI, and refused what they were not granted when they use
+        // it: few of them use all that they import.
+        let beyond = match self.kind() {
+            ToolKind::World => self.imports().beyond(grants),
+            ToolKind::WasiCommand => Vec::new(),
+        };
         if !beyond.is_empty() {
             let message = format!(
                 "`{}` imports {} and was not granted it",
@@ -155,6 +188,7 @@ impl Tool {
                 outcome: Err(CallFailure::Denied(message)),
                 partial: String::new(),
                 usage: Usage::default(),
+                contacts: Contacts::default(),
                 fs: Some(fs),
             };
         }
@@ -165,6 +199,7 @@ impl Tool {
                     outcome: Err(failure),
                     partial: String::new(),
                     usage: Usage::default(),
+                    contacts: Contacts::default(),
                     fs: Some(fs),
                 };
             }
@@ -180,18 +215,22 @@ impl Tool {
             tokio::task::spawn_blocking(move || {
                 let _place = place;
                 let fs = WithWalks::new(fs);
+                let given = Given {
+                    grants,
+                    limits,
+                    cancel,
+                    fs,
+                    network,
+                    progress,
+                };
                 match (&tool.program, input) {
                     (Program::World { .. }, Input::Json(input)) => {
-                        let call = tool.run_world(&input, grants, limits, cancel, fs, progress);
-                        runtime.block_on(call)
+                        runtime.block_on(tool.run_world(&input, given))
                     }
-                    (Program::Command(pre), Input::Arguments(arguments)) => {
+                    (Program::Command { pre, .. }, Input::Arguments(arguments)) => {
                         let call = CommandCall {
                             arguments: [vec![tool.program_name()], arguments].concat(),
-                            grants,
-                            limits,
-                            cancel,
-                            fs,
+                            given,
                         };
                         run_command(pre, call, &runtime)
                     }
@@ -221,6 +260,7 @@ impl Tool {
             outcome: ended.outcome,
             partial: ended.partial,
             usage,
+            contacts: ended.contacts,
             fs: ended.fs.and_then(WithWalks::<F>::unwrap),
         }
     }
@@ -232,18 +272,10 @@ impl Tool {
     }
 
     /// Guests run on stacks that wasmtime makes, as large as their limit needs; a thread's own may
-    /// be smaller. Nothing in here waits: the future is for a thread that may block.
-    async fn run_world(
-        &self,
-        input: &str,
-        grants: Capabilities,
-        limits: Limits,
-        cancel: CancellationToken,
-        fs: Box<dyn AnyFs>,
-        progress: Option<crate::call::Progress>,
-    ) -> Ended {
-        let max_output = limits.max_output_bytes;
-        let made = self.instantiate(grants, limits, cancel, fs, progress);
+    /// be smaller. The future is for a thread that may block.
+    async fn run_world(&self, input: &str, given: Given) -> Ended {
+        let max_output = given.limits.max_output_bytes;
+        let made = self.instantiate(given);
         let (mut store, bindings, running) = match made.await {
             Ok(made) => made,
             Err(failure) => return Ended::refused(failure),
@@ -254,6 +286,7 @@ impl Tool {
         drop(running);
         let mut partial = String::new();
         let outcome = match called {
+            _ if let Some(stop) = host.meter.stop() => Err(host.meter.stopped(stop)),
             Ok(Ok(output)) => {
                 let used = output.text.len() as u64;
                 if used > max_output {
@@ -283,27 +316,26 @@ impl Tool {
             outcome,
             partial,
             usage: host.meter.usage(fuel_left),
+            contacts: host.gate.contacts(),
             fs: Some(host.fs),
         }
     }
 
     async fn instantiate(
         &self,
-        grants: Capabilities,
-        limits: Limits,
-        cancel: CancellationToken,
-        fs: Box<dyn AnyFs>,
-        progress: Option<crate::call::Progress>,
+        given: Given,
     ) -> Result<(Store<Host>, abi::Tool, Running), CallFailure> {
-        let pre = self.link(grants)?;
+        let pre = self.link(given.grants)?;
         let running = ticker().run().map_err(|error| {
             CallFailure::Internal(format!("no thread for time limits: {error}"))
         })?;
-        let meter = Meter::new(limits, cancel);
+        let meter = Meter::new(given.limits, given.cancel);
+        let gate = Gate::new(given.network, &meter);
         let host = Host {
             meter,
-            fs,
-            progress,
+            fs: given.fs,
+            gate,
+            progress: given.progress,
             denied: None,
         };
         let mut store = Store::new(pre.engine(), host);
@@ -349,6 +381,7 @@ fn run_command(pre: &CommandPre<CommandHost>, call: CommandCall, runtime: &Handl
         outcome: ended.outcome,
         partial: ended.partial,
         usage: ended.usage,
+        contacts: ended.contacts,
         fs: ended.fs,
     }
 }
@@ -399,7 +432,7 @@ fn broken(error: tokio::task::JoinError) -> CallFailure {
     CallFailure::Internal(format!("the call ended unexpectedly: {error}"))
 }
 
-fn description(spec: abi::boxagnts::tool::types::Spec) -> Description {
+fn description(spec: abi::boxagnts::tool::types::Spec, imports: Capabilities) -> Description {
     use abi::boxagnts::tool::types::{Capability, Level as Abi};
     let has = |capability| spec.capabilities.contains(&capability);
     Description {
@@ -415,6 +448,8 @@ fn description(spec: abi::boxagnts::tool::types::Spec) -> Description {
         capabilities: Capabilities {
             workspace_read: has(Capability::WorkspaceRead),
             workspace_write: has(Capability::WorkspaceWrite),
+            // What it says has no word for it.
+            http: imports.http,
             progress: has(Capability::Progress),
         },
         name: bounded(spec.name),

@@ -3,6 +3,8 @@
 use crate::call::{Capabilities, Progress};
 use crate::files::{AnyFs, FileKind, FsError, FsErrorCode};
 use crate::meter::{Meter, Metered, cut};
+use crate::network::{Gate, fetch};
+use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 #[allow(missing_docs)]
@@ -10,14 +12,18 @@ pub(crate) mod abi {
     wasmtime::component::bindgen!({
         path: "../../tools-wasm/wit",
         world: "tool",
-        imports: { default: trappable },
+        imports: {
+            // The one that waits.
+            "boxagnts:tool/http.fetch": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
         with: { "boxagnts:tool/workspace-read.walk": super::GuestWalk },
     });
 }
 
 pub(crate) use abi::boxagnts::tool::types::ToolError;
-use abi::boxagnts::tool::{progress, types, workspace_read, workspace_write};
+use abi::boxagnts::tool::{http, progress, types, workspace_read, workspace_write};
 
 /// A walk that the guest holds, by its number among the call's walks.
 pub struct GuestWalk;
@@ -31,6 +37,7 @@ const MAX_WALK_STEP: u32 = 10_000;
 pub(crate) struct Host {
     pub(crate) meter: Meter,
     pub(crate) fs: Box<dyn AnyFs>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) progress: Option<Progress>,
     /// The latest denial: when the guest then fails, that was the reason.
     pub(crate) denied: Option<String>,
@@ -50,6 +57,9 @@ pub(crate) fn link(linker: &mut Linker<Host>, grants: Capabilities) -> wasmtime:
     }
     if grants.workspace_write {
         workspace_write::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
+    }
+    if grants.http {
+        http::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
     }
     if grants.progress {
         progress::add_to_linker::<Host, HasSelf<Host>>(linker, |host| host)?;
@@ -144,6 +154,22 @@ impl workspace_write::Host for Host {
         self.meter.writes(from.len() + to.len())?;
         let result = self.fs.rename(&from, &to);
         Ok(self.answer(result))
+    }
+}
+
+impl http::Host for Host {
+    async fn fetch(
+        &mut self,
+        request: http::Request,
+    ) -> wasmtime::Result<Result<http::Response, http::Error>> {
+        self.meter.check_time()?;
+        let fetched = fetch(&self.gate, request).await?;
+        if let Err(error) = &fetched
+            && error.code == http::ErrorCode::Denied
+        {
+            self.denied = Some(error.message.clone());
+        }
+        Ok(fetched)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What all sessions of a process share: configuration, journal, tools.
 
+use crate::approvals::JournalApprovals;
 use boxagnts_model::{ModelError, Provider, ProviderKind, ProviderSettings, RetryPolicy, Settings};
 use boxagnts_policy::config::{self, Config};
 use boxagnts_protocol::conversation::Price;
 use boxagnts_store::Store;
-use boxagnts_tools::Toolbox;
+use boxagnts_tools::{ToolFolders, Toolbox};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,28 +21,45 @@ pub struct EnvironmentParts {
 
 /// What all sessions of a process share.
 pub struct Environment {
-    parts: EnvironmentParts,
+    config: Config,
+    store: Arc<Store>,
+    toolbox: Arc<Toolbox>,
 }
 
 impl Environment {
     /// Puts the parts together; does no I/O.
     pub fn new(parts: EnvironmentParts) -> Arc<Environment> {
-        Arc::new(Environment { parts })
+        Arc::new(Environment {
+            config: parts.config,
+            store: Arc::new(parts.store),
+            toolbox: parts.toolbox,
+        })
+    }
+
+    /// As [`Environment::new`], with the tools of these folders that the journal says are approved.
+    pub fn with_tools(parts: EnvironmentParts, folders: ToolFolders) -> Arc<Environment> {
+        let store = Arc::new(parts.store);
+        let approvals = Arc::new(JournalApprovals::new(Arc::clone(&store)));
+        Arc::new(Environment {
+            config: parts.config,
+            store,
+            toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
+        })
     }
 
     /// Every knob with its value.
     pub fn config(&self) -> &Config {
-        &self.parts.config
+        &self.config
     }
 
     /// The journal.
     pub fn store(&self) -> &Store {
-        &self.parts.store
+        &self.store
     }
 
     /// Makes a model ready to be asked; speaks to nobody yet.
     pub(crate) fn connect(&self, model: &str) -> Result<Arc<dyn Provider>, ModelError> {
-        let config = &self.parts.config;
+        let config = &self.config;
         let providers = config.providers().iter();
         let settings = Settings {
             providers: providers
@@ -66,7 +84,7 @@ impl Environment {
 
     /// The tools and the gate in front of them.
     pub fn toolbox(&self) -> &Arc<Toolbox> {
-        &self.parts.toolbox
+        &self.toolbox
     }
 }
 

@@ -11,6 +11,7 @@ pub use boxagnts_tools as tools;
 pub use boxagnts_workspace as workspace;
 
 mod applier;
+mod approvals;
 mod decide;
 mod environment;
 mod error;
@@ -21,6 +22,7 @@ mod sessions;
 mod turn;
 
 pub use applier::{Applier, DiskApplier};
+pub use approvals::JournalApprovals;
 pub use environment::{Environment, EnvironmentParts};
 pub use error::SessionError;
 pub use permission::{Asker, Choice, NoAsker, Question};

@@ -111,12 +111,14 @@ impl Sessions {
             session: session.id.clone(),
             turn: number,
         };
+        let specs = self.specs();
         let turn = Turn {
             number,
             prompt: ask.prompt,
             context: ask.context,
             cancel,
-            specs: self.specs(),
+            tools: self.known(&specs),
+            specs,
         };
         tokio::spawn(turn::run(session, turn));
         Ok(result)
@@ -284,8 +286,6 @@ impl Sessions {
 
     fn query_config(&self, provider: &dyn Provider) -> query::Config {
         let limits = self.environment.config().limits();
-        let toolbox = self.environment.toolbox();
-        let tools = self.specs();
         query::Config {
             limits: query::Limits {
                 max_turns: limits.max_turns,
@@ -297,14 +297,18 @@ impl Sessions {
             price: provider.price(),
             max_output_tokens: provider.max_output_tokens(),
             system: Arc::from(SYSTEM),
-            tools: tools
-                .iter()
-                .map(|spec| ToolInfo {
-                    name: spec.name.clone(),
-                    read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
-                })
-                .collect(),
+            tools: self.known(&self.specs()),
         }
+    }
+
+    /// What the loop is told of these tools.
+    fn known(&self, specs: &[ToolSpec]) -> Vec<ToolInfo> {
+        let toolbox = self.environment.toolbox();
+        let known = |spec: &ToolSpec| ToolInfo {
+            name: spec.name.clone(),
+            read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
+        };
+        specs.iter().map(known).collect()
     }
 
     /// The tools that the mode lets a model use; naming others would only invite refusals.

@@ -14,7 +14,7 @@ use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::tool::{ToolReport, ToolSpec};
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
-use boxagnts_query::{Effect, Event, Query};
+use boxagnts_query::{Effect, Event, Query, ToolInfo};
 use boxagnts_store::StoreError;
 use boxagnts_tools::ToolRequest;
 use boxagnts_workspace::Selection;
@@ -32,12 +32,14 @@ pub(crate) struct Turn {
     pub(crate) context: Option<Context>,
     pub(crate) cancel: CancellationToken,
     pub(crate) specs: Arc<[ToolSpec]>,
+    pub(crate) tools: Vec<ToolInfo>,
 }
 
 /// Runs a turn to its end. Always journals how it ended, also after a panic.
-pub(crate) async fn run(session: Arc<Session>, turn: Turn) {
+pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
     let number = turn.number;
     let mut query = session.query.lock().await;
+    query.set_tools(std::mem::take(&mut turn.tools));
     let driven = AssertUnwindSafe(drive(&session, &mut query, turn))
         .catch_unwind()
         .await;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
@@ -33,7 +33,11 @@ CREATE TABLE events (
 ";
 
 /// What brings a journal from each format to the next, from the empty file on.
-const MIGRATIONS: &[&str] = &[SESSIONS, crate::permissions::SCHEMA];
+const MIGRATIONS: &[&str] = &[
+    SESSIONS,
+    crate::permissions::SCHEMA,
+    crate::approved::SCHEMA,
+];
 
 /// The journal. Several processes may use one file at the same time.
 #[derive(Debug)]
@@ -462,24 +466,40 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_of_the_first_format_goes_on() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("journal.db");
-        let first = Connection::open(&path).unwrap();
-        first.execute_batch(SESSIONS).unwrap();
-        first.pragma_update(None, "user_version", 1).unwrap();
-        first
-            .execute_batch(
+    fn a_journal_of_an_earlier_format_goes_on() {
+        for format in 1..MIGRATIONS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("journal.db");
+            let old = Connection::open(&path).unwrap();
+            old.execute_batch(&MIGRATIONS[..format].concat()).unwrap();
+            old.pragma_update(None, "user_version", format as i64)
+                .unwrap();
+            old.execute_batch(
                 "INSERT INTO sessions (id, workspace, model, created_ms)
                  VALUES ('s', '/w', 'm', 5)",
             )
             .unwrap();
-        drop(first);
-        for _ in 0..2 {
-            let store = Store::open(&path).unwrap();
-            assert_eq!(store.session("s").unwrap().workspace, "/w");
-            store.append("s", &delta("x")).unwrap();
-            assert_eq!(store.permissions(None).unwrap(), []);
+            drop(old);
+            let open = || Store::open(&path).unwrap();
+            // Two processes may bring it up to date at the same time.
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(open);
+                }
+            });
+            for _ in 0..2 {
+                let store = open();
+                assert_eq!(store.session("s").unwrap().workspace, "/w");
+                store.append("s", &delta("x")).unwrap();
+                assert_eq!(store.permissions(None).unwrap(), []);
+                assert_eq!(store.approved_tools("/w").unwrap(), []);
+                let found = "SELECT user_version FROM pragma_user_version";
+                let found: i64 = store
+                    .connection()
+                    .query_row(found, [], |row| row.get(0))
+                    .unwrap();
+                assert_eq!(found, FORMAT);
+            }
         }
     }
 

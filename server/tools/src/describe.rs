@@ -89,7 +89,7 @@ pub(crate) fn tool_name(given: &str) -> Option<String> {
 }
 
 /// Whether inputs can be checked against a schema, in bounded time.
-fn usable(schema: &Value) -> Result<(), String> {
+pub(crate) fn usable(schema: &Value) -> Result<(), String> {
     bounded(schema)?;
     jsonschema::validator_for(schema)
         .map(drop)

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Largest component, in bytes; the sandbox has the same limit.
 const MAX_COMPONENT: u64 = 64 << 20;
@@ -124,4 +125,35 @@ fn read(file: File, max: u64) -> io::Result<Vec<u8>> {
         true => Err(io::Error::other(format!("it has more than {max} bytes"))),
         false => Ok(bytes),
     }
+}
+
+/// What tells whether a tool's files are still those that were read, without reading them. It saves
+/// work only: what is loaded is hashed first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp([Option<FileStamp>; 2]);
+
+type FileStamp = (u64, Option<SystemTime>, [u64; 3]);
+
+impl Stamp {
+    /// `None` when there is no component.
+    pub(crate) fn of(path: &Path) -> Option<Stamp> {
+        let wasm = file_stamp(path)?;
+        Some(Stamp([
+            Some(wasm),
+            file_stamp(&path.with_extension("toml")),
+        ]))
+    }
+}
+
+fn file_stamp(path: &Path) -> Option<FileStamp> {
+    let metadata = std::fs::symlink_metadata(path).ok()?;
+    #[cfg(unix)]
+    let node = {
+        use std::os::unix::fs::MetadataExt;
+        let changed = [metadata.ctime(), metadata.ctime_nsec()].map(i64::cast_unsigned);
+        [metadata.ino(), changed[0], changed[1]]
+    };
+    #[cfg(not(unix))]
+    let node = [0; 3];
+    Some((metadata.len(), metadata.modified().ok(), node))
 }

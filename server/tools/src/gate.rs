@@ -60,6 +60,7 @@ fn grants(level: Level) -> Capabilities {
     Capabilities {
         workspace_read: level >= Level::Read && level < Level::Forbidden,
         workspace_write: level >= Level::Write && level < Level::Forbidden,
+        http: level >= Level::Network && level < Level::Forbidden,
         progress: level < Level::Forbidden,
     }
 }

@@ -4,12 +4,15 @@
 //! the overlay only when it succeeded.
 
 mod approval;
+mod approvals;
 mod describe;
 mod embedded;
 mod files;
 mod gate;
 mod host_fs;
 mod input;
+mod network;
+mod registry;
 mod report;
 mod toolbox;
 mod transaction;
@@ -18,8 +21,10 @@ mod transaction;
 mod tests;
 
 pub use approval::{Approval, ApprovalRequest, Approver, DenyAll};
+pub use approvals::{Approvals, Approved, MemoryApprovals};
 pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
 pub use describe::DescribedBy;
 #[doc(hidden)]
 pub use describe::fuzz_help;
+pub use registry::{Candidate, Place, Registry, RegistryError, Removed, Standing, ToolFolders};
 pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

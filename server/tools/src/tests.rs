@@ -8,6 +8,7 @@ mod escapes;
 mod foreign;
 mod governance;
 mod hidden;
+mod registry;
 
 use crate::*;
 use boxagnts_policy::config::{Config, Layer};

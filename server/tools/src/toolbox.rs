@@ -1,11 +1,13 @@
 //! The registry of tools, and the way of every call through the gate.
 
 use crate::approval::Approver;
+use crate::approvals::Approvals;
 use crate::describe::arguments::{Invocation, arguments};
 use crate::describe::{DescribedBy, Description, describe};
 use crate::embedded::{self, Embedded};
 use crate::files::ToolFiles;
 use crate::input::InputSchema;
+use crate::registry::{Registry, ToolFolders};
 use crate::transaction::{self, Callee};
 use boxagnts_policy::config::Config;
 use boxagnts_policy::limits::Limits;
@@ -14,8 +16,9 @@ use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
 use boxagnts_sandbox::{Input, LoadError, Sandbox, Tool, ToolKind};
 use boxagnts_workspace::Overlay;
+use serde_json::Value;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -25,20 +28,46 @@ pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 /// Components from this size on take much longer to load than others, in bytes.
 const LARGE: usize = 256 << 10;
 
-/// All tools of a process.
+/// The tools that come with the program, and those that a workspace and its user registered.
 pub struct Toolbox {
     sandbox: Arc<Sandbox>,
-    tools: Vec<Registered>,
+    tools: Arc<[Arc<Registered>]>,
     specs: Arc<[ToolSpec]>,
     /// Components that are ready to run, by tool and guest stack (an engine's own setting).
-    loaded: Mutex<HashMap<(String, u64), Slot>>,
+    loaded: Arc<Mutex<HashMap<(String, u64), Slot>>>,
+    registry: Option<Registry>,
 }
 
 type Slot = Arc<Mutex<Option<Arc<Tool>>>>;
 
-struct Registered {
-    tool: Embedded,
-    schema: InputSchema,
+/// A tool that can be called by its name.
+pub(crate) struct Registered {
+    pub(crate) spec: ToolSpec,
+    pub(crate) sha256: String,
+    pub(crate) level: Level,
+    pub(crate) invocation: Invocation,
+    pub(crate) source: Source,
+    pub(crate) schema: InputSchema,
+}
+
+impl Registered {
+    /// Whether nothing about it differs.
+    pub(crate) fn is(&self, other: &Registered) -> bool {
+        self.spec == other.spec
+            && self.sha256 == other.sha256
+            && self.level == other.level
+            && self.invocation == other.invocation
+            && self.source == other.source
+    }
+}
+
+/// Where a tool's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// In the program.
+    Embedded(&'static [u8]),
+    /// In a file, where they count only when they have the tool's sum.
+    File(PathBuf),
 }
 
 /// One call on its way.
@@ -102,6 +131,14 @@ pub enum ToolsError {
         /// Why.
         reason: String,
     },
+    /// A registered tool may not be called.
+    #[error("`{name}` cannot be called: {reason}")]
+    Unusable {
+        /// The tool.
+        name: String,
+        /// Why, and the remedy.
+        reason: String,
+    },
 }
 
 impl Toolbox {
@@ -110,51 +147,81 @@ impl Toolbox {
     /// # Errors
     /// The binary is damaged.
     pub fn new(sandbox: Arc<Sandbox>) -> Result<Arc<Toolbox>, ToolsError> {
-        let tools: Vec<Registered> = embedded::all()?
-            .into_iter()
-            .map(|tool| Registered {
-                tool,
+        let built_in = |tool: Embedded| {
+            Arc::new(Registered {
+                spec: tool.spec,
+                sha256: tool.sha256,
+                level: tool.level,
+                invocation: Invocation::default(),
+                source: Source::Embedded(tool.wasm),
                 schema: InputSchema::default(),
             })
-            .collect();
-        let specs = tools
-            .iter()
-            .map(|registered| registered.tool.spec.clone())
-            .collect();
+        };
+        let tools: Arc<[Arc<Registered>]> = embedded::all()?.into_iter().map(built_in).collect();
+        let specs = tools.iter().map(|tool| tool.spec.clone()).collect();
         Ok(Arc::new(Toolbox {
             sandbox,
             tools,
             specs,
-            loaded: Mutex::default(),
+            loaded: Arc::default(),
+            registry: None,
         }))
     }
 
-    /// What the model is told, in a fixed order.
+    /// The same tools, and those that are registered in these folders. What is compiled is shared.
+    pub fn for_workspace(
+        shared: &Arc<Toolbox>,
+        folders: ToolFolders,
+        approvals: Arc<dyn Approvals>,
+    ) -> Arc<Toolbox> {
+        Arc::new(Toolbox {
+            sandbox: Arc::clone(&shared.sandbox),
+            tools: Arc::clone(&shared.tools),
+            specs: Arc::clone(&shared.specs),
+            loaded: Arc::clone(&shared.loaded),
+            registry: Some(Registry::new(folders, approvals, &shared.specs)),
+        })
+    }
+
+    /// The registered tools; `None` without a workspace.
+    pub fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
+    }
+
+    /// What the model is told: the built-in tools in a fixed order, then those that are registered
+    /// at this moment. Runs and compiles nothing.
     pub fn specs(&self) -> Arc<[ToolSpec]> {
-        Arc::clone(&self.specs)
+        match &self.registry {
+            Some(registry) => registry.specs(),
+            None => Arc::clone(&self.specs),
+        }
     }
 
     /// The level of a tool; `None` when there is no such tool.
     pub fn level(&self, name: &str) -> Option<Level> {
-        self.find(name).map(|registered| registered.tool.level)
+        Some(self.find(name)?.ok()?.level)
     }
 
-    fn find(&self, name: &str) -> Option<&Registered> {
-        self.tools
-            .iter()
-            .find(|registered| registered.tool.spec.name == name)
+    fn find(&self, name: &str) -> Option<Result<Arc<Registered>, ToolsError>> {
+        if let Some(tool) = self.tools.iter().find(|tool| tool.spec.name == name) {
+            return Some(Ok(Arc::clone(tool)));
+        }
+        self.registry.as_ref()?.find(name)
     }
 
     /// Loads every tool, one after the other, so that first calls do not wait for a compiler.
     /// Blocks; failures are logged and met again by the call that needs the tool.
     pub fn prewarm(&self, limits: &Limits) {
-        let mut tools: Vec<&Registered> = self.tools.iter().collect();
+        let mut tools = self.tools.to_vec();
         // In the order in which they are wanted, but nothing waits behind the large ones.
-        tools.sort_by_key(|registered| registered.tool.wasm.len() > LARGE);
-        for registered in tools {
-            let Registered { tool, schema } = registered;
-            schema.compile(&tool.spec.input_schema);
-            if let Err(error) = self.loading(tool, limits).load() {
+        tools.sort_by_key(|tool| match tool.source {
+            Source::Embedded(wasm) => wasm.len() > LARGE,
+            Source::File(_) => true,
+        });
+        tools.extend(self.registry.iter().flat_map(Registry::usable));
+        for tool in tools {
+            tool.schema.compile(&tool.spec.input_schema);
+            if let Err(error) = self.loading(&tool, limits).load() {
                 tracing::warn!(tool = %tool.spec.name, %error, "cannot load");
             }
         }
@@ -163,27 +230,38 @@ impl Toolbox {
     /// Runs one call. Everything that can go wrong is in the report.
     pub async fn run(&self, request: ToolRequest<'_>) -> ToolReport {
         let ToolCall { name, input, .. } = request.call;
-        let Some(Registered { tool, schema }) = self.find(name) else {
-            let names: Vec<&str> = self.specs.iter().map(|spec| spec.name.as_str()).collect();
-            let message = format!(
-                "there is no tool `{name}`; the tools are: {}",
-                names.join(", ")
-            );
-            return ToolReport::refused(FailureKind::UnknownTool, message);
+        let tool = match self.find(name) {
+            Some(Ok(tool)) => tool,
+            Some(Err(error)) => return ToolReport::refused(FailureKind::Denied, error.to_string()),
+            None => {
+                let specs = self.specs();
+                let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+                let message = format!(
+                    "there is no tool `{name}`; the tools are: {}",
+                    names.join(", ")
+                );
+                return ToolReport::refused(FailureKind::UnknownTool, message);
+            }
         };
-        if let Err(message) = schema.check(name, &tool.spec.input_schema, input) {
+        if let Err(message) = tool.schema.check(name, &tool.spec.input_schema, input) {
             return ToolReport::refused(FailureKind::InvalidInput, message);
         }
         let limits = request.config.limits_of(name);
-        let loaded = match self.load(tool, &limits).await {
+        let loaded = match self.load(&tool, &limits).await {
             Ok(loaded) => loaded,
-            Err(message) => return ToolReport::refused(FailureKind::Internal, message),
+            Err(error) => {
+                let kind = match error {
+                    ToolsError::Unusable { .. } => FailureKind::Denied,
+                    _ => FailureKind::Internal,
+                };
+                return ToolReport::refused(kind, error.to_string());
+            }
         };
         let callee = Callee {
             tool: &loaded,
             sha256: &tool.sha256,
             level: tool.level,
-            input: Input::Json(input.to_string()),
+            input: told(&loaded, input, &tool.invocation),
         };
         transaction::run(callee, request).await
     }
@@ -244,30 +322,34 @@ impl Toolbox {
             tool: &foreign.tool,
             sha256: &foreign.sha256,
             level: foreign.level,
-            input: match foreign.tool.kind() {
-                ToolKind::World => Input::Json(request.call.input.to_string()),
-                ToolKind::WasiCommand => {
-                    Input::Arguments(arguments(&request.call.input, &foreign.invocation))
-                }
-            },
+            input: told(&foreign.tool, &request.call.input, &foreign.invocation),
         };
         transaction::run(callee, request).await
     }
 
-    fn loading(&self, tool: &Embedded, limits: &Limits) -> Loading {
+    fn loading(&self, tool: &Registered, limits: &Limits) -> Loading {
         let name = tool.spec.name.clone();
-        let key = (name.clone(), limits.wasm_max_wasm_stack);
+        let key = match &tool.source {
+            Source::Embedded(_) => name.clone(),
+            Source::File(_) => format!("{name}@{}", tool.sha256),
+        };
+        let key = (key, limits.wasm_max_wasm_stack);
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         Loading {
             slot: Arc::clone(loaded.entry(key).or_default()),
             sandbox: Arc::clone(&self.sandbox),
             name,
-            wasm: tool.wasm,
+            sha256: tool.sha256.clone(),
+            source: tool.source.clone(),
             limits: limits.clone(),
         }
     }
 
-    async fn load(&self, tool: &Embedded, limits: &Limits) -> Result<Arc<Tool>, String> {
+    pub(crate) async fn load(
+        &self,
+        tool: &Registered,
+        limits: &Limits,
+    ) -> Result<Arc<Tool>, ToolsError> {
         let loading = self.loading(tool, limits);
         if let Ok(slot) = loading.slot.try_lock()
             && let Some(tool) = &*slot
@@ -276,9 +358,18 @@ impl Toolbox {
         }
         // Compiling takes up to a second when the cache is cold.
         let loaded = tokio::task::spawn_blocking(move || loading.load()).await;
-        loaded
-            .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())
+        loaded.map_err(|error| ToolsError::Unusable {
+            name: tool.spec.name.clone(),
+            reason: error.to_string(),
+        })?
+    }
+}
+
+/// What a tool is told of its input.
+fn told(tool: &Tool, input: &Value, invocation: &Invocation) -> Input {
+    match tool.kind() {
+        ToolKind::World => Input::Json(input.to_string()),
+        ToolKind::WasiCommand => Input::Arguments(arguments(input, invocation)),
     }
 }
 
@@ -287,18 +378,36 @@ struct Loading {
     slot: Slot,
     sandbox: Arc<Sandbox>,
     name: String,
-    wasm: &'static [u8],
+    sha256: String,
+    source: Source,
     limits: Limits,
 }
 
 impl Loading {
     /// Loads it, or waits for whoever does so already. Blocks.
-    fn load(&self) -> Result<Arc<Tool>, LoadError> {
+    fn load(&self) -> Result<Arc<Tool>, ToolsError> {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tool) = &*slot {
             return Ok(Arc::clone(tool));
         }
-        let tool = self.sandbox.load(&self.name, self.wasm, &self.limits)?;
+        let tool = match &self.source {
+            Source::Embedded(wasm) => self.sandbox.load(&self.name, wasm, &self.limits)?,
+            Source::File(path) => {
+                let read = |error| ToolsError::Read {
+                    path: path.display().to_string(),
+                    error,
+                };
+                // These bytes, not those that were hashed a moment ago.
+                let files = ToolFiles::read_no_links(path).map_err(read)?;
+                if files.sha256() != self.sha256 {
+                    return Err(ToolsError::Unusable {
+                        name: self.name.clone(),
+                        reason: format!("{} changed since it was approved", path.display()),
+                    });
+                }
+                self.sandbox.load(&self.name, &files.wasm, &self.limits)?
+            }
+        };
         *slot = Some(Arc::clone(&tool));
         Ok(tool)
     }

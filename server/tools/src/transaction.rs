@@ -3,12 +3,16 @@
 
 use crate::gate::{self, Wish};
 use crate::host_fs::HostFs;
+use crate::network;
 use crate::report;
 use crate::toolbox::ToolRequest;
+use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::Level;
 use boxagnts_protocol::conversation::ToolCall;
-use boxagnts_protocol::tool::{Audit, FailureKind, ToolReport, Verdict};
-use boxagnts_sandbox::{CallReport, CallRequest, Capabilities, Input, Tool};
+use boxagnts_protocol::tool::{Audit, FailureKind, HostContact, ToolReport, Verdict};
+use boxagnts_sandbox::{
+    CallReport, CallRequest, Capabilities, Contact, Input, Network, Tool, ToolKind,
+};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -39,7 +43,7 @@ pub(crate) async fn run(callee: Callee<'_>, request: ToolRequest<'_>) -> ToolRep
     let wish = Wish {
         tool: name,
         sha256: callee.sha256,
-        level: callee.level,
+        level: level(&callee, config, name),
         input,
     };
     let (decision, granted) = gate::pass(&wish, config, request.approver).await;
@@ -52,6 +56,17 @@ pub(crate) async fn run(callee: Callee<'_>, request: ToolRequest<'_>) -> ToolRep
             ..refused
         };
     };
+    let network = match grants.http.then(|| network::of(config, name)) {
+        None => Network::closed(),
+        Some(Ok(network)) => network,
+        Some(Err(message)) => {
+            return ToolReport {
+                decision: Some(decision),
+                audit,
+                ..ToolReport::refused(FailureKind::Denied, message)
+            };
+        }
+    };
     audit.granted = grants.names().into_iter().map(str::to_owned).collect();
     let called = callee
         .tool
@@ -59,6 +74,7 @@ pub(crate) async fn run(callee: Callee<'_>, request: ToolRequest<'_>) -> ToolRep
             input: callee.input,
             limits: config.limits_of(name),
             grants,
+            network,
             fs: HostFs::new(request.overlay.begin(id), config.mounts().work_dir.clone()),
             cancel: request.cancel,
             progress: request.progress,
@@ -72,9 +88,32 @@ pub(crate) async fn run(callee: Callee<'_>, request: ToolRequest<'_>) -> ToolRep
     }
 }
 
+/// A command imports all that its toolchain knows. It is one of the network when the user lets it
+/// connect to anything, whatever it says of itself.
+fn level(callee: &Callee<'_>, config: &Config, name: &str) -> Level {
+    let connects = callee.tool.kind() == ToolKind::WasiCommand
+        && callee.tool.imports().http
+        && !config.network_of(name).is_closed();
+    match connects {
+        true => callee.level.max(Level::Network),
+        false => callee.level,
+    }
+}
+
+fn contact(contact: Contact) -> HostContact {
+    HostContact {
+        target: contact.target,
+        address: contact.address.map(|address| address.to_string()),
+        allowed: contact.allowed,
+        reason: contact.reason,
+    }
+}
+
 /// Commits what a call that succeeded has staged; what another has staged is dropped.
 async fn end(called: CallReport<HostFs>, grants: Capabilities, audit: &mut Audit) -> ToolReport {
     let usage = report::used(&called.usage);
+    audit.hosts = called.contacts.list.into_iter().map(contact).collect();
+    audit.left_out += called.contacts.beyond;
     let staged = called.fs.map(|fs| {
         let (staged, touched) = fs.into_parts();
         touched.tell(audit);

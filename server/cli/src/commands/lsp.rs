@@ -52,7 +52,7 @@ impl Lsp {
     }
 }
 
-/// Makes the environment of each workspace folder; the folders share their tools.
+/// Makes the environment of each workspace folder; the folders share what is compiled.
 struct Connections {
     toolbox: Arc<Toolbox>,
     overrides: Overrides,
@@ -69,8 +69,9 @@ impl Connector for Connections {
         for problem in &loaded.problems {
             tracing::warn!("{problem}");
         }
-        setup::prewarm(&self.toolbox, loaded.config.limits());
-        setup::environment(loaded.config, Arc::clone(&self.toolbox))
-            .map_err(|failure| failure.message)
+        let environment = setup::environment(loaded.config, Arc::clone(&self.toolbox), root)
+            .map_err(|failure| failure.message)?;
+        setup::prewarm(environment.toolbox(), environment.config().limits());
+        Ok(environment)
     }
 }

@@ -145,9 +145,8 @@ impl Run {
         let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &self.settings.overrides())?;
         let mode = config.mode();
-        let toolbox = setup::toolbox()?;
-        setup::prewarm(&toolbox, config.limits());
-        let environment = setup::environment(config, toolbox)?;
+        let environment = setup::environment(config, setup::toolbox()?, &root)?;
+        setup::prewarm(environment.toolbox(), environment.config().limits());
         let session = match &self.session {
             Some(id) => Some(environment.store().session(id)?.session),
             None => None,

@@ -1,19 +1,23 @@
 //! `boxagnts tool`: the tools by themselves, without a model.
 
+mod add;
 mod describe;
 mod list;
+mod remove;
 mod run;
 
 use crate::exit::{Exit, Failure};
 use clap::Subcommand;
 use std::path::Path;
 
-/// List, describe and run tools, each in its sandbox.
+/// List, describe, run, add and remove tools, each in its sandbox.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tool {
     List(list::List),
     Describe(describe::Describe),
     Run(Box<run::Run>),
+    Add(Box<add::Add>),
+    Remove(remove::Remove),
 }
 
 impl Tool {
@@ -22,6 +26,8 @@ impl Tool {
             Tool::List(args) => args.run(),
             Tool::Describe(args) => args.run().await,
             Tool::Run(args) => Box::pin(args.run()).await,
+            Tool::Add(args) => Box::pin(args.run()).await,
+            Tool::Remove(args) => args.run(),
         }
     }
 }

@@ -12,3 +12,5 @@ mod run;
 mod support;
 #[cfg(test)]
 mod tool;
+#[cfg(test)]
+mod tools_of_users;

@@ -59,6 +59,27 @@ impl Fixture {
         path.display().to_string()
     }
 
+    /// Writes a WASI preview-1 program beside the workspace that prints this text whatever it is
+    /// called with, and gives its path.
+    pub(crate) fn program(&self, name: &str, says: &str) -> String {
+        let text: String = says.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+        let module = format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "fd_write"
+                  (func $write (param i32 i32 i32 i32) (result i32)))
+                (memory (export "memory") 1)
+                (data (i32.const 1024) "{text}")
+                (func (export "_start")
+                  (i32.store (i32.const 0) (i32.const 1024))
+                  (i32.store (i32.const 4) (i32.const {}))
+                  (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#,
+            says.len()
+        );
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, wat::parse_str(module).unwrap()).unwrap();
+        path.display().to_string()
+    }
+
     /// The binary with a clean environment, in the workspace.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_boxagnts"));

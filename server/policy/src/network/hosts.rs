@@ -70,6 +70,11 @@ impl HostPattern {
             && self.port.is_none_or(|port| port == target.port)
             && self.host.matches(&target.host)
     }
+
+    /// Whether streams to the host match, with whatever port.
+    pub(super) fn matches_stream(&self, host: &Host<String>) -> bool {
+        self.scheme.is_none_or(|scheme| scheme == Scheme::Tcp) && self.host.matches(host)
+    }
 }
 
 const PATH: &str = "has more than scheme, host and port; paths cannot be allowed one by one, so \

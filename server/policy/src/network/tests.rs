@@ -571,3 +571,21 @@ proptest! {
         prop_assert_eq!(verdict(&policy, &text), BLOCK_URL, "{}", text);
     }
 }
+
+#[test]
+fn a_name_is_allowed_before_its_port_is_known() {
+    let check = |entry: &str, name: &str, expect: bool| {
+        let policy = policy(&[entry], DEFAULT_BLOCK_NETWORKS, NONE);
+        assert_eq!(policy.allows_name(name), expect, "{entry} on {name}");
+    };
+    check("tcp://db.example.com:5432", "db.example.com", true);
+    check("tcp://db.example.com:5432", "DB.example.com.", true);
+    check("*://*.example.com:443", "db.example.com", true);
+    check("tcp://*:*", "db.example.com", true);
+    check("tcp://db.example.com:5432", "example.com", false);
+    check("https://db.example.com", "db.example.com", false);
+    // Nothing that is looked up; and what is blocked by name.
+    check("tcp://*:*", "192.0.2.1", false);
+    check("tcp://*:*", "a b", false);
+    check("tcp://*:*", "metadata.google.internal", false);
+}

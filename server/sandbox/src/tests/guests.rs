@@ -16,6 +16,12 @@ const HOST: &[(&str, &str, &str, &str)] = &[
     ("$write", WRITE, "write", "(param i32 i32 i32 i32 i32)"),
     ("$rename", WRITE, "rename", "(param i32 i32 i32 i32 i32)"),
     (
+        "$fetch",
+        "boxagnts:tool/http@0.1.0",
+        "fetch",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+    ),
+    (
         "$report",
         "boxagnts:tool/progress@0.1.0",
         "report",
@@ -200,7 +206,7 @@ fn as_export(body: &str, name: &str, kind: &str) -> String {
 
 fn component(fields: &str, resolve: &Resolve, world: wit_parser::WorldId) -> Vec<u8> {
     let mut text = "(module\n".to_owned();
-    for (called, interface, name, kind) in HOST {
+    for (called, interface, name, kind) in HOST.iter().chain(super::sockets::HOST) {
         if fields.contains(&format!("call {called} "))
             || fields.contains(&format!("(call {called})"))
         {
@@ -238,6 +244,8 @@ world command {
   import wasi:cli/stderr@0.2.0;
   import wasi:clocks/monotonic-clock@0.2.0;
   import wasi:filesystem/preopens@0.2.0;
+  import wasi:http/outgoing-handler@0.2.0;
+  import wasi:sockets/tcp@0.2.0;
   import wasi:sockets/tcp-create-socket@0.2.0;
   import wasi:sockets/udp-create-socket@0.2.0;
   import wasi:sockets/instance-network@0.2.0;
@@ -312,12 +320,34 @@ package wasi:sockets@0.2.0 {
       temporary-resolver-failure, permanent-resolver-failure,
     }
     enum ip-address-family { ipv4, ipv6 }
+    type ipv4-address = tuple<u8, u8, u8, u8>;
+    type ipv6-address = tuple<u16, u16, u16, u16, u16, u16, u16, u16>;
+    variant ip-address { ipv4(ipv4-address), ipv6(ipv6-address) }
+    record ipv4-socket-address { port: u16, address: ipv4-address }
+    record ipv6-socket-address {
+      port: u16, flow-info: u32, address: ipv6-address, scope-id: u32,
+    }
+    variant ip-socket-address { ipv4(ipv4-socket-address), ipv6(ipv6-socket-address) }
   }
   interface instance-network {
     use network.{network};
     instance-network: func() -> network;
   }
-  interface tcp { resource tcp-socket; }
+  interface tcp {
+    use network.{error-code, network, ip-socket-address};
+    use wasi:io/poll@0.2.0.{pollable};
+    use wasi:io/streams@0.2.0.{input-stream, output-stream};
+    resource tcp-socket {
+      start-bind: func(network: borrow<network>, local-address: ip-socket-address)
+        -> result<_, error-code>;
+      finish-bind: func() -> result<_, error-code>;
+      start-connect: func(network: borrow<network>, remote-address: ip-socket-address)
+        -> result<_, error-code>;
+      finish-connect: func() -> result<tuple<input-stream, output-stream>, error-code>;
+      start-listen: func() -> result<_, error-code>;
+      subscribe: func() -> pollable;
+    }
+  }
   interface udp { resource udp-socket; }
   interface tcp-create-socket {
     use network.{error-code, ip-address-family};
@@ -332,10 +362,68 @@ package wasi:sockets@0.2.0 {
       -> result<udp-socket, error-code>;
   }
   interface ip-name-lookup {
-    use network.{network, error-code};
-    resource resolve-address-stream;
+    use network.{network, error-code, ip-address};
+    use wasi:io/poll@0.2.0.{pollable};
+    resource resolve-address-stream {
+      resolve-next-address: func() -> result<option<ip-address>, error-code>;
+      subscribe: func() -> pollable;
+    }
     resolve-addresses: func(network: borrow<network>, name: string)
       -> result<resolve-address-stream, error-code>;
+  }
+}
+
+package wasi:http@0.2.0 {
+  interface types {
+    use wasi:io/poll@0.2.0.{pollable};
+    use wasi:io/streams@0.2.0.{input-stream};
+    record DNS-error-payload { rcode: option<string>, info-code: option<u16> }
+    record TLS-alert-received-payload { alert-id: option<u8>, alert-message: option<string> }
+    record field-size-payload { field-name: option<string>, field-size: option<u32> }
+    variant error-code {
+      DNS-timeout, DNS-error(DNS-error-payload), destination-not-found, destination-unavailable,
+      destination-IP-prohibited, destination-IP-unroutable, connection-refused,
+      connection-terminated, connection-timeout, connection-read-timeout,
+      connection-write-timeout, connection-limit-reached, TLS-protocol-error,
+      TLS-certificate-error, TLS-alert-received(TLS-alert-received-payload), HTTP-request-denied,
+      HTTP-request-length-required, HTTP-request-body-size(option<u64>),
+      HTTP-request-method-invalid, HTTP-request-URI-invalid, HTTP-request-URI-too-long,
+      HTTP-request-header-section-size(option<u32>),
+      HTTP-request-header-size(option<field-size-payload>),
+      HTTP-request-trailer-section-size(option<u32>),
+      HTTP-request-trailer-size(field-size-payload), HTTP-response-incomplete,
+      HTTP-response-header-section-size(option<u32>),
+      HTTP-response-header-size(field-size-payload), HTTP-response-body-size(option<u64>),
+      HTTP-response-trailer-section-size(option<u32>),
+      HTTP-response-trailer-size(field-size-payload),
+      HTTP-response-transfer-coding(option<string>),
+      HTTP-response-content-coding(option<string>), HTTP-response-timeout, HTTP-upgrade-failed,
+      HTTP-protocol-error, loop-detected, configuration-error, internal-error(option<string>),
+    }
+    variant header-error { invalid-syntax, forbidden, immutable }
+    variant scheme { HTTP, HTTPS, other(string) }
+    resource fields {
+      constructor();
+      append: func(name: string, value: list<u8>) -> result<_, header-error>;
+    }
+    resource outgoing-request {
+      constructor(headers: fields);
+      set-path-with-query: func(path-with-query: option<string>) -> result;
+      set-scheme: func(scheme: option<scheme>) -> result;
+      set-authority: func(authority: option<string>) -> result;
+    }
+    resource request-options;
+    resource future-incoming-response {
+      subscribe: func() -> pollable;
+      get: func() -> option<result<result<incoming-response, error-code>>>;
+    }
+    resource incoming-response { consume: func() -> result<incoming-body>; }
+    resource incoming-body { %stream: func() -> result<input-stream>; }
+  }
+  interface outgoing-handler {
+    use types.{outgoing-request, request-options, future-incoming-response, error-code};
+    handle: func(request: outgoing-request, options: option<request-options>)
+      -> result<future-incoming-response, error-code>;
   }
 }
 "#;

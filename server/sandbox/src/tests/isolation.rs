@@ -90,6 +90,7 @@ fn imports_are_permissions() {
             limits: limits.clone(),
             grants,
             fs: Files::default(),
+            network: Network::closed(),
             cancel: CancellationToken::new(),
             progress: None,
         };
@@ -178,6 +179,7 @@ fn progress_is_heard_and_cut() {
         limits,
         grants: ALL,
         fs: Files::default(),
+        network: Network::closed(),
         cancel: CancellationToken::new(),
         progress: Some(hear),
     };

@@ -62,6 +62,7 @@ fn whoever_waits_can_end_a_call() {
             gone: Some(gone),
             ..Files::default()
         },
+        network: Network::closed(),
         cancel: cancel.clone(),
         progress: None,
     };

@@ -72,10 +72,10 @@ fn what_wants_more_than_tools_can_have() {
         check(&wat::parse_str(text).unwrap(), "imports", says);
     };
     for is_tool in [true, false] {
-        let http = "wasi:http/outgoing-handler@0.2.0";
+        let http = "wasi:http/incoming-handler@0.2.0";
         check(http, is_tool, http);
         check("made:up/thing@1.0.0", is_tool, "made:up/thing");
-        check("boxagnts:tool/http@0.1.0", is_tool, "boxagnts:tool/http");
+        check("boxagnts:tool/http@0.2.0", is_tool, "boxagnts:tool/http");
         check(
             "boxagnts:tool/workspace-read@0.2.0",
             is_tool,
@@ -86,6 +86,11 @@ fn what_wants_more_than_tools_can_have() {
         check("wasi:nn/graph@0.2.0", is_tool, "wasi:nn");
     }
     check("wasi:sockets/tcp@0.2.0", true, "wasi:sockets/tcp@0.2.0");
+    check(
+        "wasi:http/outgoing-handler@0.2.0",
+        true,
+        "wasi:http/outgoing-handler@0.2.0",
+    );
     check(
         "wasi:filesystem/preopens@0.2.0",
         true,

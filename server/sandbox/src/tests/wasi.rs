@@ -153,6 +153,7 @@ fn check(program: Program, grants: Capabilities, expect: &str, after: &[(&str, &
         limits,
         grants,
         fs: files(&[("a", "alpha"), ("d/b", "beta"), ("protected", "p")]),
+        network: Network::closed(),
         cancel: CancellationToken::new(),
         progress: None,
     };

@@ -326,6 +326,17 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_file_is_one() {
+        let documentation = include_str!("../../../TOOLS.md");
+        let (_, file) = documentation.split_once("```toml\n").unwrap();
+        let (file, _) = file.split_once("```").unwrap();
+        let declared = parse("wc.toml", file).unwrap();
+        let (schema, invocation) = declared.input.unwrap();
+        assert_eq!(schema["required"], serde_json::json!(["file"]));
+        assert_eq!(invocation.positional, ["file"]);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         check(
             "nmae = 'x'",

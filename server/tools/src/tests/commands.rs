@@ -6,7 +6,7 @@ use boxagnts_policy::permission::Level;
 /// How a program ends.
 const TRAP: &str = "(unreachable)";
 const FAIL: &str = "(call $exit (i32.const 1))";
-const OK: &str = "";
+pub(super) const OK: &str = "";
 
 /// A program that says `help` on stream `to` and ends as said when it is called with `--help`, and
 /// that prints its arguments, each behind a NUL byte, when it is called otherwise.
@@ -60,7 +60,7 @@ fn open(help: &str, to: u32, end: &str, toml: Option<&str>) -> Result<ForeignToo
     Folder::new().open(&program(help, to, end), toml)
 }
 
-const HELP: &str = "\
+pub(super) const HELP: &str = "\
 Counts things. [level: read]
 
 Usage: count [OPTIONS] <FILE>...

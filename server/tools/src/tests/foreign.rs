@@ -9,14 +9,14 @@ const WRITE: u8 = 2;
 const NETWORK: u8 = 4;
 const FORBIDDEN: u8 = 6;
 
-const SAY: &str = "(call $answer (i32.const 0))";
+pub(super) const SAY: &str = "(call $answer (i32.const 0))";
 /// Writes the file `f`.
 const WRITES: &str =
     "(call $write (i32.const 2048) (i32.const 1) (i32.const 2048) (i32.const 1) (i32.const 16))";
 
 /// A component of the tool world that asks for `level`; `run` is its body. What it does not call it
 /// does not import.
-fn component(level: u8, schema: &str, run: &str) -> Vec<u8> {
+pub(super) fn component(level: u8, schema: &str, run: &str) -> Vec<u8> {
     let (read, write) = (
         "boxagnts:tool/workspace-read@0.1.0",
         "boxagnts:tool/workspace-write@0.1.0",
@@ -286,10 +286,10 @@ fn what_is_no_tool_is_refused() {
     };
     check(b"#!/bin/sh\n", "is no valid WebAssembly component");
     check(&wat::parse_str("(module)").unwrap(), "is a core module");
-    let http = r#"(component (import "wasi:http/types@0.2.0" (instance)))"#;
+    let http = r#"(component (import "wasi:http/incoming-handler@0.2.0" (instance)))"#;
     check(
         &wat::parse_str(http).unwrap(),
-        "imports what no tool can have: wasi:http/types@0.2.0",
+        "imports what no tool can have: wasi:http/incoming-handler@0.2.0",
     );
     let check = |path: PathBuf| {
         let opened = runtime().block_on(toolbox().open_file(&path, &limits("")));

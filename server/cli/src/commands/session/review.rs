@@ -35,7 +35,7 @@ impl Review {
         let summary = setup::journal()?.session(&self.session)?;
         let root = Path::new(&summary.workspace);
         let config = settings::load_and_warn(root, &Overrides::default())?;
-        let environment = setup::environment(config, setup::toolbox()?)?;
+        let environment = setup::environment(config, setup::toolbox()?, root)?;
         let sessions = Sessions::open(
             environment,
             root,

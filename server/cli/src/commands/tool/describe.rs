@@ -8,10 +8,11 @@ use crate::setup;
 use crate::terminal::{self, Theme, paint, visible};
 use boxagnts_protocol::tool::ToolSpec;
 use boxagnts_session::policy::permission::Level;
+use boxagnts_session::tools::{Candidate, DescribedBy, Standing, Toolbox};
 use clap::Args;
 use serde_json::Value;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Show what a tool does, what it may do, and what input it takes.
 #[derive(Debug, Args)]
@@ -26,45 +27,81 @@ pub(crate) struct Describe {
     /// Print one JSON object: name, description, input_schema, level.
     #[arg(long)]
     json: bool,
+    /// The workspace whose tools can be named.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    workspace: PathBuf,
     #[command(flatten)]
     governance: GovernanceArgs,
 }
 
 impl Describe {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
-        let toolbox = setup::toolbox()?;
-        let (spec, level) = if super::is_file(&self.name) {
-            let overrides = Overrides {
-                governance: self.governance,
-                ..Overrides::default()
-            };
-            let config = settings::load(Path::new("."), None, &overrides)?.config;
-            let opened = toolbox
-                .open_file(Path::new(&self.name), config.limits())
-                .await?;
-            (opened.spec, opened.level)
-        } else {
-            let specs = toolbox.specs();
-            let found = specs.iter().find(|spec| spec.name == self.name).cloned();
-            found.zip(toolbox.level(&self.name)).ok_or_else(|| {
+        let root = setup::workspace(&self.workspace)?;
+        let toolbox = setup::tools_of(&root)?;
+        let specs = toolbox.specs();
+        let known = specs.iter().find(|spec| spec.name == self.name);
+        let known = known.cloned().zip(toolbox.level(&self.name));
+        let (spec, level, by) = match (known, self.file(&toolbox)?) {
+            (Some((spec, level)), None) => (spec, level, None),
+            (_, Some(file)) => {
+                let overrides = Overrides {
+                    governance: self.governance,
+                    ..Overrides::default()
+                };
+                let config = settings::load(&root, None, &overrides)?.config;
+                let opened = toolbox.open_file(&file, config.limits()).await?;
+                (opened.spec, opened.level, Some(opened.described_by))
+            }
+            (None, None) => {
                 let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-                Failure::usage(format!(
+                return Err(Failure::usage(format!(
                     "there is no tool `{}`; the tools are: {}",
                     self.name,
                     names.join(", ")
-                ))
-            })?
+                )));
+            }
         };
         let text = match self.json {
             true => serde_json::to_string(&Described { spec: &spec, level })?,
-            false => describe(&spec, level, Theme::stdout()),
+            false => {
+                let text = describe(&spec, level, Theme::stdout());
+                let by = by.map(|by| format!("\nDescribed by {}.\n", described_by(by)));
+                format!("{text}{}", by.unwrap_or_default())
+            }
         };
         terminal::print(&format!("{}\n", text.trim_end()))?;
         Ok(Exit::Done)
     }
+
+    /// The file that is meant: one that is named, or one in the folders for tools that was not
+    /// approved as it is.
+    fn file(&self, toolbox: &Toolbox) -> Result<Option<PathBuf>, Failure> {
+        if super::is_file(&self.name) {
+            return Ok(Some(PathBuf::from(&self.name)));
+        }
+        let candidates = setup::registry(toolbox)?.candidates();
+        let waits = |candidate: &&Candidate| {
+            let waits = matches!(candidate.standing, Standing::Unapproved | Standing::Changed);
+            candidate.name == self.name && waits
+        };
+        Ok(candidates
+            .iter()
+            .find(waits)
+            .map(|candidate| candidate.path.clone()))
+    }
 }
 
-fn describe(spec: &ToolSpec, level: Level, theme: Theme) -> String {
+/// Who said what a tool is, as the end of a sentence.
+pub(super) fn described_by(by: DescribedBy) -> &'static str {
+    match by {
+        DescribedBy::Itself => "the tool itself",
+        DescribedBy::File => "the .toml file beside it",
+        DescribedBy::Help => "its help text",
+        DescribedBy::Nobody => "nobody: it has no help text",
+    }
+}
+
+pub(super) fn describe(spec: &ToolSpec, level: Level, theme: Theme) -> String {
     let mut text = format!(
         "{}  {}\n\n{}\n",
         paint(theme.bold, visible(&spec.name)),

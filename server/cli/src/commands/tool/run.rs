@@ -84,7 +84,7 @@ impl Run {
         };
         let config = settings::load_and_warn(&root, &overrides).map_err(before)?;
         let overlay = setup::overlay(&root, config.mounts()).map_err(before)?;
-        let toolbox = setup::toolbox().map_err(before)?;
+        let toolbox = setup::tools_of(&root).map_err(before)?;
         let input = read_input(&self.input)
             .map_err(|message| (FailureKind::InvalidInput, Failure::usage(message)))?;
         let cancel = CancellationToken::new();
@@ -100,7 +100,10 @@ impl Run {
             call: &call,
             config: &config,
             overlay: &overlay,
-            approver: &TerminalApprover { yes: self.yes },
+            approver: &TerminalApprover {
+                yes: self.yes,
+                hosts: !self.governance.hosts.is_empty(),
+            },
             cancel,
             progress: Some(Arc::new(|text| {
                 terminal::say(&format!("{}\n", visible(text)))
@@ -113,6 +116,15 @@ impl Run {
             .open_file(Path::new(&self.name), config.limits())
             .await;
         let tool = opened.map_err(|error| before(error.into()))?;
+        // Rules and settings are by name, not by file.
+        let call = ToolCall {
+            name: tool.spec.name.clone(),
+            ..call.clone()
+        };
+        let request = ToolRequest {
+            call: &call,
+            ..request
+        };
         Ok(Box::pin(toolbox.run_file(&tool, request)).await)
     }
 }
