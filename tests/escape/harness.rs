@@ -596,3 +596,57 @@ fn fastrand() -> u64 {
         .build_hasher()
         .finish()
 }
+
+/// A suite that cannot fail shows nothing.
+mod tests {
+    use super::*;
+
+    const PROBE: Case = Case {
+        id: "probe",
+        expect: &["ok"],
+        ..Case::DEFAULT
+    };
+
+    #[test]
+    #[should_panic(expected = "the canary is in stdout")]
+    fn a_leak_is_noticed() {
+        let mut attack = Attack::new(&PROBE);
+        let canary = attack.canary();
+        attack.file("workspace/plain", canary);
+        let call = attack.tool("read", json!({"path": "plain"}));
+        attack.attempt(call);
+    }
+
+    #[test]
+    #[should_panic(expected = "the host has changed:\nworkspace/a.txt")]
+    fn a_change_is_noticed() {
+        let mut attack = Attack::new(&PROBE);
+        let write = [("write", json!({"path": "a.txt", "content": "x"}))];
+        attack.turn(script(&write), |call| call.mode("auto"));
+    }
+
+    #[test]
+    #[should_panic(expected = "expected [\"ok\"]")]
+    fn another_end_is_noticed() {
+        let mut attack = Attack::new(&PROBE);
+        let call = attack.tool("read", json!({"path": "../x"}));
+        attack.attempt(call);
+    }
+
+    #[test]
+    #[should_panic(expected = "ways in which attempts ended")]
+    fn an_end_that_is_never_seen_is_noticed() {
+        Attack::new(&PROBE).finish();
+    }
+
+    #[test]
+    fn a_process_that_hangs_is_noticed() {
+        let mut hangs = Command::new("sleep");
+        hangs.arg("1000");
+        assert!(!process::run(hangs, Duration::from_millis(200)).in_time);
+        // As a child that outlives its parent.
+        let mut leaves = Command::new("sh");
+        leaves.args(["-c", "sleep 5 & exit 0"]);
+        assert!(!process::run(leaves, Duration::from_millis(200)).in_time);
+    }
+}

@@ -13,6 +13,7 @@ mod harness;
 
 mod preview1;
 mod process;
+mod servers;
 mod table;
 mod tree;
 
@@ -85,6 +86,16 @@ cases! {
     e26_processes
     e29_nothing_left_running
     e30_sockets
+    n33_metadata
+    n34_spellings_of_addresses
+    n35_embedded_addresses
+    n36_names_of_blocked_addresses
+    n37_redirects
+    n38_names_that_look_allowed
+    n39_one_verdict
+    n40_requests_that_lie
+    n41_names_and_datagrams
+    n51_servers_that_never_end
     r42_endless_loops
     r43_memory
     r44_floods_of_handles
@@ -102,6 +113,7 @@ cases! {
     t54_false_names
     t55_deny_beats_allow
     t56_loosening_project
+    t57_changed_tools
     t58_secrets
     t59_terminal
     t60_floods_of_rules
