@@ -116,6 +116,9 @@ fn add_project(builder: &mut Builder, path: &Path) -> Result<bool, String> {
     match std::fs::symlink_metadata(path) {
         Err(_) => return Ok(false),
         // A link would let a repository have any file of the user's read.
+        Ok(_) if path.parent().is_some_and(Path::is_symlink) => {
+            return Err(ignored("its folder is a link".to_owned()));
+        }
         Ok(metadata) if !metadata.is_file() => {
             return Err(ignored("it is no regular file".to_owned()));
         }
@@ -286,6 +289,24 @@ mod tests {
         check(&["max_turn=7"], Err("unknown limit `max_turn`"));
         check(&["model=openai:x"], Err("unknown limit `model`"));
         check(&["max_turns=many"], Err("a whole number"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_project_file_is_read_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().join("real");
+        std::fs::create_dir(&real).unwrap();
+        std::fs::write(real.join("config.toml"), "max_turns = 3").unwrap();
+        let mut builder = Config::builder();
+        assert_eq!(
+            add_project(&mut builder, &real.join("config.toml")),
+            Ok(true)
+        );
+        let linked = folder.path().join("linked");
+        std::os::unix::fs::symlink(&real, &linked).unwrap();
+        let problem = add_project(&mut builder, &linked.join("config.toml")).unwrap_err();
+        assert!(problem.contains("its folder is a link"), "{problem}");
     }
 
     #[test]

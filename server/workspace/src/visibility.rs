@@ -26,7 +26,16 @@ type Stamps = [Option<Stamp>; NAMES.len()];
 #[derive(Debug)]
 struct FolderRules {
     stamps: Stamps,
-    files: [Option<Gitignore>; NAMES.len()],
+    files: [Option<IgnoreFile>; NAMES.len()],
+}
+
+/// What an ignore file says.
+#[derive(Debug)]
+enum IgnoreFile {
+    Rules(Gitignore),
+    /// Too large, or with more rules than can be matched: what it would hide is not known, so all
+    /// of its folder is hidden.
+    Unusable,
 }
 
 /// Parsed ignore files of a workspace, kept as long as the files stay as they are.
@@ -40,7 +49,7 @@ pub(crate) struct Rules {
 /// user's own excludes. Weakest, in this order.
 #[derive(Debug)]
 struct Outside {
-    rules: Gitignore,
+    rules: IgnoreFile,
     /// From the rules' folder to the workspace, with a final `/` unless empty.
     prefix: String,
 }
@@ -177,7 +186,7 @@ impl Rules {
             if stamps[index].is_some()
                 && let Ok(path) = folder.join(name)
             {
-                files[index] = read_rules(root, &path);
+                files[index] = Some(read_rules(root, &path));
             }
         }
         let rules = Arc::new(FolderRules { stamps, files });
@@ -201,20 +210,30 @@ impl Rules {
                     continue;
                 };
                 let below = relative(path, &here.folder);
+                let file = || {
+                    let path = here.folder.join(name);
+                    path.map_or_else(|_| (*name).to_owned(), |path| path.to_string())
+                };
+                let IgnoreFile::Rules(rules) = rules else {
+                    return Some(format!("{}, which has too many rules to be used", file()));
+                };
                 match rules.matched(below, is_dir) {
                     Match::None => {}
                     Match::Whitelist(_) => return None,
                     Match::Ignore(glob) => {
-                        let folder = here.folder.join(name);
-                        let file = folder.map_or_else(|_| (*name).to_owned(), |p| p.to_string());
-                        return Some(format!("`{}` in {file}", glob.original()));
+                        return Some(format!("`{}` in {}", glob.original(), file()));
                     }
                 }
             }
         }
         for outside in self.outside.get_or_init(|| outside(root)) {
             let below = format!("{}{}", outside.prefix, path.as_str());
-            match outside.rules.matched(Path::new(&below), is_dir) {
+            let IgnoreFile::Rules(rules) = &outside.rules else {
+                return Some(
+                    "the repository's excludes, which have too many rules to be used".to_owned(),
+                );
+            };
+            match rules.matched(Path::new(&below), is_dir) {
                 Match::None => {}
                 Match::Whitelist(_) => return None,
                 Match::Ignore(glob) => {
@@ -240,41 +259,51 @@ fn relative<'a>(path: &'a WorkspacePath, folder: &WorkspacePath) -> &'a Path {
     Path::new(text.get(skip..).unwrap_or(text))
 }
 
-fn read_rules(root: &Root, path: &WorkspacePath) -> Option<Gitignore> {
+fn read_rules(root: &Root, path: &WorkspacePath) -> IgnoreFile {
     match root.read(path, MAX_IGNORE_FILE) {
-        Ok((bytes, _)) => Some(parse_rules(&String::from_utf8_lossy(&bytes))),
+        Ok((bytes, _)) => parse_rules(&String::from_utf8_lossy(&bytes)),
         Err(error) => {
-            tracing::warn!(%error, "ignore file is not used");
-            None
+            tracing::warn!(%error, "ignore file cannot be used");
+            IgnoreFile::Unusable
         }
     }
 }
 
-fn parse_rules(text: &str) -> Gitignore {
+fn parse_rules(text: &str) -> IgnoreFile {
     let mut builder = GitignoreBuilder::new("");
     for line in text.trim_start_matches('\u{feff}').lines() {
         if let Err(error) = builder.add_line(None, line) {
             tracing::debug!(%error, "ignore rule is not used");
         }
     }
-    builder.build().unwrap_or_else(|error| {
-        tracing::warn!(%error, "ignore file is not used");
-        Gitignore::empty()
-    })
+    builder.build().map_or_else(
+        |error| {
+            tracing::warn!(%error, "ignore file cannot be used");
+            IgnoreFile::Unusable
+        },
+        IgnoreFile::Rules,
+    )
 }
 
 /// Rules from above the workspace. Reads a handful of files of the user, once.
 fn outside(root: &Root) -> Vec<Outside> {
     let mut found = Vec::new();
     let mut read = |file: PathBuf, prefix: &str| {
-        let small =
-            std::fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= MAX_IGNORE_FILE);
-        if small && let Ok(text) = std::fs::read_to_string(file) {
-            found.push(Outside {
-                rules: parse_rules(&text),
-                prefix: prefix.to_owned(),
-            });
+        // Through a link, the message that names a rule would show a line of any file.
+        let Ok(metadata) = std::fs::symlink_metadata(&file) else {
+            return;
+        };
+        if !metadata.is_file() {
+            return;
         }
+        let rules = match std::fs::read(file) {
+            Ok(bytes) if metadata.len() <= MAX_IGNORE_FILE => {
+                parse_rules(&String::from_utf8_lossy(&bytes))
+            }
+            _ => IgnoreFile::Unusable,
+        };
+        let prefix = prefix.to_owned();
+        found.push(Outside { rules, prefix });
     };
     let repository = root
         .path()
@@ -295,7 +324,7 @@ fn outside(root: &Root) -> Vec<Outside> {
     }
     let (global, _) = GitignoreBuilder::new("").build_global();
     found.push(Outside {
-        rules: global,
+        rules: IgnoreFile::Rules(global),
         prefix: String::new(),
     });
     found

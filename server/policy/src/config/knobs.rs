@@ -13,6 +13,10 @@ use crate::rules::{self, Rule, Verdict};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
+/// Rules that one layer may have of a kind: each of them is prepared at every start, and a
+/// repository may bring some.
+const MAX_RULES: usize = 500;
+
 /// A top-level knob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Knob {
@@ -323,6 +327,12 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
             .map_err(|reason| format!("`{key}`: {reason}")),
         Some(Knob::Rules(verdict)) => {
             let rules = list(key, value)?;
+            if rules.len() > MAX_RULES {
+                let count = rules.len();
+                return Err(format!(
+                    "`{key}` has {count} rules; at most {MAX_RULES} can be"
+                ));
+            }
             let rules = rules.iter().map(|rule| {
                 Rule::parse(rule).map_err(|reason| format!("`{key}`: `{rule}` {reason}"))
             });
