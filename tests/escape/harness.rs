@@ -618,7 +618,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the host has changed:\nworkspace/a.txt")]
+    #[should_panic(expected = "\nworkspace/a.txt: Some")]
     fn a_change_is_noticed() {
         let mut attack = Attack::new(&PROBE);
         let write = [("write", json!({"path": "a.txt", "content": "x"}))];

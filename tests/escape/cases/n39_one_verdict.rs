@@ -21,7 +21,7 @@ fn run(attack: &mut Attack) {
                 format!("other.example.net:{port}"),
                 "allowed_outbound_hosts",
             ),
-            (format!("127.0.0.1:{port}"), "allowed_outbound_hosts"),
+            (format!("127.0.0.1:{port}"), "block_networks"),
         ] {
             let call = fetch(attack, &format!("{scheme}://{host}/"), hosts, DEFAULT);
             let outcome = attack.attempt(call);
