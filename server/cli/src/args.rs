@@ -1,7 +1,7 @@
 //! The command line: commands, and the flags that several of them share. What a command takes is
 //! declared in the file of that command.
 
-use crate::commands::{config, demo, doctor, lsp, run, session, tool};
+use crate::commands::{config, demo, doctor, lsp, permission, run, session, tool};
 use crate::settings::Overrides;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Demo(demo::Demo),
     #[command(subcommand)]
     Tool(tool::Tool),
+    #[command(subcommand)]
+    Permission(permission::Permission),
     #[command(subcommand)]
     Session(session::Session),
     #[command(subcommand)]

@@ -4,6 +4,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod lsp;
+pub(crate) mod permission;
 pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod tool;

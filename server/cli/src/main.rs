@@ -47,6 +47,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Run(args) => block_on(2, args.run()),
         Command::Demo(args) => block_on(2, args.run()),
         Command::Tool(command) => block_on(2, command.run()),
+        Command::Permission(command) => command.run(),
         Command::Session(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Doctor(args) => block_on(2, args.run()),

@@ -119,6 +119,8 @@ limits! {
     wasm_fuel: Count = 5_000_000_000, 1 ..= u64::MAX >> 1;
     /// Wall clock of one tool call, host calls included.
     wasm_timeout: Milliseconds = 30_000, 1 ..= 86_400_000;
+    /// Wall clock of compiling one tool; compiled tools are kept.
+    wasm_compile_timeout: Milliseconds = 120_000, 1 ..= 86_400_000;
     /// Linear memories and tables of one tool call, all instances together.
     wasm_max_memory_size: Bytes = 256 << 20, 65_536 ..= 4 * GIB;
     /// Guest stack of one tool call.
@@ -150,6 +152,7 @@ impl Limit {
     pub const OF_A_CALL: &[Limit] = &[
         Limit::wasm_fuel,
         Limit::wasm_timeout,
+        Limit::wasm_compile_timeout,
         Limit::wasm_max_memory_size,
         Limit::wasm_max_wasm_stack,
         Limit::max_output_bytes,

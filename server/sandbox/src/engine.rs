@@ -3,13 +3,14 @@
 use crate::cache::Cache;
 use crate::call::Capabilities;
 use crate::command;
-use crate::meter::MAX_ITEMS;
+use crate::meter::{MAX_ITEMS, milliseconds};
 use crate::tool::{Program, Tool};
 use crate::wasi::adapter;
 use boxagnts_policy::limits::Limits;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -30,6 +31,8 @@ const CONCURRENT_CALLS: u32 = 128;
 const MAX_TABLE: usize = 16 << 20;
 /// Memory of an ended call that is wiped and kept for the next one, in bytes.
 const KEEP_RESIDENT: usize = 512 << 10;
+/// Stack of the thread that compiles: nested code is compiled by recursion.
+const COMPILER_STACK: usize = 16 << 20;
 /// Components larger than this are refused: compiling them takes the host's memory, not theirs.
 const MAX_COMPONENT: usize = 64 << 20;
 
@@ -78,6 +81,19 @@ pub enum LoadError {
         /// What is missing.
         reason: String,
     },
+    /// Compiling it takes too long.
+    #[error(
+        "{name} takes longer to compile than the limit `wasm_compile_timeout` of {limit_ms} ms \
+         allows; raise it for a tool that you trust"
+    )]
+    TooSlow {
+        /// As given.
+        name: String,
+        /// The limit.
+        limit_ms: u64,
+        /// What was used, in milliseconds.
+        used_ms: u64,
+    },
     /// A fault of ours.
     #[error("the sandbox cannot be set up: {0}")]
     Setup(String),
@@ -120,17 +136,7 @@ impl Sandbox {
             return Err(invalid(format!("it has more than {MAX_COMPONENT} bytes")));
         }
         let engine = self.engine(limits)?;
-        let compile = || {
-            let adapted = match is_module {
-                true => adapter::component(wasm).map(Cow::Owned),
-                false => Ok(Cow::Borrowed(wasm)),
-            };
-            let component = adapted.map_err(|reason| LoadError::CoreModule {
-                name: name.clone(),
-                reason,
-            })?;
-            Component::new(&engine, &component).map_err(|error| invalid(format!("{error:#}")))
-        };
+        let compile = || compile_in_time(&engine, &name, wasm, is_module, limits);
         let component = match &self.cache {
             None => compile()?,
             Some(cache) => match cache.load(&engine, wasm) {
@@ -177,6 +183,61 @@ impl Sandbox {
         engines.insert(limits.wasm_max_wasm_stack, engine.clone());
         Ok(engine)
     }
+}
+
+/// Compiles on a thread of its own, which is left alone when it takes too long: a compiler cannot be
+/// interrupted, and a small component can keep one busy for hours.
+fn compile_in_time(
+    engine: &Engine,
+    name: &str,
+    wasm: &[u8],
+    is_module: bool,
+    limits: &Limits,
+) -> Result<Component, LoadError> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let work = {
+        let (engine, name, wasm) = (engine.clone(), name.to_owned(), wasm.to_vec());
+        // Nobody may be waiting any more.
+        move || drop(sender.send(compile(&engine, &name, &wasm, is_module)))
+    };
+    let started = Instant::now();
+    let thread = std::thread::Builder::new().name("compile".to_owned());
+    thread
+        .stack_size(COMPILER_STACK)
+        .spawn(work)
+        .map_err(|error| LoadError::Setup(format!("no thread to compile on: {error}")))?;
+    match receiver.recv_timeout(Duration::from_millis(limits.wasm_compile_timeout)) {
+        Ok(compiled) => compiled,
+        Err(RecvTimeoutError::Timeout) => Err(LoadError::TooSlow {
+            name: name.to_owned(),
+            limit_ms: limits.wasm_compile_timeout,
+            used_ms: milliseconds(started.elapsed()),
+        }),
+        Err(RecvTimeoutError::Disconnected) => Err(LoadError::Invalid {
+            name: name.to_owned(),
+            reason: "the compiler failed on it".to_owned(),
+        }),
+    }
+}
+
+fn compile(
+    engine: &Engine,
+    name: &str,
+    wasm: &[u8],
+    is_module: bool,
+) -> Result<Component, LoadError> {
+    let adapted = match is_module {
+        true => adapter::component(wasm).map(Cow::Owned),
+        false => Ok(Cow::Borrowed(wasm)),
+    };
+    let component = adapted.map_err(|reason| LoadError::CoreModule {
+        name: name.to_owned(),
+        reason,
+    })?;
+    Component::new(engine, &component).map_err(|error| LoadError::Invalid {
+        name: name.to_owned(),
+        reason: format!("{error:#}"),
+    })
 }
 
 /// Memories and stacks that calls take turns at: mapping and unmapping them for each call would

@@ -14,7 +14,11 @@ const VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_pr
 /// As [`proxy`].
 pub(crate) fn of(config: &Config, tool: &str) -> Result<Network, String> {
     let policy = config.network_of(tool);
-    Ok(Network::new(policy, proxy(config)?, Arc::new(SystemResolver)))
+    Ok(Network::new(
+        policy,
+        proxy(config)?,
+        Arc::new(SystemResolver),
+    ))
 }
 
 /// The HTTP proxy that connections go through, for tools and for models alike.

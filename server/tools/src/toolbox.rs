@@ -10,7 +10,7 @@ use crate::input::InputSchema;
 use crate::registry::{Registry, ToolFolders};
 use crate::transaction::{self, Callee};
 use boxagnts_policy::config::Config;
-use boxagnts_policy::limits::Limits;
+use boxagnts_policy::limits::{Limit, Limits};
 use boxagnts_policy::permission::Level;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolSpec};
@@ -141,6 +141,31 @@ pub enum ToolsError {
     },
 }
 
+impl ToolsError {
+    /// The report of the call that did not come to be.
+    pub fn report(&self) -> ToolReport {
+        let kind = match self {
+            ToolsError::Load(LoadError::TooSlow {
+                limit_ms, used_ms, ..
+            }) => {
+                let mut refused = ToolReport::refused(FailureKind::Limit, self.to_string());
+                if let Some(error) = &mut refused.error {
+                    error.limit = Some(Limit::wasm_compile_timeout.name().to_owned());
+                    error.value = Some(*limit_ms);
+                    error.used = Some(*used_ms);
+                }
+                return refused;
+            }
+            ToolsError::Unusable { .. } => FailureKind::Denied,
+            ToolsError::Manifest(_) | ToolsError::Load(LoadError::Setup(_)) => {
+                FailureKind::Internal
+            }
+            _ => FailureKind::Failed,
+        };
+        ToolReport::refused(kind, self.to_string())
+    }
+}
+
 impl Toolbox {
     /// Knows every embedded tool and has loaded none.
     ///
@@ -249,13 +274,7 @@ impl Toolbox {
         let limits = request.config.limits_of(name);
         let loaded = match self.load(&tool, &limits).await {
             Ok(loaded) => loaded,
-            Err(error) => {
-                let kind = match error {
-                    ToolsError::Unusable { .. } => FailureKind::Denied,
-                    _ => FailureKind::Internal,
-                };
-                return ToolReport::refused(kind, error.to_string());
-            }
+            Err(error) => return error.report(),
         };
         let callee = Callee {
             tool: &loaded,

@@ -6,7 +6,7 @@ use serde_json::json;
 pub(crate) const CASE: Case = Case {
     id: "R63",
     attack: "A component of 600 kB that takes minutes to compile",
-    expect: &["failed"],
+    expect: &["limit: wasm_compile_timeout"],
     within_ms: 1_000,
     run,
 };
@@ -22,6 +22,7 @@ fn run(attack: &mut Attack) {
     let cache = attack.aside().join("cache");
     let call = attack
         .guest(&wasm, json!({}))
-        .env("BOXAGNTS_CACHE_DIR", &cache);
+        .env("BOXAGNTS_CACHE_DIR", &cache)
+        .limit("wasm_compile_timeout=1s");
     attack.attempt(call);
 }

@@ -13,6 +13,7 @@ fn check(wasm: &[u8], kind: &str, says: &str) {
         LoadError::CoreModule { .. } => "core module",
         LoadError::Imports { .. } => "imports",
         LoadError::Exports { .. } => "exports",
+        LoadError::TooSlow { .. } => "too slow",
         LoadError::Setup(_) => "setup",
     };
     let message = error.to_string();
@@ -116,4 +117,25 @@ fn what_is_neither_tool_nor_command() {
     let loaded = load(&wat::parse_str(text).unwrap(), &limits).unwrap();
     let report = runtime().block_on(call(&loaded, "{}", &limits, Files::default()));
     assert!(show(&report.outcome).starts_with("failed `guest` is no tool of this ABI"));
+}
+
+/// Deeply nested code: 60 kB that keep a compiler busy for much longer than they are long.
+#[test]
+fn what_takes_too_long_to_compile() {
+    let deep = 20_000;
+    let text = format!(
+        r#"(module (memory (export "memory") 1) (func (export "_start") {} {}))"#,
+        "block ".repeat(deep),
+        "end ".repeat(deep)
+    );
+    let wasm = wat::parse_str(text).unwrap();
+    let Err(error) = load(&wasm, &limits("wasm_compile_timeout=1ms")) else {
+        panic!("it was compiled in a millisecond");
+    };
+    let message = error.to_string();
+    assert!(
+        matches!(error, LoadError::TooSlow { limit_ms: 1, .. }),
+        "{message}"
+    );
+    assert!(message.contains("wasm_compile_timeout"), "{message}");
 }

@@ -115,7 +115,10 @@ impl Run {
         let opened = toolbox
             .open_file(Path::new(&self.name), config.limits())
             .await;
-        let tool = opened.map_err(|error| before(error.into()))?;
+        let tool = match opened {
+            Ok(tool) => tool,
+            Err(error) => return Ok(error.report()),
+        };
         // Rules and settings are by name, not by file.
         let call = ToolCall {
             name: tool.spec.name.clone(),
