@@ -11,18 +11,36 @@ pub(crate) const CASE: Case = Case {
     run,
 };
 
+/// Blocks within each other; text of this depth takes as long to read.
+const DEPTH: usize = 200_000;
+
 fn run(attack: &mut Attack) {
-    let deep = 200_000;
-    let text = format!(
-        r#"(module (memory (export "memory") 1) (func (export "_start") {} {}))"#,
-        "block ".repeat(deep),
-        "end ".repeat(deep)
-    );
-    let wasm = wat::parse_str(text).unwrap();
+    let small = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+    let mut wasm = wat::parse_str(small).unwrap();
+    // The code is the last section: its length, one function, the function's length, no locals.
+    let code = wasm
+        .windows(6)
+        .rposition(|end| end == [10, 4, 1, 2, 0, 0x0b]);
+    wasm.truncate(code.expect("an empty function"));
+    let body = [&[0], [2, 0x40].repeat(DEPTH).as_slice(), &[0x0b; DEPTH + 1]].concat();
+    let function = [&[1], leb(body.len()).as_slice(), &body].concat();
+    wasm.push(10);
+    wasm.extend(leb(function.len()));
+    wasm.extend(function);
     let cache = attack.aside().join("cache");
     let call = attack
         .guest(&wasm, json!({}))
         .env("BOXAGNTS_CACHE_DIR", &cache)
         .limit("wasm_compile_timeout=1s");
     attack.attempt(call);
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 0x7f {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
 }
