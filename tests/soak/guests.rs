@@ -106,7 +106,7 @@ fn tools() -> Vec<Case> {
     vec![
         built_in("read", |_| json!({"path": "src/lib.rs"}), "ok"),
         built_in("edit", swap, "ok"),
-        built_in("grep", |_| json!({"pattern": "fn \\w+"}), "ok"),
+        built_in("grep", |_| json!({"pattern": "fn (first|uno)"}), "ok"),
         built_in("read", |_| json!({"path": "README.md"}), "ok"),
         built_in("list", |_| json!({"path": "."}), "ok"),
         built_in("read", |_| json!({"path": "../../etc/passwd"}), "denied"),
