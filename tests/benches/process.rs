@@ -1,7 +1,7 @@
 //! The real binary as a process: start, response, memory, processor time.
 
 use crate::table::{Table, percentile};
-use boxagnts_test_support::{Answer, Editor, Fixture, ModelServer, script};
+use boxagnts_test_support::{Answer, Editor, Fixture, ModelServer, guests, script};
 use boxagnts_tests::World;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -64,6 +64,12 @@ pub async fn editor(table: &mut Table) {
     );
     drop((child, editor));
     changes_during_turns(&world, &fixture, table).await;
+    let spin = guests::program("(loop $on (br $on))");
+    let described = "description = \"Spins.\"\nlevel = \"read\"\ninput_schema = {}";
+    world.add_tool(fixture.path(), "spin", &spin, described);
+    for guests in [1, 8, 32] {
+        request_during_spinning(&world, &fixture, guests, table).await;
+    }
 }
 
 /// From sending a change to the answer of a request behind it, which is handled after it.
@@ -101,6 +107,49 @@ async fn changes_during_turns(world: &World, fixture: &Fixture, table: &mut Tabl
     let worst = percentile(&mut samples, 0.99);
     let what = "`didChange` and an answer behind it, 32 turns running, p99";
     table.time(what, worst, Duration::from_millis(2));
+    child.kill().await.expect("killed");
+}
+
+/// From sending a change to the answer of a request behind it, while guests use all that the
+/// processors have.
+async fn request_during_spinning(
+    world: &World,
+    fixture: &Fixture,
+    guests: usize,
+    table: &mut Table,
+) {
+    let call = json!({"name": "spin", "input": {}});
+    let script = script(json!([{"text": "Round.", "tool_calls": vec![call; guests]}]));
+    let (mut child, mut editor) = start(world, fixture);
+    let settings = json!({"model": script.model(), "wasm_fuel": 9_000_000_000_000_000_000_u64,
+        "wasm_timeout": "60m"});
+    editor.initialize(json!({}), settings).await;
+    editor.open("a.rs", "x\n").await;
+    let uri = editor.uri("a.rs");
+    editor
+        .command("boxagnts.ask", json!({"prompt": "spin"}))
+        .await
+        .expect("asked");
+    let started = |update: &&Value| update["event"] == "tool_started";
+    editor
+        .until(|editor| editor.updates.iter().filter(started).count() == guests)
+        .await;
+    let mut samples = Vec::new();
+    for _ in 0..500 {
+        let start = json!({"line": 0, "character": 0});
+        let change = json!([{"range": {"start": start, "end": start}, "text": "y"}]);
+        let started = Instant::now();
+        editor.change(&uri, change).await;
+        let answer = editor.command("boxagnts.sessions", Value::Null).await;
+        samples.push(started.elapsed());
+        assert!(answer.is_ok());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let finished = |update: &Value| update["event"] == "tool_finished";
+    assert!(!editor.updates.iter().any(finished), "they still spin");
+    let what = format!("`didChange` and a request while {guests} guests spin, p99");
+    let worst = percentile(&mut samples, 0.99);
+    table.time(&what, worst, Duration::from_millis(100));
     child.kill().await.expect("killed");
 }
 

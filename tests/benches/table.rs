@@ -1,7 +1,6 @@
 //! The table of figures.
 
 use serde_json::Value;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Rows: what, figure, target, ratio to a peer.
@@ -63,14 +62,12 @@ pub fn percentile(samples: &mut [Duration], share: f64) -> Duration {
 
 /// The median that criterion has just found.
 pub fn median(group: &str, function: &str) -> Duration {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")));
-    let path = target
-        .join("criterion")
-        .join(group)
-        .join(function)
-        .join("new/estimates.json");
+    // …/target/release/deps/bench-0123 → …/target/criterion
+    let own = std::env::current_exe().unwrap_or_default();
+    let mut results = own.ancestors().map(|folder| folder.join("criterion"));
+    let results = results.find(|folder| folder.is_dir());
+    let path = results.expect("criterion's results").join(group);
+    let path = path.join(function).join("new/estimates.json");
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let estimates: Value = serde_json::from_slice(&text).expect("criterion's estimates");
     let nanoseconds = estimates["median"]["point_estimate"]

@@ -1,6 +1,6 @@
 //! The language server as a process: it is killed, left alone, and asked by machines.
 
-use boxagnts_test_support::{Answer, Editor, Fault, Fixture, ModelServer, script};
+use boxagnts_test_support::{Answer, Editor, Fault, Fixture, ModelServer, guests, script};
 use boxagnts_tests::World;
 use serde_json::{Value, json};
 use std::process::Stdio;
@@ -202,4 +202,57 @@ async fn a_server_with_faults_is_asked_again_and_then_edited_with() {
         "five for the first, and one that is past the script"
     );
     assert!(bodies.iter().all(|body| body["stream"] == true));
+}
+
+#[tokio::test]
+async fn guests_that_spin_do_not_starve_requests() {
+    // Twice as many as the server has threads for requests.
+    const GUESTS: usize = 8;
+    let (home, fixture) = (TempDir::new().expect("a folder"), Fixture::new(FILES));
+    let world = World::new(home.path());
+    let spin = guests::program("(loop $on (br $on))");
+    let described = "description = \"Spins.\"\nlevel = \"read\"\ninput_schema = {}";
+    world.add_tool(fixture.path(), "spin", &spin, described);
+    let call = json!({"name": "spin", "input": {}});
+    let script = script(json!([{"text": "Round.", "tool_calls": vec![call; GUESTS]}]));
+    let (mut child, mut editor) = start(&world, &fixture);
+    // Nothing but the user ends them.
+    let settings = json!({"model": script.model(), "wasm_fuel": 9_000_000_000_000_000_000_u64,
+        "wasm_timeout": "60m"});
+    editor.initialize(json!({}), settings).await;
+    editor.open("src/lib.rs", &fixture.read("src/lib.rs")).await;
+    let asked = editor
+        .command("boxagnts.ask", json!({"prompt": "spin"}))
+        .await
+        .expect("asked");
+    let session = asked["session"].as_str().expect("a session").to_owned();
+    let count = |editor: &Editor, event: &str| {
+        let updates = editor.updates.iter();
+        updates.filter(|update| update["event"] == event).count()
+    };
+    editor
+        .until(|editor| count(editor, "tool_started") == GUESTS)
+        .await;
+
+    let uri = editor.uri("src/lib.rs");
+    for round in 0..50 {
+        editor.type_over("src/lib.rs", "// ", "// y").await;
+        let start = json!({"line": round % 4, "character": 0});
+        let place = json!({"textDocument": {"uri": uri}, "range": {"start": start, "end": start},
+            "context": {"diagnostics": []}});
+        let actions = editor.request("textDocument/codeAction", place).await;
+        assert!(actions.is_ok(), "{actions:?}");
+        let sessions = editor.command("boxagnts.sessions", Value::Null).await;
+        let sessions = sessions.expect("the sessions").to_string();
+        assert!(sessions.contains(&session), "{sessions}");
+    }
+    assert_eq!(count(&editor, "tool_finished"), 0, "they still spin");
+    editor
+        .command("boxagnts.cancel", json!({"session": session}))
+        .await
+        .expect("cancelled");
+    let ended = editor.turn_end(&session).await;
+    assert_eq!(ended["outcome"]["kind"], "cancelled", "{ended}");
+    editor.shut_down().await;
+    child.wait().await.expect("it ends");
 }

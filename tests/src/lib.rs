@@ -76,6 +76,24 @@ impl World {
         assert!(written.is_ok(), "{written:?}");
     }
 
+    /// Registers a tool in a workspace, and approves it.
+    ///
+    /// # Panics
+    /// It is not added.
+    pub fn add_tool(&self, workspace: &Path, name: &str, wasm: &[u8], toml: &str) {
+        let folder = self.home.join("own");
+        let file = folder.join(name).with_extension("wasm");
+        let written = std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(&file, wasm))
+            .and_then(|()| std::fs::write(file.with_extension("toml"), toml));
+        assert!(written.is_ok(), "{written:?}");
+        let mut add = self.command(&["tool", "add", "--yes", "--workspace"]);
+        let added = add.arg(workspace).arg(&file).output();
+        let added = added.unwrap_or_else(|error| panic!("the binary starts: {error}"));
+        let said = String::from_utf8_lossy(&added.stderr);
+        assert!(added.status.success(), "{said}");
+    }
+
     /// The environment that keeps it in its world.
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         vec![

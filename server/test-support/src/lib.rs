@@ -4,6 +4,7 @@
 
 mod editor;
 mod fixture;
+pub mod guests;
 mod model_server;
 mod script;
 
