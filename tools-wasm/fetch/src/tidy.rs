@@ -14,9 +14,11 @@ use std::cell::RefCell;
 
 /// What is nested deeper is shown on this level.
 const MAX_DEPTH: usize = 100;
+/// The same for lists and quotes, whose lines Markdown indents by their depth.
+const MAX_INDENT: usize = 10;
 const MAX_TITLE: usize = 300;
 /// Cells that one may take of a table, in each direction.
-const MAX_SPAN: usize = 10;
+const MAX_SPAN: usize = 5;
 /// Stands for `&` in addresses: the converter would write `\&` there, and an address is copied as it
 /// stands. No page means this character.
 pub(crate) const AMPERSAND: char = '\u{e000}';
@@ -310,6 +312,11 @@ impl Page {
         self.close(ended, stop);
         if word == "a" {
             self.close(&["a"], &[]);
+        }
+        let indents = |word: &str| matches!(word, "ul" | "ol" | "blockquote");
+        let indent = self.open.iter().filter(|word| indents(word)).count();
+        if indents(word) && indent >= MAX_INDENT {
+            return;
         }
         let again = is_inline(word) && self.open.contains(&word);
         if again || (self.open.len() >= MAX_DEPTH && !is_empty(word)) {
