@@ -3,8 +3,8 @@
 use crate::tidy::{AMPERSAND, Form, Keep, Tidied, tidy};
 use mdka::{ConversionMode, ConversionOptions};
 
-/// A tree of more would not fit into what a tool may hold.
-const MAX_TREE: usize = 3 << 20;
+/// Each costs some 500 instructions: more would not leave enough of what a call may use.
+const MAX_COST: usize = 6_000_000;
 /// Less than this is not what somebody fetched a page for.
 const MIN_CONTENT: usize = 200;
 
@@ -22,7 +22,7 @@ pub(crate) fn markdown(html: &str) -> String {
             }
         }
     };
-    let Tidied { title, body, .. } = match tidied.body.len() > MAX_TREE {
+    let Tidied { title, body, .. } = match tidied.cost() > MAX_COST {
         true => tidy(html, Keep::All, Form::Text),
         false => Tidied {
             body: convert(&tidied.body),

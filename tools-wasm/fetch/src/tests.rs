@@ -378,9 +378,9 @@ fn hostile_pages_are_text_all_the_same() {
 }
 
 #[test]
-fn a_page_too_large_for_a_tree_is_plain_text() {
+fn a_page_too_large_to_convert_is_plain_text() {
     let words = "words ".repeat(2_000);
-    let paragraphs = format!("<p>some <b>{words}</b></p>\n").repeat(300);
+    let paragraphs = format!("<p>some <b>{words}</b></p>\n").repeat(510);
     let html = format!("<title>T</title><h1>begin</h1>{paragraphs}");
     answer(200, &[("content-type", "text/html")], html.as_bytes());
     let output = get(r#","max_chars":30"#).unwrap();

@@ -14,9 +14,11 @@ use std::cell::RefCell;
 
 /// What is nested deeper is shown on this level.
 const MAX_DEPTH: usize = 100;
+/// The same for lists and quotes, whose lines Markdown indents by their depth.
+const MAX_INDENT: usize = 10;
 const MAX_TITLE: usize = 300;
 /// Cells that one may take of a table, in each direction.
-const MAX_SPAN: usize = 10;
+const MAX_SPAN: usize = 5;
 /// Stands for `&` in addresses: the converter would write `\&` there, and an address is copied as it
 /// stands. No page means this character.
 pub(crate) const AMPERSAND: char = '\u{e000}';
@@ -44,8 +46,17 @@ pub(crate) struct Tidied {
     pub(crate) body: String,
     /// How much of the body is text.
     pub(crate) letters: usize,
+    /// What its tags cost a converter, in bytes of text that cost as much. Measured.
+    pub(crate) tags: usize,
     /// Something that was left out did not end.
     pub(crate) open: bool,
+}
+
+impl Tidied {
+    /// What converting the body costs, in bytes of text that cost as much.
+    pub(crate) fn cost(&self) -> usize {
+        self.body.len() + self.tags
+    }
 }
 
 /// Reads a page once from its begin to its end.
@@ -311,10 +322,16 @@ impl Page {
         if word == "a" {
             self.close(&["a"], &[]);
         }
+        let indents = |word: &str| matches!(word, "ul" | "ol" | "blockquote");
+        let indent = self.open.iter().filter(|word| indents(word)).count();
+        if indents(word) && indent >= MAX_INDENT {
+            return;
+        }
         let again = is_inline(word) && self.open.contains(&word);
         if again || (self.open.len() >= MAX_DEPTH && !is_empty(word)) {
             return;
         }
+        self.out.tags += 40 + 10 * indent;
         if self.form == Form::Text {
             self.line(word);
         } else if !self.tag(word, attrs) {
@@ -382,10 +399,11 @@ impl Page {
             let attr = attrs.iter().find(|attr| &*attr.name.local == name);
             attr.map(|attr| attr.value.trim()).unwrap_or_default()
         };
-        let (mut kept, span) = (Vec::new(), |name: &str| {
+        let span = |name: &str| {
             let span = value(name).parse::<usize>().unwrap_or(1);
-            span.clamp(1, MAX_SPAN).to_string()
-        });
+            span.clamp(1, MAX_SPAN)
+        };
+        let mut kept = Vec::new();
         match word {
             "a" => match address(value("href")) {
                 Some(href) => kept.push(("href", href)),
@@ -409,8 +427,10 @@ impl Page {
                 kept.extend(start.ok().map(|start| ("start", start.to_string())));
             }
             "td" | "th" => {
-                kept.push(("colspan", span("colspan")));
-                kept.push(("rowspan", span("rowspan")));
+                let (columns, rows) = (span("colspan"), span("rowspan"));
+                self.out.tags += 8 * (columns * rows - 1);
+                kept.push(("colspan", columns.to_string()));
+                kept.push(("rowspan", rows.to_string()));
                 let align = value("align").to_ascii_lowercase();
                 if matches!(align.as_str(), "left" | "center" | "right") {
                     kept.push(("align", align));
