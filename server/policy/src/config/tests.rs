@@ -179,7 +179,8 @@ fn what_cannot_be_enforced_is_an_error_with_its_line() {
     check_error(
         "[tools.grep]\nmax_turns = 3",
         "c.toml:2: unknown key `tools.grep.max_turns`; known keys: allowed_outbound_hosts, \
-         block_networks, block_url, wasm_fuel, wasm_timeout, wasm_max_memory_size, \
+         block_networks, block_url, wasm_fuel, wasm_timeout, wasm_compile_timeout, \
+         wasm_max_memory_size, \
          wasm_max_wasm_stack, max_output_bytes, max_open_files, max_host_bytes, \
          max_response_bytes, max_redirects",
     );
