@@ -3,5 +3,9 @@
 #![allow(clippy::expect_used)]
 
 mod docs;
+// What the fuzz targets do, on the inputs that were saved.
+#[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code)]
+mod fuzz;
 mod neovim;
 mod stdio;

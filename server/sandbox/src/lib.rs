@@ -30,3 +30,5 @@ pub use files::{Entry, FileKind, FsError, FsErrorCode, GuestFs, Metadata};
 pub use help::HelpText;
 pub use network::{Contact, Contacts, Network, Resolver, SystemResolver};
 pub use tool::{Tool, ToolKind};
+#[doc(hidden)]
+pub use wasi::fuzz::{FuzzCall, fuzz_files};

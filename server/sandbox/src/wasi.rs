@@ -4,5 +4,6 @@
 pub(crate) mod adapter;
 pub(crate) mod clocks;
 pub(crate) mod files;
+pub(crate) mod fuzz;
 pub(crate) mod host;
 pub(crate) mod streams;

@@ -3,9 +3,13 @@
 //!
 //! To fuzz: `cargo install cargo-fuzz`, and in `tests/`
 //! `RUSTC_BOOTSTRAP=1 cargo fuzz run sse fuzz/corpus/sse fuzz/seeds/sse`, likewise for
-//! `diff`, `help`, `hosts` and `paths`. `cargo test --lib` here runs the seeds without fuzzing.
+//! `diff`, `help`, `hosts`, `paths` and `wasi`. The integration tests
+//! run the seeds without fuzzing.
 
 mod models;
+mod wasi;
+
+pub use wasi::wasi;
 
 use boxagnts_model::{Delta, ProviderKind, fuzz_decode};
 use boxagnts_policy::network::{NetworkPolicy, Target};
@@ -100,9 +104,13 @@ pub fn help(input: &[u8]) {
 #[cfg(test)]
 mod tests {
     fn check(name: &str, target: fn(&[u8])) {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("seeds")
-            .join(name);
+        // Also a module of the integration tests, so that each change is tried on the seeds.
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folders = ["seeds", "fuzz/seeds"].map(|folder| here.join(folder).join(name));
+        let folder = folders
+            .iter()
+            .find(|folder| folder.is_dir())
+            .expect("seeds");
         let seeds: Vec<_> = std::fs::read_dir(folder)
             .expect("seeds")
             .flatten()
@@ -120,5 +128,22 @@ mod tests {
         check("hosts", super::hosts);
         check("paths", super::paths);
         check("help", super::help);
+        check("wasi", super::wasi);
+    }
+
+    /// A fuzzer without guidance, the same each time.
+    #[test]
+    fn made_up_programs_pass() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut byte = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        for length in (0..4_000).map(|n| n % 2_000) {
+            let program: Vec<u8> = (0..length).map(|_| byte()).collect();
+            super::wasi(&program);
+        }
     }
 }
