@@ -62,6 +62,43 @@ fn the_readme_names_tests_that_are_there() {
     assert!(named > 12, "{named} tests are named");
 }
 
+/// Every case and every test that the threat model names is there.
+#[test]
+fn the_threat_model_names_tests_that_are_there() {
+    let text = include_str!("../../server/SECURITY.md");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let root = std::path::Path::new(root);
+    let mut sources = String::new();
+    for folder in ["server", "tests"] {
+        gather(root.join(folder).as_path(), &mut sources);
+    }
+    let cases = std::fs::read_dir(root.join("tests/escape/cases")).expect("the cases");
+    let cases: Vec<String> = cases
+        .flatten()
+        .filter_map(|case| case.file_name().into_string().ok())
+        .map(|name| name.split('_').next().unwrap_or_default().to_uppercase())
+        .collect();
+    let mut named = 0;
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    for word in words.filter(|word| word.len() == 3) {
+        let (kind, number) = word.split_at(1);
+        if "FGENRT".contains(kind) && number.parse::<u8>().is_ok() {
+            assert!(cases.iter().any(|case| case == word), "no case {word}");
+            named += 1;
+        }
+    }
+    for word in text.split('`').skip(1).step_by(2) {
+        if word.contains('/') && !word.contains([' ', ':', '*']) {
+            assert!(root.join(word).exists(), "{word} is not there");
+            named += 1;
+        } else if word.matches('_').count() > 2 {
+            assert!(sources.contains(&format!("fn {word}(")), "no test `{word}`");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named} are named");
+}
+
 fn gather(folder: &std::path::Path, sources: &mut String) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();
