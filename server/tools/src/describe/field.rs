@@ -144,8 +144,17 @@ impl Field {
     }
 }
 
-/// The schema of an object with these fields and no others, and how they become arguments.
-pub(crate) fn input(fields: &[Field]) -> (Value, Invocation) {
+/// What a description says of fields that it does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Others {
+    /// There are none.
+    None,
+    /// There may be some: help texts leave things out.
+    Flags,
+}
+
+/// The schema of an object with these fields, and how they become arguments.
+pub(crate) fn input(fields: &[Field], others: Others) -> (Value, Invocation) {
     let mut invocation = Invocation::default();
     let mut properties = Map::new();
     let mut required = Vec::new();
@@ -180,14 +189,18 @@ pub(crate) fn input(fields: &[Field]) -> (Value, Invocation) {
     if !needs.is_empty() {
         schema.insert("dependentRequired".to_owned(), needs.into());
     }
-    schema.insert("additionalProperties".to_owned(), json!(false));
+    match others {
+        Others::None => schema.insert("additionalProperties".to_owned(), json!(false)),
+        Others::Flags => schema.insert("propertyNames".to_owned(), flag_names()),
+    };
     (schema.into(), invocation)
 }
 
 /// The schema of a command of which nothing is known: any fields that can be flags.
 pub(crate) fn anything() -> Value {
-    json!({
-        "type": "object",
-        "propertyNames": {"pattern": "^[a-zA-Z0-9][a-zA-Z0-9_-]*$"},
-    })
+    json!({"type": "object", "propertyNames": flag_names()})
+}
+
+fn flag_names() -> Value {
+    json!({"pattern": "^[a-zA-Z0-9][a-zA-Z0-9_-]*$"})
 }

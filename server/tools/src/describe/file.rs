@@ -135,7 +135,7 @@ impl File {
             }
             (None, false) => {
                 let fields = fields(self.flag, self.positional.unwrap_or_default())?;
-                (Some(field::input(&fields)), None)
+                (Some(field::input(&fields, field::Others::None)), None)
             }
             (None, true) => (None, self.positional),
         };

@@ -97,7 +97,7 @@ pub(crate) fn parse(text: &str) -> Help {
     let (name, about) = about(&layout, program);
     let fields = reader.finish();
     let is_help = !fields.is_empty() || !layout.usage.is_empty();
-    let (input_schema, invocation) = field::input(&fields);
+    let (input_schema, invocation) = field::input(&fields, field::Others::Flags);
     Help {
         name,
         description: describe(about, &reader.commands),

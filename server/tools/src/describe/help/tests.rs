@@ -21,7 +21,7 @@ fn shown(help: &Help) -> String {
                     let _ = writeln!(text, "  {key}: {value}");
                 }
             }
-            ("type" | "additionalProperties", _) => {}
+            ("type" | "propertyNames", _) => {}
             _ => {
                 let _ = writeln!(text, "{key}: {value}");
             }
