@@ -80,11 +80,11 @@ impl Scope {
         }
     }
 
-    /// As the journal has it.
-    fn key(&self) -> String {
+    /// As the journal has it. The name is in it: the same program under another is another tool.
+    fn key(&self, tool: &str) -> String {
         match self {
-            Scope::Tool => "tool".to_owned(),
-            Scope::Input(hash) => format!("input {hash}"),
+            Scope::Tool => format!("tool {tool}"),
+            Scope::Input(hash) => format!("input of {tool} {hash}"),
         }
     }
 
@@ -108,7 +108,7 @@ impl Approver for SessionApprover<'_> {
         let store = session.environment.store();
         let workspace = session.overlay.root().display().to_string();
         let scope = Scope::of(request);
-        let remembered = store.permission(&workspace, request.sha256, &scope.key());
+        let remembered = store.permission(&workspace, request.sha256, &scope.key(request.tool));
         match remembered {
             Ok(Some(allowed)) => {
                 let answer = if allowed { "always" } else { "never" };
@@ -135,7 +135,7 @@ impl Approver for SessionApprover<'_> {
                 &workspace,
                 request.tool,
                 request.sha256,
-                &scope.key(),
+                &scope.key(request.tool),
                 allowed,
             );
             if let Err(error) = kept {
@@ -159,10 +159,32 @@ impl Approver for SessionApprover<'_> {
     }
 }
 
+/// Both ends of what is long: what matters may be at either.
 fn shown(input: &str) -> String {
-    if input.chars().count() <= MAX_SHOWN {
+    let all: Vec<char> = input.chars().collect();
+    if all.len() <= MAX_SHOWN {
         return input.to_owned();
     }
-    let cut: String = input.chars().take(MAX_SHOWN).collect();
-    format!("{cut} …")
+    let part = MAX_SHOWN / 2;
+    let left_out = all.len() - 2 * part;
+    let (head, tail) = (&all[..part], &all[all.len() - part..]);
+    format!(
+        "{} … {left_out} characters left out … {}",
+        head.iter().collect::<String>(),
+        tail.iter().collect::<String>()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_input_is_shown_from_both_ends() {
+        assert_eq!(shown("short"), "short");
+        let long = format!("head{}tail", "é".repeat(10_000));
+        let text = shown(&long);
+        assert!(text.starts_with("head") && text.ends_with("tail"), "{text}");
+        assert!(text.contains("9408 characters left out") && text.len() < 2_000);
+    }
 }

@@ -67,11 +67,10 @@ impl HostFs {
     }
 
     /// The guest's name for a path of the workspace.
-    fn outside(&self, mut path: String) -> String {
-        if !self.work_dir.is_root() {
-            path.drain(..self.work_dir.as_str().len() + 1);
-        }
-        path
+    fn outside(&self, path: String) -> String {
+        let below = path.strip_prefix(self.work_dir.as_str());
+        let below = below.map(|below| below.trim_start_matches('/').to_owned());
+        below.unwrap_or(path)
     }
 
     fn answer<T>(&mut self, path: &str, result: Result<T, FsError>) -> Result<T, sandbox::FsError> {

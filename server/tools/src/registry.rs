@@ -15,6 +15,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use adding::{RegistryError, Removed};
 
+/// Names of tools that are to come with the program: rules that are meant for them must not meet
+/// somebody's own.
+const RESERVED: [&str; 14] = [
+    "apply_patch",
+    "ask_user",
+    "bash",
+    "diagnostics",
+    "git",
+    "outline",
+    "plan",
+    "run_command",
+    "script",
+    "shell",
+    "spawn_executor",
+    "task",
+    "todo",
+    "web_search",
+];
+
 /// Where a workspace keeps its tools.
 const WORKSPACE_FOLDER: [&str; 2] = [".boxagnts", "tools"];
 /// Most tools of one folder.
@@ -338,6 +357,7 @@ impl Registry {
             ));
         }
         let built_in = self.built_in.iter().any(|spec| spec.name == name);
+        let built_in = built_in || RESERVED.contains(&name);
         let elsewhere = || {
             let other = match place {
                 Place::User => Place::Workspace,

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// Files that one rename of a folder may move.
 const MAX_MOVED_FILES: usize = 10_000;
+/// Bytes of files that one call may hold: what it writes, and what was there before.
+const MAX_HELD: u64 = 512 << 20;
 /// Paths that one call may change: each is held in memory and compared afterwards. A move has two.
 const MAX_CHANGED_PATHS: usize = 2 * MAX_MOVED_FILES;
 
@@ -46,6 +48,8 @@ pub struct Call {
     /// New files that only an unsaved document has.
     unsaved: BTreeSet<WorkspacePath>,
     group: String,
+    /// Bytes of what was written and of what it was made on.
+    held: u64,
     pub(crate) walked: bool,
 }
 
@@ -75,6 +79,7 @@ impl Call {
             read: Seen::default(),
             unsaved,
             group,
+            held: 0,
             walked: false,
             overlay,
         }
@@ -279,6 +284,7 @@ impl Call {
     pub fn write(&mut self, path: &str, content: Vec<u8>) -> Result<(), FsError> {
         let path = WorkspacePath::parse(path)?;
         self.check_target(&path)?;
+        self.hold(&path, content.len())?;
         let content = Content::from_bytes(content);
         let base = self.base(&path, Some(&content))?;
         self.touch(&path)?;
@@ -421,6 +427,18 @@ impl Call {
     /// What a file was when the tools first saw it: the base of a change that begins now, to
     /// `content` where it has any.
     fn base(
+        &mut self,
+        path: &WorkspacePath,
+        content: Option<&Content>,
+    ) -> Result<Option<Content>, FsError> {
+        let base = self.find_base(path, content)?;
+        if let Some(base) = &base {
+            self.hold(path, base.len())?;
+        }
+        Ok(base)
+    }
+
+    fn find_base(
         &self,
         path: &WorkspacePath,
         content: Option<&Content>,
@@ -449,6 +467,19 @@ impl Call {
             Err(error) if error.code == FsErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Counts what is kept until the call is over.
+    fn hold(&mut self, path: &WorkspacePath, bytes: usize) -> Result<(), FsError> {
+        self.held = self.held.saturating_add(bytes as u64);
+        if self.held > MAX_HELD {
+            let message = format!(
+                "`{path}`: one call changes at most {} MiB of files; use several",
+                MAX_HELD >> 20
+            );
+            return Err(FsError::new(FsErrorCode::TooLarge, message));
+        }
+        Ok(())
     }
 
     /// Marks everything that an operation on `path` may change.

@@ -16,6 +16,7 @@ mod error;
 mod lines;
 mod merge;
 mod overlay;
+mod own;
 mod plan;
 mod root;
 mod seen;

@@ -72,6 +72,8 @@ pub(crate) struct Root {
     folder: Folder,
     /// None lies inside of another.
     mounted: Vec<Mounted>,
+    /// Where BoxAgnts' own things are, if they are in here.
+    own: Vec<WorkspacePath>,
 }
 
 impl Folder {
@@ -131,7 +133,38 @@ impl Root {
         });
         let mounted = mounted.collect::<Result<_, _>>()?;
         let folder = open(path)?;
-        Ok(Root { folder, mounted })
+        let mut root = Root {
+            folder,
+            mounted,
+            own: Vec::new(),
+        };
+        let places = crate::own::places();
+        root.own = places.iter().flat_map(|place| root.inside(place)).collect();
+        Ok(root)
+    }
+
+    /// Every path that a place of the machine has in here.
+    fn inside(&self, place: &Path) -> Vec<WorkspacePath> {
+        let main = (&self.folder, WorkspacePath::root());
+        let mounted = self.mounted.iter().map(|m| (&m.folder, m.at.clone()));
+        let below = |(folder, at): (&Folder, WorkspacePath)| {
+            // A folder of ours that is mounted itself has nothing to show.
+            if folder.path.starts_with(place) {
+                return Some(at);
+            }
+            let below = place.strip_prefix(&folder.path).ok()?;
+            let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
+            at.join(&parts?.join("/")).ok()
+        };
+        std::iter::once(main)
+            .chain(mounted)
+            .filter_map(below)
+            .collect()
+    }
+
+    /// Whether it is BoxAgnts' own.
+    pub(crate) fn is_own(&self, path: &WorkspacePath) -> bool {
+        self.own.iter().any(|own| path.is_within(own))
     }
 
     /// Absolute path of the workspace folder.

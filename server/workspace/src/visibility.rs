@@ -109,6 +109,10 @@ impl Visibility {
         if let Some(reason) = path.secret() {
             return Err(FsError::denied(path, reason));
         }
+        if self.root.is_own(path) {
+            let reason = "it belongs to BoxAgnts, which only its user configures";
+            return Err(FsError::denied(path, reason));
+        }
         // Its user put it there.
         if self.root.is_mount(path) {
             return Ok(());

@@ -252,3 +252,46 @@ fn a_mount_leads_to_no_place_that_could_not_be_mounted() {
     let report = call(&f, &config, "read", r#"{"path":"data/link"}"#);
     expect(&report, "denied", "symbolic link");
 }
+
+/// What one call may hold is bounded, however small its own words are.
+#[test]
+fn a_call_does_not_move_what_cannot_be_held() {
+    let f = Fixture::new(TREE, |_| {});
+    let assets = f.path("workspace/assets");
+    fs::create_dir(&assets).unwrap();
+    for n in 0..6 {
+        // Holes: nothing of them is on disk.
+        let file = fs::File::create(assets.join(format!("{n}.bin"))).unwrap();
+        file.set_len(100 << 20).unwrap();
+    }
+    let plain = config(&f, &[]);
+    let call = request("rename", r#"{"from":"assets","to":"moved"}"#);
+    let report = runtime().block_on(toolbox().run(f.request(&call, &plain)));
+    expect(&report, "failed", "at most 512 MiB");
+    assert_eq!(f.overlay.diff(), "");
+}
+
+/// Whatever folder is opened: configuration, approvals and keys of ours are not in it.
+#[cfg(unix)]
+#[test]
+fn our_own_files_are_in_no_workspace() {
+    let f = Fixture::new(TREE, |folder| {
+        let own = folder.join("workspace/.config/boxagnts");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("config.toml"), "mode = \"review\"\n").unwrap();
+    });
+    let plain = config(&f, &[]);
+    for (tool, input) in [
+        ("read", r#"{"path":".config/boxagnts/config.toml"}"#),
+        (
+            "write",
+            r#"{"path":".config/boxagnts/config.toml","content":"x"}"#,
+        ),
+        (
+            "write",
+            r#"{"path":".local/state/boxagnts/journal.db","content":"x"}"#,
+        ),
+    ] {
+        expect(&call(&f, &plain, tool, input), "denied", "");
+    }
+}

@@ -119,9 +119,16 @@ impl Run {
             Ok(tool) => tool,
             Err(error) => return Ok(error.report()),
         };
-        // Rules and settings are by name, not by file.
+        // Rules and settings are by name. What it calls itself says nothing, and the name of another
+        // tool would get it what was meant for that one.
+        let stem = Path::new(&self.name).file_stem().unwrap_or_default();
+        let stem = stem.to_string_lossy().into_owned();
+        let name = match toolbox.level(&stem) {
+            Some(_) => self.name.clone(),
+            None => stem,
+        };
         let call = ToolCall {
-            name: tool.spec.name.clone(),
+            name,
             ..call.clone()
         };
         let request = ToolRequest {
