@@ -219,7 +219,7 @@ pub fn at_once(runtime: &Runtime, table: &mut Table) {
         if tasks == 1 {
             alone = best;
         }
-        let what = format!("`{name}` from {tasks} tasks on two processors");
+        let what = format!("`{name}` on two processors, tasks at once: {tasks}");
         table.row(&what, format!("{best:.0} calls/s"), "", true);
         if tasks > 1 {
             table.ratio(format!("{:.2} × one task", best / alone));

@@ -3,7 +3,7 @@
 use crate::bare::{Bare, Limited};
 use crate::calls::{TOOLS, built_in};
 use crate::files::Files;
-use crate::table::{Table, percentile};
+use crate::table::{Table, percentile, shown};
 use boxagnts_test_support::guests;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -56,6 +56,8 @@ const MEMORIES: &str = "(loop $on
 
 /// What all limits and each of them add to a tool's call, in percent.
 struct Added {
+    /// Of a call without limits, and with all of them.
+    took: [Duration; 2],
     all: f64,
     fuel: f64,
     epochs: f64,
@@ -92,14 +94,21 @@ impl Added {
             }
         }
         let [none, rest @ ..] = samples.map(|mut samples| percentile(&mut samples, SHARE));
+        let took = [none, rest[0]].map(|took| took / calls);
         let [all, fuel, epochs, memory] =
             rest.map(|took| (took.as_secs_f64() / none.as_secs_f64() - 1.0) * 100.0);
         Added {
+            took,
             all,
             fuel,
             epochs,
             memory,
         }
+    }
+
+    fn figure(&self) -> String {
+        let [none, all] = self.took.map(shown);
+        format!("{:+.0} % ({none} → {all})", self.all)
     }
 
     fn parts(&self) -> String {
@@ -109,7 +118,7 @@ impl Added {
             memory,
             ..
         } = self;
-        format!("fuel {fuel:+.1} %, epochs {epochs:+.1} %, memory {memory:+.1} %")
+        format!("fuel {fuel:+.0} %, epochs {epochs:+.0} %, memory {memory:+.0} %")
     }
 }
 
@@ -119,7 +128,7 @@ pub fn file_tools(runtime: &Runtime, table: &mut Table) {
         let added = Added::to(runtime, &built_in(name), input);
         table.row(
             &format!("all limits on against all off, `{name}` of {what}"),
-            format!("{:+.1} %", added.all),
+            added.figure(),
             "≤ 15 %",
             added.all <= 15.0,
         );
@@ -137,7 +146,7 @@ pub fn computing(runtime: &Runtime, table: &mut Table) {
         let added = Added::to(runtime, &guests::tool(1, body), "{}");
         table.row(
             &format!("all limits on against all off, {what}"),
-            format!("{:+.1} %", added.all),
+            added.figure(),
             "",
             true,
         );
