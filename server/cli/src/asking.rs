@@ -49,7 +49,7 @@ impl Approver for TerminalApprover {
         if self.yes {
             return answer(true, "the command line said --yes");
         }
-        if self.hosts && request.level == Level::Network {
+        if self.hosts && request.level == Level::Network && !request.by_rule {
             return answer(true, "the command line names the hosts");
         }
         if !terminal::can_ask() {

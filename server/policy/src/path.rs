@@ -162,6 +162,9 @@ impl WorkspacePath {
     /// Why tools must not see it, when it is a file that usually holds secrets.
     pub fn secret(&self) -> Option<&'static str> {
         let lower = folded(&self.0);
+        if is_own(&lower) {
+            return Some("BoxAgnts keeps approvals and keys there");
+        }
         let mut parents = lower.split('/');
         let name = parents.next_back().unwrap_or("");
         if parents.any(|part| SECRET_DIRECTORIES.contains(&part))
@@ -184,6 +187,7 @@ impl WorkspacePath {
         let ours = lower
             .split('/')
             .any(|part| matches!(part, ".boxagnts" | ".boxagntsignore"));
+        let ours = ours || is_own(&lower);
         ours.then_some("it configures BoxAgnts, which only its user does")
     }
 
@@ -323,6 +327,23 @@ const DANGEROUS_PATHS: &[&str] = &[
     ".github/actions",
     ".cargo/config",
     ".cargo/config.toml",
+];
+
+/// Whether a path leads to where BoxAgnts keeps its own things below a home folder.
+fn is_own(lower: &str) -> bool {
+    let padded = format!("/{lower}/");
+    OWN_FOLDERS.iter().any(|own| padded.contains(own))
+}
+
+const OWN_FOLDERS: &[&str] = &[
+    "/.config/boxagnts/",
+    "/.local/state/boxagnts/",
+    "/.local/share/boxagnts/",
+    "/.cache/boxagnts/",
+    "/library/application support/boxagnts/",
+    "/library/caches/boxagnts/",
+    "/appdata/roaming/boxagnts/",
+    "/appdata/local/boxagnts/",
 ];
 
 /// Whether the last components of `path` are those of `tail`.
@@ -537,6 +558,9 @@ mod tests {
         check("credentialſ.json", "secret");
         check("x.keyﬆore", "secret");
         check("straße.rs", "");
+        check("home/jo/.config/boxagnts/config.toml", "secret protected");
+        check(".Cache/BoxAgnts/aot/key", "secret protected");
+        check("src/boxagnts/config.toml", "");
         check(".boxagnts/config.toml", "protected");
         check(".boxagntſ/config.toml", "protected");
         check(".BoxAgntsIgnore", "protected");

@@ -53,6 +53,10 @@ pub enum Decision {
     Ask {
         /// Why, for the question.
         reason: String,
+        /// Whether a rule asks, and not the level alone: what was answered about the level at large
+        /// does not answer it.
+        #[serde(default)]
+        by_rule: bool,
     },
     /// No.
     Deny {
@@ -65,9 +69,9 @@ impl Decision {
     /// Why.
     pub fn reason(&self) -> &str {
         match self {
-            Decision::Allow { reason } | Decision::Ask { reason } | Decision::Deny { reason } => {
-                reason
-            }
+            Decision::Allow { reason }
+            | Decision::Ask { reason, .. }
+            | Decision::Deny { reason } => reason,
         }
     }
 }
@@ -125,6 +129,7 @@ pub fn decide(question: Question<'_>) -> Decision {
     match ruled {
         Some((Verdict::Ask, rule)) => Decision::Ask {
             reason: format!("`{tool}` is asked about by the rule `{rule}`"),
+            by_rule: true,
         },
         Some((Verdict::Allow, rule)) => Decision::Allow {
             reason: format!("`{tool}` is allowed by the rule `{rule}`"),
@@ -144,6 +149,7 @@ fn by_level(tool: &str, level: Level) -> Decision {
         },
         Level::Execute | Level::Network | Level::Dangerous => Decision::Ask {
             reason: format!("`{tool}` leaves the sandbox"),
+            by_rule: false,
         },
         Level::Forbidden => Decision::Deny {
             reason: format!("`{tool}` is forbidden"),

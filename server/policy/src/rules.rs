@@ -2,6 +2,7 @@
 //! input as narrowly as it can be taken, the others as widely.
 
 use crate::command;
+use crate::network::Target;
 use crate::path::folded;
 use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value;
@@ -305,16 +306,29 @@ impl Pattern {
     fn matches_widely(&self, text: &str) -> bool {
         self.matches(text)
             || self.matches_folded(text)
+            || url(text).is_some_and(|url| self.matches(&url) || self.matches_folded(&url))
             || [normal(text), normal(&text.replace('\\', "/"))]
                 .iter()
                 .any(|path| self.normal.is_match(path) || self.matches_folded(path))
     }
 
-    /// A path that goes up is only what it leads to.
+    /// A path that goes up is only what it leads to, and a URL only what is requested.
     fn matches_narrowly(&self, text: &str) -> bool {
+        if let Some(url) = url(text) {
+            return self.matches(&url);
+        }
         let goes_up = text.split(['/', '\\']).any(|part| part == "..");
         (self.matches(text) && !goes_up) || self.normal.is_match(normal(text))
     }
+}
+
+/// A URL as it would be requested, whatever its spelling.
+fn url(text: &str) -> Option<String> {
+    if !text.contains("://") {
+        return None;
+    }
+    let target = Target::parse_url(text).ok()?;
+    target.url().map(|url| url.as_str().to_owned())
 }
 
 /// As a path, without what does not change where it leads.

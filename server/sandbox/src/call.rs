@@ -129,6 +129,8 @@ pub struct CallReport<F> {
     pub usage: Usage,
     /// What it wanted of the network.
     pub contacts: Contacts,
+    /// Paths that a command was refused before its files were asked, escaped.
+    pub refused: Vec<String>,
     /// The files; `None` when the call was stuck in one of their operations and was abandoned.
     pub fs: Option<F>,
 }

@@ -95,6 +95,7 @@ pub(crate) struct CommandEnd {
     pub(crate) stderr: String,
     pub(crate) usage: Usage,
     pub(crate) contacts: Contacts,
+    pub(crate) refused: Vec<String>,
     /// `None` when a stream of the guest's outlived it.
     pub(crate) fs: Option<Box<dyn AnyFs>>,
 }
@@ -175,10 +176,10 @@ pub(crate) fn run(
     let mut usage = store.data().meter.usage(fuel_left);
     // With it go its descriptors and streams, which close their files.
     drop(store);
-    let denied = {
+    let (denied, refused_paths) = {
         let files = lock(&files);
         (usage.host_bytes, usage.files_opened) = files.used();
-        files.denied().map(str::to_owned)
+        (files.denied().map(str::to_owned), files.refused())
     };
     let (fs, written) = match Arc::try_unwrap(files) {
         Ok(files) => {
@@ -226,6 +227,7 @@ pub(crate) fn run(
         stderr: stderr.text().0,
         usage,
         contacts,
+        refused: refused_paths,
         fs,
     }
 }

@@ -30,5 +30,6 @@ where
     T: Networked + wasmtime_wasi_http::WasiHttpView,
 {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    wasi_http::link_bounded(linker)?;
     sockets::link(linker)
 }

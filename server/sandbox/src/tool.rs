@@ -71,6 +71,7 @@ struct Ended {
     partial: String,
     usage: Usage,
     contacts: Contacts,
+    refused: Vec<String>,
     fs: Option<Box<dyn AnyFs>>,
 }
 
@@ -81,6 +82,7 @@ impl Ended {
             partial: String::new(),
             usage: Usage::default(),
             contacts: Contacts::default(),
+            refused: Vec::new(),
             fs: None,
         }
     }
@@ -185,6 +187,7 @@ impl Tool {
                 beyond.join(" and ")
             );
             return CallReport {
+                refused: Vec::new(),
                 outcome: Err(CallFailure::Denied(message)),
                 partial: String::new(),
                 usage: Usage::default(),
@@ -196,6 +199,7 @@ impl Tool {
             Ok(place) => place,
             Err(failure) => {
                 return CallReport {
+                    refused: Vec::new(),
                     outcome: Err(failure),
                     partial: String::new(),
                     usage: Usage::default(),
@@ -257,6 +261,7 @@ impl Tool {
         let mut usage = ended.usage;
         usage.wall = started.elapsed();
         CallReport {
+            refused: ended.refused,
             outcome: ended.outcome,
             partial: ended.partial,
             usage,
@@ -313,6 +318,7 @@ impl Tool {
             Err(error) => Err(host.meter.explain(&error)),
         };
         Ended {
+            refused: Vec::new(),
             outcome,
             partial,
             usage: host.meter.usage(fuel_left),
@@ -382,6 +388,7 @@ fn run_command(pre: &CommandPre<CommandHost>, call: CommandCall, runtime: &Handl
         partial: ended.partial,
         usage: ended.usage,
         contacts: ended.contacts,
+        refused: ended.refused,
         fs: ended.fs,
     }
 }

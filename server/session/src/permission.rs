@@ -72,7 +72,7 @@ enum Scope {
 impl Scope {
     fn of(request: &ApprovalRequest<'_>) -> Scope {
         match request.level {
-            Level::Network => Scope::Tool,
+            Level::Network if !request.by_rule => Scope::Tool,
             _ => {
                 let digest = Sha256::digest(request.input.to_string().as_bytes());
                 Scope::Input(digest.iter().map(|byte| format!("{byte:02x}")).collect())

@@ -17,6 +17,8 @@ pub struct ApprovalRequest<'a> {
     pub input: &'a Value,
     /// Why the user is asked.
     pub reason: &'a str,
+    /// Whether a rule asks, and not the level alone.
+    pub by_rule: bool,
 }
 
 /// The user's answer.

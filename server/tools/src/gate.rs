@@ -31,7 +31,7 @@ pub(crate) async fn pass(
     let (verdict, reason) = match decided {
         Decision::Allow { reason } => (Verdict::Allowed, reason),
         Decision::Deny { reason } => (Verdict::Denied, reason),
-        Decision::Ask { reason } => {
+        Decision::Ask { reason, by_rule } => {
             let approval = approver
                 .approve(&ApprovalRequest {
                     tool: wish.tool,
@@ -39,6 +39,7 @@ pub(crate) async fn pass(
                     level: wish.level,
                     input: wish.input,
                     reason: &reason,
+                    by_rule,
                 })
                 .await;
             let why = approval.reason;

@@ -119,6 +119,9 @@ async fn end(called: CallReport<HostFs>, grants: Capabilities, audit: &mut Audit
         touched.tell(audit);
         staged
     });
+    audit.files_denied.extend(called.refused);
+    audit.files_denied.sort();
+    audit.files_denied.dedup();
     let output = match called.outcome {
         Ok(output) => output,
         Err(failure) => return report::failed(called.partial, failure, usage),

@@ -40,12 +40,11 @@ impl Config {
             Setting::Rules(Verdict::Ask | Verdict::Deny, _)
             | Setting::Net(Net::BlockNetworks | Net::BlockUrl, _)
             | Setting::Tool(_, ToolSetting::Net(Net::BlockNetworks | Net::BlockUrl, _)) => None,
-            Setting::WorkDir(path) => {
-                let now = &self.mounts.work_dir;
-                (!path.is_within(now)).then(|| {
-                    format!("a project may only tighten: `{path}` is not a folder in `{now}`")
-                })
-            }
+            // It moves the root that the user's rules are written against.
+            Setting::WorkDir(_) => Some(
+                "a project may not choose where tools begin; set it in your own configuration"
+                    .to_owned(),
+            ),
             Setting::Net(Net::AllowedOutboundHosts, hosts) => {
                 is_new(hosts, self.nets.get(Net::AllowedOutboundHosts))
             }

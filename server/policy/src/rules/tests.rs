@@ -242,3 +242,30 @@ proptest! {
         }
     }
 }
+
+/// A URL is what is requested, whatever its spelling.
+#[test]
+fn urls_are_what_they_ask_for() {
+    let check = |rule: &str, url: &str, allows: bool, denies: bool| {
+        check(rule, "web_fetch", json!({"url": url}), allows, denies);
+    };
+    let rule = "web_fetch(url=https://example.com/*)";
+    for url in [
+        "https://example.com/x",
+        "HTTPS://EXAMPLE.COM/x",
+        "https://example.com:443/x",
+        "https://%65xample.com/x",
+        "https://example.com./x",
+        "https://example.com?x",
+    ] {
+        check(rule, url, true, true);
+    }
+    for url in [
+        "https://example.com.evil.net/x",
+        "https://evil.net/https://example.com/x",
+        "http://example.com/x",
+        "https://example.com:444/x",
+    ] {
+        check(rule, url, false, false);
+    }
+}

@@ -1,6 +1,6 @@
 //! What one call may do on the network, and what it did.
 
-use crate::meter::{Meter, Stop, bounded, milliseconds};
+use crate::meter::{Meter, Stop, bounded, cut, milliseconds};
 use crate::network::resolve::{Resolver, SystemResolver, resolve};
 use boxagnts_policy::limits::{Limit, Limits};
 use boxagnts_policy::network::{ALLOWED_OUTBOUND_HOSTS, NetworkPolicy, NetworkRefusal, Target};
@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use url::{Host, Position, Url};
 
 /// Contacts that are told one by one.
-const MAX_CONTACTS: usize = 1_000;
+const MAX_CONTACTS: usize = 100;
+/// Longest text of a contact, in bytes.
+const MAX_TOLD: usize = 300;
 /// Look-ups for sockets in one call.
 const MAX_LOOKUPS: usize = 256;
 /// Connections that a call may hold at a time, each with its buffers and a descriptor of ours.
@@ -116,6 +118,12 @@ pub(crate) enum NetworkError {
     Stopped(#[from] Stop),
 }
 
+/// A guest's words as a record can have them: short, and without what could be mistaken.
+fn harmless(text: &str) -> String {
+    let text = cut(text, MAX_TOLD);
+    text.chars().flat_map(char::escape_debug).collect()
+}
+
 /// One call's way to the network.
 pub(crate) struct Gate {
     network: Network,
@@ -211,10 +219,10 @@ impl Gate {
         let contacts = &mut state.contacts;
         if contacts.list.len() < MAX_CONTACTS {
             contacts.list.push(Contact {
-                target: bounded(target.to_owned()),
+                target: harmless(target),
                 address,
                 allowed: refused.is_none(),
-                reason: refused.map(str::to_owned),
+                reason: refused.map(harmless),
             });
         } else {
             contacts.beyond = contacts.beyond.saturating_add(1);

@@ -94,8 +94,22 @@ struct Node {
     path: Option<String>,
     /// `None` until something is read or written.
     content: Option<Vec<u8>>,
+    /// Bytes of it that were counted as written.
+    counted: u64,
     dirty: bool,
     descriptors: usize,
+}
+
+/// Refused paths that are told.
+const MAX_REFUSED: usize = 100;
+/// Longest of them, in bytes.
+const MAX_REFUSED_PATH: usize = 300;
+
+fn note(refused: &mut BTreeSet<String>, path: &str) {
+    if refused.len() < MAX_REFUSED {
+        let path = crate::meter::cut(path, MAX_REFUSED_PATH);
+        refused.insert(path.chars().flat_map(char::escape_debug).collect());
+    }
 }
 
 /// The files of one call.
@@ -118,6 +132,8 @@ pub(crate) struct Files {
     held: u64,
     /// The latest denial: when the guest then fails, that was the reason.
     denied: Option<String>,
+    /// What was refused here, before the workspace was asked.
+    refused: BTreeSet<String>,
     /// A file that could not be written when its last descriptor went away.
     lost: Option<String>,
 }
@@ -139,6 +155,7 @@ impl Files {
             written: 0,
             held: 0,
             denied: None,
+            refused: BTreeSet::new(),
             lost: None,
         }
     }
@@ -151,6 +168,11 @@ impl Files {
     /// The latest denial.
     pub(crate) fn denied(&self) -> Option<&str> {
         self.denied.as_deref()
+    }
+
+    /// Paths that were refused without asking the workspace.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        self.refused.iter().cloned().collect()
     }
 
     /// Gives back the file system with everything written.
@@ -172,6 +194,7 @@ impl Files {
         }
         let mut out = |why: &str| {
             self.denied = Some(format!("`{relative}` is denied: {why}"));
+            note(&mut self.refused, relative);
             Failure::from(Errno::NotPermitted)
         };
         if relative.starts_with('/') {
@@ -303,6 +326,7 @@ impl Files {
             FileKind::Symlink if how.follow => {
                 let denied = format!("`{path}` is a symbolic link; tools follow none");
                 self.denied = Some(denied);
+                note(&mut self.refused, &path);
                 Err(Errno::Access.into())
             }
             FileKind::Symlink => Err(Errno::Loop.into()),
@@ -338,6 +362,7 @@ impl Files {
         let node = self.nodes.entry(number).or_insert(Node {
             path: Some(path),
             content,
+            counted: 0,
             dirty: false,
             descriptors: 0,
         });
@@ -405,6 +430,17 @@ impl Files {
 
     /// Writes a file's content to the file system, when it changed.
     pub(crate) fn flush(&mut self, number: u64) -> Outcome<()> {
+        // A byte that changes has all of its file staged.
+        let staged = match self.nodes.get_mut(&number) {
+            Some(node) if node.dirty => {
+                let size = node.content.as_ref().map_or(0, Vec::len) as u64;
+                let more = size.saturating_sub(node.counted);
+                node.counted = node.counted.max(size);
+                more
+            }
+            _ => 0,
+        };
+        self.count_written(staged)?;
         let Some(node) = self.nodes.get_mut(&number) else {
             return Ok(());
         };
@@ -417,6 +453,16 @@ impl Files {
             self.lost = Some(error.message.clone());
             self.refuse(error)
         })
+    }
+
+    /// Counts a listing that is held until it is given back.
+    pub(crate) fn hold_listing(&mut self, bytes: u64) -> Outcome<()> {
+        self.hold(bytes)
+    }
+
+    /// A listing has gone away.
+    pub(crate) fn release_listing(&mut self, bytes: u64) {
+        self.held = self.held.saturating_sub(bytes);
     }
 
     /// Counts contents that are held, `more` than now.
@@ -489,6 +535,7 @@ impl Files {
             content.resize(end, 0);
         }
         content[offset..end].copy_from_slice(bytes);
+        node.counted = node.counted.saturating_add((bytes.len() as u64).max(grown));
         node.dirty = true;
         Ok(())
     }
@@ -504,6 +551,7 @@ impl Files {
         let content = node.content.get_or_insert_default();
         content.resize(size, 0);
         content.shrink_to_fit();
+        node.counted = node.counted.saturating_add(grown);
         node.dirty = true;
         Ok(())
     }
@@ -540,6 +588,7 @@ impl Files {
         match found.kind {
             FileKind::Symlink if follow => {
                 self.denied = Some(format!("`{path}` is a symbolic link; tools follow none"));
+                note(&mut self.refused, &path);
                 Err(Errno::Access.into())
             }
             FileKind::File if wants_folder => Err(Errno::NotDirectory.into()),
@@ -574,6 +623,7 @@ impl Files {
             Err(failure) => failure,
             Ok(path) => {
                 self.denied = Some(format!("`{path}` is denied: tools make no links"));
+                note(&mut self.refused, &path);
                 Errno::NotPermitted.into()
             }
         }

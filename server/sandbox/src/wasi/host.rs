@@ -47,7 +47,14 @@ pub struct Descriptor {
 
 /// A folder's entries that were not yet told.
 #[derive(Debug)]
-pub struct Listing(std::vec::IntoIter<(String, FileKind)>);
+pub struct Listing {
+    entries: std::vec::IntoIter<(String, FileKind)>,
+    /// Bytes of the host's that it is counted with.
+    bytes: u64,
+}
+
+/// What an entry of a listing takes besides its name, in bytes.
+const ENTRY: u64 = 64;
 
 /// Puts our files in the place of the host's.
 pub(crate) fn link(linker: &mut Linker<CommandHost>) -> wasmtime::Result<()> {
@@ -248,13 +255,19 @@ impl types::HostDescriptor for CommandHost {
     fn read_directory(&mut self, folder: Resource<Descriptor>) -> Outcome<Resource<Listing>> {
         self.check_time()?;
         let path = self.folder(&folder)?;
-        let entries = {
+        let listing = {
             let mut files = lock(&self.files);
             let entries = files.list(&path)?;
             files.open_folder()?;
-            entries
+            let bytes = entries.iter().map(|(name, _)| name.len() as u64 + ENTRY);
+            let bytes = bytes.sum();
+            files.hold_listing(bytes)?;
+            Listing {
+                entries: entries.into_iter(),
+                bytes,
+            }
         };
-        self.push(Listing(entries.into_iter()))
+        self.push(listing)
     }
 
     fn sync(&mut self, file: Resource<Descriptor>) -> Outcome<()> {
@@ -434,15 +447,20 @@ impl types::HostDirectoryEntryStream for CommandHost {
     ) -> Outcome<Option<types::DirectoryEntry>> {
         let listing = self.table.get_mut(&listing);
         let listing = listing.map_err(|_| Failure::Refused(Errno::BadDescriptor))?;
-        Ok(listing.0.next().map(|(name, kind)| types::DirectoryEntry {
-            type_: descriptor_type(kind),
-            name,
-        }))
+        Ok(listing
+            .entries
+            .next()
+            .map(|(name, kind)| types::DirectoryEntry {
+                type_: descriptor_type(kind),
+                name,
+            }))
     }
 
     fn drop(&mut self, listing: Resource<Listing>) -> wasmtime::Result<()> {
-        self.table.delete(listing)?;
-        lock(&self.files).close_folder();
+        let Listing { bytes, .. } = self.table.delete(listing)?;
+        let mut files = lock(&self.files);
+        files.close_folder();
+        files.release_listing(bytes);
         Ok(())
     }
 }

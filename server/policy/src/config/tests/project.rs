@@ -89,12 +89,6 @@ fn a_project_may_add_what_is_blocked_and_denied() {
         "project",
     );
     check_shown(
-        &[(User, "work_dir", "a"), (Project, "work_dir", "a/b")],
-        "work_dir",
-        "a/b",
-        "project",
-    );
-    check_shown(
         &[(Project, "max_redirects", "0")],
         "max_redirects",
         "0",
@@ -145,18 +139,8 @@ fn a_project_may_not_open_anything() {
         "none",
         "what connections go through",
     );
-    check_ignored(
-        &[("work_dir", "a")],
-        "work_dir",
-        ".",
-        "`.` is not a folder in `a`",
-    );
-    check_ignored(
-        &[("work_dir", "a")],
-        "work_dir",
-        "ab",
-        "`ab` is not a folder in `a`",
-    );
+    check_ignored(&[("work_dir", "a")], "work_dir", ".", "where tools begin");
+    check_ignored(&[("work_dir", "a")], "work_dir", "a/b", "where tools begin");
     check_ignored(&[], "max_redirects", "6", "6 is more than 5");
     check_ignored(
         &[],
