@@ -30,6 +30,13 @@ const fn v6(high: u16, second: u16, low: u16, length: u8) -> IpNet {
     IpNet::V6(Ipv6Net::new_assert(address, length))
 }
 
+/// Translators of a network of one's own: where in the address the IPv4 address lies is theirs to
+/// choose, so the whole of it may lead to what any set has.
+const LOCAL_NAT64: IpNet = IpNet::V6(Ipv6Net::new_assert(
+    Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0),
+    48,
+));
+
 static SETS: [Set; 4] = [
     Set {
         name: "private",
@@ -40,17 +47,18 @@ static SETS: [Set; 4] = [
             v4(100, 64, 0, 0, 10),
             v6(0xfc00, 0, 0, 7),
             v6(0xfec0, 0, 0, 10),
+            LOCAL_NAT64,
         ],
         names: &[],
     },
     Set {
         name: "loopback",
-        nets: &[v4(127, 0, 0, 0, 8), v6(0, 0, 1, 128)],
+        nets: &[v4(127, 0, 0, 0, 8), v6(0, 0, 1, 128), LOCAL_NAT64],
         names: &["localhost"],
     },
     Set {
         name: "link-local",
-        nets: &[v4(169, 254, 0, 0, 16), v6(0xfe80, 0, 0, 10)],
+        nets: &[v4(169, 254, 0, 0, 16), v6(0xfe80, 0, 0, 10), LOCAL_NAT64],
         names: &[],
     },
     Set {
@@ -61,6 +69,7 @@ static SETS: [Set; 4] = [
             v4(168, 63, 129, 16, 32),
             v4(192, 0, 0, 192, 32),
             v6(0xfd00, 0x0ec2, 0x0254, 128),
+            LOCAL_NAT64,
         ],
         names: &[
             "metadata",

@@ -329,7 +329,7 @@ fn addresses_are_blocked_whatever_they_are_written_as() {
         ("::ffff:0:127.0.0.1", "stands for `127.0.0.1`"),
         ("2002:7f00:1::", "stands for `127.0.0.1`"),
         ("64:ff9b::7f00:1", "stands for `127.0.0.1`"),
-        ("64:ff9b:1:2:3:4:7f00:1", "stands for `127.0.0.1`"),
+        ("64:ff9b:1:2:3:4:7f00:1", "`private`"),
         ("2001:0:7f00:1::", "stands for `127.0.0.1`"),
         ("2001:0:102:304::80ff:fffe", "stands for `127.0.0.1`"),
         ("2600::5efe:127.0.0.1", "stands for `127.0.0.1`"),
@@ -348,6 +348,11 @@ fn addresses_are_blocked_whatever_they_are_written_as() {
     ] {
         check_address(NONE, address, expect);
     }
+    // Where the IPv4 address lies in it is a translator's to choose.
+    for set in DEFAULT_BLOCK_NETWORKS {
+        check_address(&[set], "64:ff9b:1:a9fe:a9:fe00::", &format!("`{set}`"));
+    }
+    check_address(NONE, "64:ff9b:1:a9fe:a9:fe00::", "ok");
     for address in ["fd00:ec2::254", "169.254.169.254", "100.100.100.200"] {
         check_address(&["metadata"], address, "`metadata`");
     }
