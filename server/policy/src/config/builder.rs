@@ -84,8 +84,12 @@ impl Builder {
                 Ok(setting) => settings.push((layer, format!("{layer} ({origin})"), setting)),
                 // Anyone can write a project file: it must not be able to stop the program.
                 Err(reason) if layer == Layer::Project => {
+                    let name = match knobs::breaks_lines(&key) {
+                        true => key.escape_debug().to_string(),
+                        false => key,
+                    };
                     self.ignored.push(Ignored {
-                        name: key,
+                        name,
                         origin: origin.to_owned(),
                         reason,
                     });

@@ -257,8 +257,19 @@ pub(super) fn value_of_text(key: &str, text: &str) -> Value {
     entries.into_iter().map(str::trim).collect()
 }
 
+/// Whether a key could pass for other lines, or move the cursor, where it is shown.
+pub(super) fn breaks_lines(key: &str) -> bool {
+    key.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
 /// Checks one key and its value.
 pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
+    if breaks_lines(key) {
+        return Err(format!(
+            "`{}`: a key has no control characters and no line breaks",
+            key.escape_debug()
+        ));
+    }
     if let Some(rest) = key.strip_prefix("providers.") {
         // Names may have dots, fields have none.
         let Some((name, field)) = rest.rsplit_once('.') else {

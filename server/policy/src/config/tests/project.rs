@@ -206,6 +206,31 @@ fn a_project_file_cannot_stop_the_program() {
 }
 
 #[test]
+fn names_do_not_break_lines() {
+    for key in [
+        "tools.\"a\\nb\".wasm_timeout",
+        "providers.\"a\\nb\".kind",
+        "\"a\\nb\"",
+    ] {
+        let text = format!("{key} = \"openai\"");
+        let error = Config::builder()
+            .add_toml(User, "c.toml", &text)
+            .unwrap_err();
+        assert_eq!(error.line, Some(1), "{error}");
+        assert!(error.message.contains("no line breaks"), "{error}");
+        assert!(!error.message.contains('\n'), "{error}");
+        let mut builder = Config::builder();
+        builder.add_toml(Project, "p.toml", &text).unwrap();
+        let config = builder.build();
+        let [ignored] = config.ignored() else {
+            panic!("{key}: {:?}", config.ignored());
+        };
+        assert_eq!(ignored.name, key.replace('"', ""));
+        assert!(!ignored.reason.contains('\n'), "{}", ignored.reason);
+    }
+}
+
+#[test]
 fn what_a_project_sets_for_a_tool_tightens_what_comes_later_too() {
     let project = (Project, "tools.t.wasm_timeout", "10s");
     let timeout = |layers: &[(Layer, &str, &str)]| config(layers).limits_of("t").wasm_timeout;
