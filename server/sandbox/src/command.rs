@@ -4,7 +4,7 @@
 use crate::call::{CallFailure, ToolOutput, Usage};
 use crate::files::AnyFs;
 use crate::meter::{Meter, Metered, bounded, cut, govern};
-use crate::network::{self, Contacts, Gate, HttpHooks, Networked};
+use crate::network::{self, Contacts, Gate, HeldHttp, HttpHooks, Networked};
 use crate::tool::Given;
 use crate::wasi::clocks::{MonotonicClock, WallClock};
 use crate::wasi::files::Files;
@@ -27,6 +27,8 @@ const MAX_RESOURCES: usize = 10_000;
 const MAX_RANDOM: u64 = 1 << 20;
 /// Standard error that is kept.
 const MAX_STDERR: usize = 64 << 10;
+/// What one host call of a command may bring: nothing of WASI keeps more of it than a buffer.
+const MAX_TRANSFER: usize = 64 << 20;
 
 /// Data of a command's store.
 pub(crate) struct CommandHost {
@@ -39,11 +41,16 @@ pub(crate) struct CommandHost {
     gate: Arc<Gate>,
     http: WasiHttpCtx,
     hooks: HttpHooks,
+    held_http: HeldHttp,
 }
 
 impl Networked for CommandHost {
     fn gate(&self) -> &Arc<Gate> {
         &self.gate
+    }
+
+    fn held_http(&mut self) -> &mut HeldHttp {
+        &mut self.held_http
     }
 }
 
@@ -137,10 +144,14 @@ pub(crate) fn run(
         gate: Arc::clone(&gate),
         http: HttpHooks::context(),
         hooks: HttpHooks::new(Arc::clone(&gate)),
+        held_http: HeldHttp::default(),
     };
     let mut store = Store::new(pre.engine(), host);
 
-    let ended: Result<Result<(), ()>, CallFailure> = match govern(&mut store) {
+    let governed = govern(&mut store);
+    let transfer = store.hostcall_fuel().min(MAX_TRANSFER);
+    store.set_hostcall_fuel(transfer);
+    let ended: Result<Result<(), ()>, CallFailure> = match governed {
         Err(error) => Err(CallFailure::Internal(error.to_string())),
         Ok(()) => {
             let called = runtime.block_on(async {

@@ -8,6 +8,7 @@ mod connect;
 mod fetch;
 mod gate;
 mod http;
+mod http_limits;
 mod resolve;
 mod sockets;
 mod tls;
@@ -18,6 +19,7 @@ pub use resolve::{Resolver, SystemResolver};
 
 pub(crate) use fetch::fetch;
 pub(crate) use gate::Gate;
+pub(crate) use http_limits::HeldHttp;
 pub(crate) use sockets::{Networked, configure};
 pub(crate) use wasi_http::HttpHooks;
 
@@ -30,6 +32,6 @@ where
     T: Networked + wasmtime_wasi_http::WasiHttpView,
 {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    wasi_http::link_bounded(linker)?;
+    http_limits::link(linker)?;
     sockets::link(linker)
 }

@@ -2,6 +2,7 @@
 //! allows. No guest listens, and none sends a datagram.
 
 use crate::network::gate::{Gate, NetworkError};
+use crate::network::http_limits::HeldHttp;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -23,6 +24,8 @@ const MAX_SOCKETS: usize = 64;
 pub(crate) trait Networked: WasiView + 'static {
     /// The call's way to the network.
     fn gate(&self) -> &Arc<Gate>;
+    /// What it holds by `wasi:http`.
+    fn held_http(&mut self) -> &mut HeldHttp;
 }
 
 /// Sets a context up so that its sockets ask the gate. Without it every socket is refused.

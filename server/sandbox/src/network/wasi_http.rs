@@ -6,14 +6,8 @@ use crate::network::http::{Answer, Asked, Patience, exchange, is_ours};
 use http::uri::Scheme;
 use http_body_util::BodyExt;
 use std::sync::Arc;
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Linker, Resource};
-use wasmtime_wasi_http::p2::bindings::http::types::{
-    HostOutgoingRequest as _, Method, OutgoingRequest,
-};
 use wasmtime_wasi_http::{
     Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpHooks,
-    WasiHttpView,
 };
 
 /// Memory that the headers of one request may take.
@@ -138,43 +132,4 @@ fn told(error: NetworkError) -> Error {
         NetworkError::Protocol(_) => Error::HttpProtocolError,
         NetworkError::Stopped(_) => Error::ConnectionTerminated,
     }
-}
-
-/// Longest name that a request holds, in bytes.
-const MAX_NAME: usize = 1 << 10;
-/// The interface as the crate links it.
-const TYPES: &str = "wasi:http/types@0.2.12";
-
-/// Links what takes texts of any length into the host's memory anew, over the crate's: a request is
-/// held there as long as the guest likes.
-pub(super) fn link_bounded<T: WasiHttpView + 'static>(
-    linker: &mut Linker<T>,
-) -> wasmtime::Result<()> {
-    type Answer = wasmtime::Result<(Result<(), ()>,)>;
-    linker.allow_shadowing(true);
-    let mut types = linker.instance(TYPES)?;
-    types.func_wrap(
-        "[method]outgoing-request.set-authority",
-        |mut store: StoreContextMut<'_, T>,
-         (request, authority): (Resource<OutgoingRequest>, Option<String>)|
-         -> Answer {
-            if authority.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
-                return Ok((Err(()),));
-            }
-            Ok((store.data_mut().http().set_authority(request, authority)?,))
-        },
-    )?;
-    types.func_wrap(
-        "[method]outgoing-request.set-method",
-        |mut store: StoreContextMut<'_, T>,
-         (request, method): (Resource<OutgoingRequest>, Method)|
-         -> Answer {
-            if matches!(&method, Method::Other(name) if name.len() > MAX_NAME) {
-                return Ok((Err(()),));
-            }
-            Ok((store.data_mut().http().set_method(request, method)?,))
-        },
-    )?;
-    linker.allow_shadowing(false);
-    Ok(())
 }

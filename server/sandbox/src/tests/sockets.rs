@@ -426,3 +426,39 @@ fn requests_of_commands_are_decided_like_others() {
     let (told, _) = run(&ask("/drip"), "wasm_timeout=300ms", open());
     assert_eq!(told, "limit wasm_timeout 300");
 }
+
+#[test]
+fn requests_hold_little_of_the_host() {
+    // 8 KiB are taken and more are not, by the very functions that were linked over.
+    let texts = |len: usize| {
+        noting(&format!(
+            r#"(local $at i32)
+            (memory.fill (i32.const 32768) (i32.const 97) (i32.const 8193))
+            (i32.store8 (i32.const 32768) (i32.const 47))
+            (local.set $at (call $request (call $fields)))
+            (call $note (call $path (local.get $at) (i32.const 1) (i32.const 32768)
+              (i32.const {len})))
+            (call $note (call $authority (local.get $at) (i32.const 1) (i32.const 32769)
+              (i32.const {len})))"#
+        ))
+        .replacen(BEGIN, "", 1)
+        .replacen("(local $at i32)", &format!("(local $at i32) {BEGIN}"), 1)
+    };
+    let closed = Network::closed;
+    check(&texts(8192), closed(), "ok 00");
+    check(&texts(8193), closed(), "ok 11");
+    let many = |what: &str, number: u32| {
+        noting(&format!(
+            r#"(loop $more {what}
+              (local.set $n (i32.add (local.get $n) (i32.const 1)))
+              (br_if $more (i32.lt_u (local.get $n) (i32.const {number}))))"#
+        ))
+    };
+    let request = "(drop (call $request (call $fields)))";
+    check(&many(request, 64), closed(), "ok ");
+    let held = "trap one call may hold 64 of these of `wasi:http`; drop others first";
+    check(&many(request, 65), closed(), held);
+    check(&many("(drop (call $fields))", 512), closed(), "ok ");
+    let held = "trap one call may hold 512 of these of `wasi:http`; drop others first";
+    check(&many("(drop (call $fields))", 513), closed(), held);
+}

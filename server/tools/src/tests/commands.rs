@@ -177,7 +177,12 @@ fn input_reaches_a_program_as_it_wants_it() {
     // A help text leaves things out; what is no flag at all is no input.
     let beyond = r#"{"file": ["a"], "hidden": true}"#;
     check(&tool, beyond, "ok", "My Tool --hidden a ");
-    check(&tool, r#"{"file": [], "r m": true}"#, "invalid input", "r m");
+    check(
+        &tool,
+        r#"{"file": [], "r m": true}"#,
+        "invalid input",
+        "r m",
+    );
     let tool = open("", 1, OK, None).unwrap();
     check(
         &tool,
