@@ -3,6 +3,12 @@
 use super::knobs::{self, Setting};
 use super::{Config, ConfigError, Ignored, Layer, reading};
 use crate::limits::Limit;
+use crate::rules::Verdict;
+use serde_json::Value;
+
+/// Text that the rules of a project may have together: preparing them takes time and memory at
+/// every start, and anyone can write a project file.
+const MAX_PROJECT_RULE_BYTES: usize = 64 * 1024;
 
 /// Gathers layers of settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +85,17 @@ impl Builder {
             message,
         })?;
         let mut settings = Vec::new();
-        for (key, value) in leaves {
+        let mut bytes_left = MAX_PROJECT_RULE_BYTES;
+        for (key, mut value) in leaves {
+            if layer == Layer::Project
+                && let Some(reason) = cap_rules(&key, &mut value, &mut bytes_left)
+            {
+                self.ignored.push(Ignored {
+                    name: key.clone(),
+                    origin: origin.to_owned(),
+                    reason,
+                });
+            }
             match knobs::setting(&key, &value) {
                 Ok(setting) => settings.push((layer, format!("{layer} ({origin})"), setting)),
                 // Anyone can write a project file: it must not be able to stop the program.
@@ -142,4 +158,28 @@ impl Builder {
         config.compile();
         config
     }
+}
+
+/// Cuts off the rules that do not fit any more, and says so.
+fn cap_rules(key: &str, value: &mut Value, bytes_left: &mut usize) -> Option<String> {
+    let kinds = [Verdict::Allow, Verdict::Ask, Verdict::Deny];
+    if !kinds.iter().any(|verdict| verdict.knob() == key) {
+        return None;
+    }
+    let rules = value.as_array_mut()?;
+    let fitting = rules.iter().take_while(|rule| {
+        let left = bytes_left.checked_sub(rule.as_str().map_or(0, str::len));
+        // What comes after the first that does not fit is cut off, too.
+        *bytes_left = left.unwrap_or(0);
+        left.is_some()
+    });
+    let fitting = fitting.count();
+    let cut = rules.len() - fitting;
+    rules.truncate(fitting);
+    (cut > 0).then(|| {
+        format!(
+            "the last {cut} rules are left out: those of a project have at most \
+             {MAX_PROJECT_RULE_BYTES} bytes together"
+        )
+    })
 }

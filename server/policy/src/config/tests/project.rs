@@ -206,6 +206,33 @@ fn a_project_file_cannot_stop_the_program() {
 }
 
 #[test]
+fn the_rules_of_a_project_have_an_end() {
+    let rule = |at: usize| format!("t{at:03}(a={})", "x".repeat(1016));
+    let rules: Vec<String> = (0..40).map(rule).collect();
+    let text = json!({"ask": rules.clone(), "deny": rules.clone()});
+    let kept = |layer| {
+        let mut builder = Config::builder();
+        builder.add_json(layer, "p.toml", &text).unwrap();
+        let config = builder.build();
+        let reasons = config
+            .ignored()
+            .iter()
+            .map(|i| format!("{} {}", i.name, i.reason));
+        let reasons: Vec<String> = reasons.collect();
+        (config.rules().ask.len(), config.rules().deny.len(), reasons)
+    };
+    assert_eq!(kept(User), (40, 40, Vec::new()));
+    let (ask, deny, reasons) = kept(Project);
+    assert_eq!((ask, deny), (40, 24));
+    assert_eq!(
+        reasons,
+        [
+            "deny the last 16 rules are left out: those of a project have at most 65536 bytes together"
+        ]
+    );
+}
+
+#[test]
 fn names_do_not_break_lines() {
     for key in [
         "tools.\"a\\nb\".wasm_timeout",
