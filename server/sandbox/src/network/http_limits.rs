@@ -63,16 +63,16 @@ fn with_fields<T: Networked + WasiHttpView>(
     made
 }
 
+/// A setter of the crate's.
+type Set<V> =
+    fn(&mut WasiHttpCtxView<'_>, Resource<OutgoingRequest>, V) -> wasmtime::Result<Result<(), ()>>;
+
 /// Links a setter of a text that is refused when it is too long.
 fn setter<T, V>(
     types: &mut LinkerInstance<'_, T>,
     name: &str,
     len: fn(&V) -> usize,
-    set: fn(
-        &mut WasiHttpCtxView<'_>,
-        Resource<OutgoingRequest>,
-        V,
-    ) -> wasmtime::Result<Result<(), ()>>,
+    set: Set<V>,
 ) -> wasmtime::Result<()>
 where
     T: Networked + WasiHttpView,
