@@ -6,7 +6,9 @@ use crate::network::http::{Answer, Asked, Patience, exchange};
 use crate::world::abi::boxagnts::tool::http as abi;
 use boxagnts_policy::network::{Scheme, Target};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT,
+};
 use http::{Method, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -114,9 +116,24 @@ async fn follow(gate: &Arc<Gate>, request: abi::Request) -> Result<abi::Response
         }
         let origin = |target: &Target| (target.scheme(), target.host().clone(), target.port());
         if origin(&next) != origin(&target) {
-            // What was meant for one host is not told to another.
-            headers.remove(AUTHORIZATION);
-            headers.remove(COOKIE);
+            // What was meant for one host is not told to another, by whatever name it goes.
+            if body.as_ref().is_some_and(|body| !body.is_empty()) {
+                let reason = format!(
+                    "`{}` redirects a request with a body to `{}`; ask for that URL itself if it \
+                     is meant",
+                    shown(&target),
+                    shown(&next)
+                );
+                return Err(gate.refuse(&shown(&next), &reason).into());
+            }
+            body = None;
+            let mut kept = HeaderMap::new();
+            for name in [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT] {
+                for value in headers.get_all(&name) {
+                    kept.append(name.clone(), value.clone());
+                }
+            }
+            headers = kept;
         }
         target = next;
     }

@@ -178,6 +178,7 @@ fn redirects_are_decided_again() {
             "/file" => to("301", "file:///etc/passwd"),
             "/user" => to("302", "http://a@127.0.0.1:PORT/"),
             "/loop" => to("308", "/loop"),
+            "/kept" => to("307", "http://localhost.test:PORT/end"),
             "/seen" => to("303", "http://localhost.test:PORT/end?q#f"),
             _ => say("200 OK", "end"),
         }
@@ -207,9 +208,15 @@ fn redirects_are_decided_again() {
     let header = |name: &str| (name.to_owned(), "x".to_owned());
     let request = Request {
         method: "POST".to_owned(),
-        headers: ["authorization", "cookie", "content-type", "accept"]
-            .map(header)
-            .to_vec(),
+        headers: [
+            "authorization",
+            "cookie",
+            "content-type",
+            "x-api-key",
+            "accept",
+        ]
+        .map(header)
+        .to_vec(),
         body: Some(b"body".to_vec()),
         ..get(&at("/seen"))
     };
@@ -224,9 +231,21 @@ fn redirects_are_decided_again() {
     assert!(got.starts_with("GET /end?q HTTP/1.1"), "{got}");
     let host = format!("host: localhost.test:{}", server.port);
     assert!(got.contains(&host) && got.contains("accept: x"), "{got}");
-    for gone in ["authorization", "cookie", "content-"] {
+    for gone in ["authorization", "cookie", "content-", "x-api-key"] {
         assert!(!got.contains(gone), "{got}");
     }
+    let request = |body: Option<Vec<u8>>| Request {
+        method: "PUT".to_owned(),
+        body,
+        ..get(&at("/kept"))
+    };
+    let gate = gate(&net, "");
+    check_in(
+        &gate,
+        request(Some(b"body".to_vec())),
+        "a request with a body",
+    );
+    check_in(&gate, request(None), "200 end");
 }
 
 #[test]
