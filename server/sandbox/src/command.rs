@@ -212,7 +212,11 @@ pub(crate) fn run(
     let (outcome, partial) = match (ended, written) {
         (Ok(Ok(())), Ok(())) => (
             Ok(ToolOutput {
-                text: said,
+                // Compilers and their like tell on standard error alone what they found.
+                text: match said.trim().is_empty() {
+                    true => stderr.text().0,
+                    false => said,
+                },
                 truncated,
             }),
             String::new(),
@@ -229,6 +233,15 @@ pub(crate) fn run(
                 (true, None) => "the command failed; its output says why".to_owned(),
             };
             (Err(refused(reason)), said)
+        }
+        // What a runtime says before it gives up is the reason.
+        (Err(CallFailure::Trap(trap)), _) => {
+            let reason = bounded(stderr.text().0);
+            let trap = match reason.trim() {
+                "" => trap,
+                reason => format!("{trap}\n{reason}"),
+            };
+            (Err(CallFailure::Trap(trap)), said)
         }
         (Err(failure), _) => (Err(failure), said),
     };

@@ -78,7 +78,9 @@ fn a_command_ends_as_it_says() {
         "",
         "ok said",
     );
-    check(&say("$stderr", "(i32.const 0)"), "{}", "", "ok ");
+    check(&say("$stderr", "(i32.const 0)"), "{}", "", "ok said");
+    let trap = "trap wasm trap: wasm `unreachable` instruction executed\nsaid";
+    check(&say("$stderr", "(unreachable)"), "{}", "", trap);
     check(&say("$stderr", "(i32.const 1)"), "{}", "", "failed said");
     let report = check(
         &say("$stdout", "(call $exit (i32.const 1)) (i32.const 0)"),

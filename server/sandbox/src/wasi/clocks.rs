@@ -23,7 +23,10 @@ impl HostWallClock for WallClock {
     }
 }
 
-/// Time since the call began, in whole milliseconds.
+/// Where a guest's monotonic time begins: runtimes take zero for a clock that does not work.
+const BEGIN: u64 = 1_000;
+
+/// Time since the call began, in whole milliseconds and never zero.
 pub(crate) struct MonotonicClock(Instant);
 
 impl MonotonicClock {
@@ -39,6 +42,19 @@ impl HostMonotonicClock for MonotonicClock {
 
     fn now(&self) -> u64 {
         let now = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX / NANOS);
-        now.saturating_mul(NANOS)
+        now.saturating_add(BEGIN).saturating_mul(NANOS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monotonic_time_is_never_zero_and_no_finer_than_needed() {
+        let clock = MonotonicClock::new();
+        let (first, second) = (clock.now(), clock.now());
+        assert!(first > 0 && second >= first);
+        assert_eq!((first % NANOS, second % NANOS), (0, 0));
     }
 }
