@@ -7,8 +7,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
 
 /// Size of the whole folder after a write, in bytes.
 const MAX_TOTAL: u64 = 256 << 20;
@@ -16,6 +16,12 @@ const MAX_TOTAL: u64 = 256 << 20;
 const MAX_ENTRY: u64 = 256 << 20;
 const MAC_LEN: usize = 32;
 const SUFFIX: &str = "aot";
+
+/// Compiled code.
+pub(crate) enum Code {
+    Component(Component),
+    Module(Module),
+}
 
 /// A folder of compiled components.
 pub(crate) struct Cache {
@@ -52,8 +58,9 @@ impl Cache {
         }
     }
 
-    /// The compiled component, when a file for it is there and proves itself.
-    pub(crate) fn load(&self, engine: &Engine, wasm: &[u8]) -> Option<Component> {
+    /// The compiled code, when a file for it is there and proves itself. `is_module` is of the bytes
+    /// that it was made from.
+    pub(crate) fn load(&self, engine: &Engine, wasm: &[u8], is_module: bool) -> Option<Code> {
         let key = self.key()?;
         let name = entry_name(engine, wasm);
         let path = self.folder.join(&name);
@@ -64,19 +71,23 @@ impl Cache {
             // Comparing `blake3::Hash` takes the same time wherever they differ.
             (expected == blake3::Hash::from_bytes(given)).then_some(code)
         });
-        let component = code.and_then(|code| deserialize(engine, code));
-        if component.is_none() {
+        let code = code.and_then(|code| deserialize(engine, code, is_module));
+        if code.is_none() {
             tracing::warn!(file = %path.display(), "a cached component failed its check and is compiled again");
             let _ = fs::remove_file(&path);
         }
-        component
+        code
     }
 
-    /// Keeps a compiled component. Failing costs only time later.
-    pub(crate) fn store(&self, engine: &Engine, wasm: &[u8], component: &Component) {
+    /// Keeps compiled code. Failing costs only time later.
+    pub(crate) fn store(&self, engine: &Engine, wasm: &[u8], code: &Code) {
         let Some(key) = self.key() else { return };
         let write = || -> Result<(), Box<dyn std::error::Error>> {
-            let code = component.serialize().map_err(|error| error.to_string())?;
+            let code = match code {
+                Code::Component(component) => component.serialize(),
+                Code::Module(module) => module.serialize(),
+            };
+            let code = code.map_err(|error| error.to_string())?;
             let name = entry_name(engine, wasm);
             let mut bytes = tag(&key, &name, &code).as_bytes().to_vec();
             bytes.extend_from_slice(&code);
@@ -152,11 +163,17 @@ fn tag(key: &[u8; 32], name: &str, code: &[u8]) -> blake3::Hash {
 }
 
 #[allow(unsafe_code)]
-fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+fn deserialize(engine: &Engine, code: &[u8], is_module: bool) -> Option<Code> {
     // SAFETY: the MAC over these very bytes proves that this program wrote them, for this
-    // component and these engine settings, with a key that only its owner can read.
-    match unsafe { Component::deserialize(engine, code) } {
-        Ok(component) => Some(component),
+    // component or module and these engine settings, with a key that only its owner can read.
+    let read = unsafe {
+        match is_module {
+            true => Module::deserialize(engine, code).map(Code::Module),
+            false => Component::deserialize(engine, code).map(Code::Component),
+        }
+    };
+    match read {
+        Ok(code) => Some(code),
         Err(error) => {
             tracing::warn!(%error, "a cached component cannot be used");
             None

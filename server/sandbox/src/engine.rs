@@ -1,13 +1,12 @@
 //! Engines, the epoch's clock, and turning bytes into tools.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Code};
 use crate::call::Capabilities;
-use crate::command;
+use crate::command::{self, Command};
 use crate::meter::{MAX_ITEMS, milliseconds};
 use crate::tool::{Program, Tool};
-use crate::wasi::adapter;
+use crate::wasi::preview1;
 use boxagnts_policy::limits::Limits;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
@@ -16,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Component;
 use wasmtime::{
-    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel,
+    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, Module, OptLevel,
     PoolingAllocationConfig,
 };
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -49,10 +48,7 @@ pub enum LoadError {
         reason: String,
     },
     /// A core module that is no WASI program.
-    #[error(
-        "{name} is a core module and no program of WASI preview 1: {reason}; make it a component \
-         with `wasm-tools component new`"
-    )]
+    #[error("{name} is a core module and no program of WASI preview 1 that can run here: {reason}")]
     CoreModule {
         /// As given.
         name: String,
@@ -137,18 +133,29 @@ impl Sandbox {
         }
         let engine = self.engine(limits)?;
         let compile = || compile_in_time(&engine, &name, wasm, is_module, limits);
-        let component = match &self.cache {
+        let code = match &self.cache {
             None => compile()?,
-            Some(cache) => match cache.load(&engine, wasm) {
-                Some(component) => component,
+            Some(cache) => match cache.load(&engine, wasm, is_module) {
+                Some(code) => code,
                 None => {
-                    let component = compile()?;
-                    cache.store(&engine, wasm, &component);
-                    component
+                    let code = compile()?;
+                    cache.store(&engine, wasm, &code);
+                    code
                 }
             },
         };
-        let program = classify(&name, &engine, component)?;
+        let program = match code {
+            Code::Component(component) => classify(&name, &engine, component)?,
+            Code::Module(module) => Program::Command {
+                command: preview1::link(&engine, &module)
+                    .map(Command::Preview1)
+                    .map_err(|reason| LoadError::CoreModule {
+                        name: name.clone(),
+                        reason,
+                    })?,
+                network: false,
+            },
+        };
         Ok(Arc::new(Tool::new(name, program)))
     }
 
@@ -193,7 +200,7 @@ fn compile_in_time(
     wasm: &[u8],
     is_module: bool,
     limits: &Limits,
-) -> Result<Component, LoadError> {
+) -> Result<Code, LoadError> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let work = {
         let (engine, name, wasm) = (engine.clone(), name.to_owned(), wasm.to_vec());
@@ -220,21 +227,12 @@ fn compile_in_time(
     }
 }
 
-fn compile(
-    engine: &Engine,
-    name: &str,
-    wasm: &[u8],
-    is_module: bool,
-) -> Result<Component, LoadError> {
-    let adapted = match is_module {
-        true => adapter::component(wasm).map(Cow::Owned),
-        false => Ok(Cow::Borrowed(wasm)),
+fn compile(engine: &Engine, name: &str, wasm: &[u8], is_module: bool) -> Result<Code, LoadError> {
+    let compiled = match is_module {
+        true => Module::new(engine, wasm).map(Code::Module),
+        false => Component::new(engine, wasm).map(Code::Component),
     };
-    let component = adapted.map_err(|reason| LoadError::CoreModule {
-        name: name.to_owned(),
-        reason,
-    })?;
-    Component::new(engine, &component).map_err(|error| LoadError::Invalid {
+    compiled.map_err(|error| LoadError::Invalid {
         name: name.to_owned(),
         reason: format!("{error:#}"),
     })
@@ -312,7 +310,7 @@ fn classify(name: &str, engine: &Engine, component: Component) -> Result<Program
             imports: format!("{error:#}"),
         })?;
     Ok(Program::Command {
-        pre: CommandPre::new(pre).map_err(wrong)?,
+        command: Command::Component(CommandPre::new(pre).map_err(wrong)?),
         network,
     })
 }

@@ -46,7 +46,7 @@ impl Tool {
         let (cancelled, runtime) = (cancel.clone(), Handle::current());
         let task = tokio::task::spawn_blocking(move || {
             let _place = place;
-            let Program::Command { pre, .. } = &tool.program else {
+            let Program::Command { command, .. } = &tool.program else {
                 return Ok(HelpText::default());
             };
             let running = ticker().run();
@@ -62,7 +62,7 @@ impl Tool {
                     progress: None,
                 },
             };
-            let ended = command::run(pre, call, &runtime);
+            let ended = command::run(command, call, &runtime);
             Ok(HelpText {
                 stdout: match ended.outcome {
                     Ok(output) => output.text,

@@ -24,7 +24,6 @@ pub use call::{
     CallFailure, CallReport, CallRequest, Capabilities, Description, Input, Progress, ToolOutput,
     Usage,
 };
-pub use command::flags;
 pub use engine::{LoadError, Sandbox};
 pub use files::{Entry, FileKind, FsError, FsErrorCode, GuestFs, Metadata};
 pub use help::HelpText;

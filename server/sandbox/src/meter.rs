@@ -40,6 +40,12 @@ pub(crate) struct Meter {
     stop: Arc<OnceLock<Stop>>,
 }
 
+/// How long a call may be waited for.
+pub(crate) struct Deadline {
+    pub(crate) timeout: Duration,
+    pub(crate) cancel: CancellationToken,
+}
+
 /// Data of a store that has a meter.
 pub(crate) trait Metered: 'static {
     fn meter(&mut self) -> &mut Meter;
@@ -127,6 +133,30 @@ impl Meter {
 
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_millis(self.limits.wasm_timeout)
+    }
+
+    /// How long the call may be waited for.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline {
+            timeout: self.timeout(),
+            cancel: self.cancel.clone(),
+        }
+    }
+
+    /// What an ending means; `None` is that of a guest that was not waited for any longer.
+    pub(crate) fn ended<T>(&self, ended: Option<wasmtime::Result<T>>) -> Result<T, CallFailure> {
+        // Even when the guest was faster than the tick that tells it.
+        if let Some(stop) = self.stop() {
+            return Err(self.stopped(stop));
+        }
+        match ended {
+            Some(Ok(result)) => Ok(result),
+            Some(Err(error)) => Err(self.explain(&error)),
+            None => Err(match self.check_time() {
+                Err(stop) => self.stopped(stop),
+                Ok(()) => CallFailure::Internal("the call ended too early".to_owned()),
+            }),
+        }
     }
 
     fn grow(&mut self, more: usize) -> wasmtime::Result<bool> {

@@ -189,7 +189,7 @@ fn load(wasm: &[u8], limits: &Limits) -> Result<Arc<Tool>, LoadError> {
 async fn call(tool: &Arc<Tool>, input: &str, limits: &Limits, fs: Files) -> CallReport<Files> {
     let input = match tool.kind() {
         ToolKind::World => Input::Json(input.to_owned()),
-        ToolKind::WasiCommand => Input::Arguments(flags(input)),
+        ToolKind::WasiCommand => Input::Arguments(serde_json::from_str(input).unwrap()),
     };
     let request = CallRequest {
         input,

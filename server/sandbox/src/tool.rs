@@ -3,7 +3,7 @@
 use crate::call::{
     CallFailure, CallReport, CallRequest, Capabilities, Description, Input, ToolOutput, Usage,
 };
-use crate::command::{self, CommandCall, CommandHost};
+use crate::command::{self, Command, CommandCall};
 use crate::engine::{Place, Running, take_place, ticker};
 use crate::files::{
     AnyFs, Entry, FsError, FsErrorCode, GuestFs, Metadata as FileMetadata, WithWalks,
@@ -21,7 +21,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::{Component, Linker};
-use wasmtime_wasi::p2::bindings::CommandPre;
 
 /// How long behind its limit a call may come back by itself before it is abandoned.
 const GRACE: Duration = Duration::from_millis(250);
@@ -41,7 +40,7 @@ pub(crate) enum Program {
         imports: Capabilities,
     },
     Command {
-        pre: CommandPre<CommandHost>,
+        command: Command,
         /// Whether it imports anything of the network.
         network: bool,
     },
@@ -231,12 +230,12 @@ impl Tool {
                     (Program::World { .. }, Input::Json(input)) => {
                         runtime.block_on(tool.run_world(&input, given))
                     }
-                    (Program::Command { pre, .. }, Input::Arguments(arguments)) => {
+                    (Program::Command { command, .. }, Input::Arguments(arguments)) => {
                         let call = CommandCall {
                             arguments: [vec![tool.program_name()], arguments].concat(),
                             given,
                         };
-                        run_command(pre, call, &runtime)
+                        run_command(command, call, &runtime)
                     }
                     _ => Ended::refused(CallFailure::Internal(format!(
                         "`{}` was called as what it is not",
@@ -377,12 +376,12 @@ impl Tool {
     }
 }
 
-fn run_command(pre: &CommandPre<CommandHost>, call: CommandCall, runtime: &Handle) -> Ended {
+fn run_command(command: &Command, call: CommandCall, runtime: &Handle) -> Ended {
     let _running = match ticker().run() {
         Ok(running) => running,
         Err(error) => return Ended::refused(CallFailure::Internal(error.to_string())),
     };
-    let ended = command::run(pre, call, runtime);
+    let ended = command::run(command, call, runtime);
     Ended {
         outcome: ended.outcome,
         partial: ended.partial,

@@ -272,3 +272,113 @@ fn a_folder_is_no_file_and_the_other_way_round() {
     let expect = "ok 31 54 44 20 44 31 54 55 28 31 54 ";
     check(program, ALL, expect, SAME);
 }
+
+/// Programs that are written out, for what the steps above do not have.
+#[track_caller]
+fn check_module(text: &str, expect: &str) {
+    let limits = limits("");
+    let loaded = load(&wat::parse_str(text).unwrap(), &limits).unwrap();
+    let report = runtime().block_on(call(&loaded, "[]", &limits, Files::default()));
+    assert_eq!(show(&report.outcome), expect);
+}
+
+#[test]
+fn the_exit_status_is_told() {
+    let exits = |status: u32| {
+        format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") (call $exit (i32.const {status}))))"#
+        )
+    };
+    check_module(&exits(0), "ok ");
+    let nothing = "failed the command failed and said nothing";
+    check_module(&exits(1), nothing);
+    check_module(&exits(10), &format!("{nothing} (exit status 10)"));
+}
+
+/// Allocators of Go and of older C libraries take all of their memory for their own.
+#[test]
+fn a_programs_memory_is_its_own() {
+    let text = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32)
+          (result i32)))
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32)
+          (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+          (drop (call $clock (i32.const 1) (i64.const 0) (i32.const 8)))
+          (if (i32.ne (memory.size) (i32.const 1)) (then unreachable))
+          (if (i32.ne (memory.grow (i32.const 3)) (i32.const 1)) (then unreachable))
+          (memory.fill (i32.const 65536) (i32.const 255) (i32.const 196608))
+          (if (i64.eqz (i64.load (i32.const 8))) (then unreachable))
+          (i32.store (i32.const 16) (i32.const 24))
+          (i32.store (i32.const 20) (i32.const 2))
+          (i32.store16 (i32.const 24) (i32.const 0x6b6f))
+          (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 32)))))"#;
+    check_module(text, "ok ok");
+}
+
+/// Whatever addresses a program says, it gets an error number and the host is well.
+#[test]
+fn addresses_that_lie_nowhere_are_errors() {
+    let text = |call: &str| {
+        format!(
+            r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32)
+              (result i32)))
+            (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32)
+              (result i32)))
+            (import "wasi_snapshot_preview1" "path_open" (func $open
+              (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32)
+              (result i32)))
+            (import "wasi_snapshot_preview1" "fd_readdir" (func $list
+              (param i32 i32 i32 i64 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") (call $exit {call})))"#
+        )
+    };
+    for (call, errno) in [
+        (
+            "(call $write (i32.const 1) (i32.const -8) (i32.const 9) (i32.const 0))",
+            21,
+        ),
+        (
+            "(call $write (i32.const 1) (i32.const 0) (i32.const -1) (i32.const -1))",
+            21,
+        ),
+        ("(call $random (i32.const 65530) (i32.const 100))", 21),
+        ("(call $random (i32.const -1) (i32.const -1))", 21),
+        (
+            "(call $open (i32.const 3) (i32.const 0) (i32.const 1) (i32.const -1) (i32.const 0)
+               (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0))",
+            21,
+        ),
+        (
+            "(call $poll (i32.const 65500) (i32.const 0) (i32.const 4) (i32.const 0))",
+            21,
+        ),
+        (
+            "(call $poll (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))",
+            28,
+        ),
+        (
+            "(call $poll (i32.const 0) (i32.const 0) (i32.const -1) (i32.const 0))",
+            28,
+        ),
+        (
+            "(call $list (i32.const 3) (i32.const 65000) (i32.const 1000) (i64.const -1)
+               (i32.const 0))",
+            21,
+        ),
+        (
+            "(call $list (i32.const 9) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0))",
+            8,
+        ),
+    ] {
+        let expect = format!("failed the command failed and said nothing (exit status {errno})");
+        check_module(&text(call), &expect);
+    }
+}

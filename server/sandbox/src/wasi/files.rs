@@ -100,10 +100,23 @@ struct Node {
     descriptors: usize,
 }
 
+/// What an entry of a listing takes besides its name, in bytes.
+const ENTRY: u64 = 64;
 /// Refused paths that are told.
 const MAX_REFUSED: usize = 100;
 /// Longest of them, in bytes.
 const MAX_REFUSED_PATH: usize = 300;
+
+/// The same for the same path as long as the call runs: a file stays the file that it is when it is
+/// written.
+pub(crate) fn metadata_hash(identity: &str) -> [u64; 2] {
+    let hash = blake3::hash(identity.as_bytes());
+    let half = |at: usize| {
+        let bytes = hash.as_bytes()[at..].first_chunk();
+        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+    };
+    [half(0), half(8)]
+}
 
 fn note(refused: &mut BTreeSet<String>, path: &str) {
     if refused.len() < MAX_REFUSED {
@@ -239,7 +252,7 @@ impl Files {
         errno.into()
     }
 
-    fn check_writable(&self) -> Outcome<()> {
+    pub(crate) fn check_writable(&self) -> Outcome<()> {
         if self.writable {
             Ok(())
         } else {
@@ -455,9 +468,12 @@ impl Files {
         })
     }
 
-    /// Counts a listing that is held until it is given back.
-    pub(crate) fn hold_listing(&mut self, bytes: u64) -> Outcome<()> {
-        self.hold(bytes)
+    /// Counts a listing that is held until it is given back; gives what it is counted with.
+    pub(crate) fn hold_listing(&mut self, entries: &[(String, FileKind)]) -> Outcome<u64> {
+        let bytes = entries.iter().map(|(name, _)| name.len() as u64 + ENTRY);
+        let bytes = bytes.sum();
+        self.hold(bytes)?;
+        Ok(bytes)
     }
 
     /// A listing has gone away.

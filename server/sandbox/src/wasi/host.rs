@@ -1,6 +1,6 @@
 //! The host's side of `wasi:filesystem`, served by [`Files`](super::files::Files).
 
-use super::files::{Errno, Failure, OpenOptions, Opened, Stat};
+use super::files::{Errno, Failure, OpenOptions, Opened, Stat, metadata_hash};
 use super::streams::{FileStream, Refused, lock};
 use crate::command::CommandHost;
 use crate::files::FileKind;
@@ -52,9 +52,6 @@ pub struct Listing {
     /// Bytes of the host's that it is counted with.
     bytes: u64,
 }
-
-/// What an entry of a listing takes besides its name, in bytes.
-const ENTRY: u64 = 64;
 
 /// Puts our files in the place of the host's.
 pub(crate) fn link(linker: &mut Linker<CommandHost>) -> wasmtime::Result<()> {
@@ -259,9 +256,7 @@ impl types::HostDescriptor for CommandHost {
             let mut files = lock(&self.files);
             let entries = files.list(&path)?;
             files.open_folder()?;
-            let bytes = entries.iter().map(|(name, _)| name.len() as u64 + ENTRY);
-            let bytes = bytes.sum();
-            files.hold_listing(bytes)?;
+            let bytes = files.hold_listing(&entries)?;
             Listing {
                 entries: entries.into_iter(),
                 bytes,
@@ -490,18 +485,9 @@ fn stat(found: Stat) -> DescriptorStat {
     }
 }
 
-/// The same for the same path as long as the call runs: a file stays the file that it is when it is
-/// written.
 fn hash(identity: &str) -> MetadataHashValue {
-    let hash = blake3::hash(identity.as_bytes());
-    let half = |at: usize| {
-        let bytes = hash.as_bytes()[at..].first_chunk();
-        bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    };
-    MetadataHashValue {
-        lower: half(0),
-        upper: half(8),
-    }
+    let [lower, upper] = metadata_hash(identity);
+    MetadataHashValue { lower, upper }
 }
 
 fn code(errno: Errno) -> ErrorCode {
