@@ -197,12 +197,17 @@ impl Sorter {
             if line.indent <= indent || (!said.is_empty() && spec(declared).is_some()) {
                 break;
             }
-            at += 1;
             let or = line.text.strip_prefix("or:").map(str::trim_start);
             let text = or.unwrap_or(&line.text);
             let program: &String = program.get_or_insert_with(|| word(text));
             let behind = text.strip_prefix(program.as_str());
             let again = behind.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+            // GNU programs say what they do right below, hardly indented.
+            let wrapped = line.indent >= indent + WRAPPED || goes_on(text);
+            if or.is_none() && !again && !usage.is_empty() && !wrapped {
+                break;
+            }
+            at += 1;
             match usage.last_mut() {
                 Some(last) if or.is_none() && !again => append(last, text),
                 _ => usage.push(text.to_owned()),
@@ -222,6 +227,17 @@ fn append(text: &mut String, line: &str) {
         text.push(' ');
     }
     text.push_str(line);
+}
+
+/// Columns by which a usage line that goes on is indented at least, where it looks like prose.
+const WRAPPED: usize = 4;
+
+/// Whether a line can be the rest of a usage that is wrapped, and is no prose.
+fn goes_on(text: &str) -> bool {
+    let word = text.split(' ').next().unwrap_or_default();
+    text.starts_with(['[', '<', '(', '{', '-', '|', '.'])
+        || word.ends_with("...")
+        || !word.chars().any(char::is_lowercase)
 }
 
 /// A command and only placeholders behind it.

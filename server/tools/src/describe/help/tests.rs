@@ -356,6 +356,42 @@ GLOBAL OPTIONS:
 }
 
 #[test]
+fn binutils() {
+    check(
+        "\
+Usage: objcopy [option(s)] in-file [out-file]
+ Copies a binary file, possibly transforming it in the process
+ The options are:
+  -I --input-target <bfdname>      Assume input file is in format <bfdname>
+     --debugging                   Convert debugging information, if possible
+",
+        expect![[r#"
+            objcopy: Copies a binary file, possibly transforming it in the process
+              debugging: {"description":"Convert debugging information, if possible","type":"boolean"}
+              in_file: {"type":"string"}
+              input_target: {"description":"Assume input file is in format <bfdname>","type":"string"}
+              out_file: {"type":"string"}
+            required: ["in_file"]
+            {"positional":["in_file","out_file"]}
+        "#]],
+    );
+    check(
+        "\
+Usage: ld [options] file...
+Options:
+  -o FILE, --output FILE      Set output file name
+",
+        expect![[r#"
+            ld: 
+              file: {"items":{"type":"string"},"type":"array"}
+              output: {"description":"Set output file name","type":"string"}
+            required: ["file"]
+            {"positional":["file"]}
+        "#]],
+    );
+}
+
+#[test]
 fn docopt() {
     check(
         "\

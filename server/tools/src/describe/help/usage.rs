@@ -216,10 +216,12 @@ impl Reader<'_> {
                     let end = end.max(c.len_utf8());
                     valued = self.value(&rest[..end], last_flag);
                     rest = &rest[end..];
+                    // `option(s)`
+                    rest = rest.strip_prefix("(s)").unwrap_or(rest);
                 }
             }
         }
-        self.literal_if(0, |element| element.required);
+        self.words_of_the_command();
         if groups.first().is_some_and(|group| group.piped) {
             self.literal(0);
             self.relax(0);
@@ -227,12 +229,21 @@ impl Reader<'_> {
     }
 
     fn literal(&mut self, from: usize) {
-        self.literal_if(from, |_| true);
+        for element in &mut self.found[from..] {
+            element.literal |= element.doubtful;
+        }
     }
 
-    fn literal_if(&mut self, from: usize, is: impl Fn(&Element) -> bool) {
-        for element in &mut self.found[from..] {
-            element.literal |= element.doubtful && is(element);
+    /// A bare word that must be there is one of the command, when nothing says that it stands for
+    /// others: being repeatable does, and standing behind `[options]`.
+    fn words_of_the_command(&mut self) {
+        let mut behind_options = false;
+        for element in self.found.iter_mut() {
+            let options = ["option", "options", "opts", "flags"];
+            let names_options = options.contains(&element.name.to_ascii_lowercase().as_str());
+            behind_options |= !element.required && (element.is_flag || names_options);
+            let stands_for_others = behind_options || element.repeatable;
+            element.literal |= element.doubtful && element.required && !stands_for_others;
         }
     }
 
@@ -302,7 +313,7 @@ mod tests {
         );
         check(
             &["p [-h] [-f F] --req REQ file [file ...]"],
-            "-h -f=F --req=REQ! file!*~",
+            "-h -f=F --req=REQ! file!*",
         );
         check(&["p [--t T [T ...]] [more]"], "--t=T* more");
         check(&["p (on|off) >-x"], "on~ off~ -x!~");
@@ -313,6 +324,12 @@ mod tests {
             "new~ x! move~ --s=kn",
         );
         check(&["p {a,b} ..."], "choice!*");
+        check(
+            &["p [option(s)] in-file [out-file]"],
+            "option in-file! out-file",
+        );
+        check(&["p [options] file..."], "options file!*");
+        check(&["p commit [options]"], "commit!~ options");
         check(&["p ]]) ... [", "p | <"], "");
     }
 }
