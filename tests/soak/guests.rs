@@ -136,12 +136,12 @@ fn tools() -> Vec<Case> {
         ),
         foreign(
             "walks",
-            "(loop $on (call $walk (i32.const 0) (i32.const 0)) (br $on)) (i32.const 0)",
+            "(loop $on (call $walk_path (i32.const 0) (i32.const 0)) (br $on)) (i32.const 0)",
             "max_open_files",
         ),
         foreign(
             "fill",
-            "(loop $on (call $write (i32.const 1024) (i32.const 5)) (br $on)) (i32.const 0)",
+            "(loop $on (call $write_path (i32.const 1024) (i32.const 5)) (br $on)) (i32.const 0)",
             "max_host_bytes",
         ),
         foreign("trap", "(unreachable)", "trap"),

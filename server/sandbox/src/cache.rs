@@ -62,7 +62,7 @@ impl Cache {
     /// that it was made from.
     pub(crate) fn load(&self, engine: &Engine, wasm: &[u8], is_module: bool) -> Option<Code> {
         let key = self.key()?;
-        let name = entry_name(engine, wasm);
+        let name = entry_name(engine, wasm, is_module);
         let path = self.folder.join(&name);
         let bytes = read(&path, MAX_ENTRY).ok()?;
         let code = bytes.split_at_checked(MAC_LEN).and_then(|(mac, code)| {
@@ -83,12 +83,12 @@ impl Cache {
     pub(crate) fn store(&self, engine: &Engine, wasm: &[u8], code: &Code) {
         let Some(key) = self.key() else { return };
         let write = || -> Result<(), Box<dyn std::error::Error>> {
-            let code = match code {
-                Code::Component(component) => component.serialize(),
-                Code::Module(module) => module.serialize(),
+            let (code, is_module) = match code {
+                Code::Component(component) => (component.serialize(), false),
+                Code::Module(module) => (module.serialize(), true),
             };
             let code = code.map_err(|error| error.to_string())?;
-            let name = entry_name(engine, wasm);
+            let name = entry_name(engine, wasm, is_module);
             let mut bytes = tag(&key, &name, &code).as_bytes().to_vec();
             bytes.extend_from_slice(&code);
             write_private(&self.folder, &name, &bytes)?;
@@ -137,8 +137,9 @@ impl Cache {
     }
 }
 
-/// Compiled code is only good for the very same engine settings, wasmtime and component.
-fn entry_name(engine: &Engine, wasm: &[u8]) -> String {
+/// Compiled code is only good for the very same engine settings, wasmtime, and component or
+/// module.
+fn entry_name(engine: &Engine, wasm: &[u8], is_module: bool) -> String {
     struct Fingerprint(blake3::Hasher);
     impl Hasher for Fingerprint {
         fn finish(&self) -> u64 {
@@ -153,6 +154,7 @@ fn entry_name(engine: &Engine, wasm: &[u8]) -> String {
         .precompile_compatibility_hash()
         .hash(&mut fingerprint);
     fingerprint.0.update(blake3::hash(wasm).as_bytes());
+    fingerprint.0.update(&[u8::from(is_module)]);
     format!("{}.{SUFFIX}", fingerprint.0.finalize().to_hex())
 }
 

@@ -4,7 +4,6 @@
 #[cfg(unix)]
 mod cache;
 mod commands;
-mod guests;
 mod isolation;
 mod limits;
 mod loading;
@@ -16,7 +15,7 @@ mod wasi;
 
 use crate::*;
 use boxagnts_policy::limits::Limits;
-use guests::tool;
+use boxagnts_test_support::guests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender};
@@ -40,6 +39,11 @@ fn runtime() -> &'static Runtime {
 fn sandbox() -> &'static Arc<Sandbox> {
     static SANDBOX: OnceLock<Arc<Sandbox>> = OnceLock::new();
     SANDBOX.get_or_init(|| Sandbox::new(None))
+}
+
+/// A tool that reads.
+fn tool(body: &str) -> Vec<u8> {
+    guests::component(1, body)
 }
 
 /// Everything that a guest may be granted.

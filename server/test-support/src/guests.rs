@@ -1,88 +1,38 @@
 //! Guests in a few lines of WebAssembly text, for tests and benches that need one which does exactly
-//! this: tools of our ABI, and programs of WASI preview 1.
+//! this: tools of our ABI, commands of WASI 0.2, and programs of WASI preview 1.
 
-use wit_component::{ComponentEncoder, StringEncoding};
-use wit_parser::Resolve;
+mod components;
 
-/// A tool of our ABI, named `guest`, that asks for a level by its number in the ABI. The body is
-/// what `run` does, behind `---` when there are fields of a module before it.
-///
-/// `(call $say AT LEN)` makes an answer. `(call $read AT LEN)`, `(call $write AT LEN)` and
-/// `(call $walk AT LEN)` call the workspace about the path there; what is not called is not imported.
+pub use components::{command, component, describe};
+
+/// A [`component`] with memory enough and short ways to call the workspace: `(call $read_path AT LEN)`,
+/// `(call $write_path AT LEN)` and `(call $walk_path AT LEN)` do so about the path there. What is not
+/// called is not imported.
 pub fn tool(level: u8, body: &str) -> Vec<u8> {
     let (fields, run) = body.split_once("---").unwrap_or(("", body));
-    // Imports come first in a module.
-    let (mut imports, mut functions) = (String::new(), String::new());
-    for (called, import, function) in HOST {
-        if body.contains(called) {
-            imports.push_str(import);
-            functions.push_str(function);
-        }
-    }
-    let text = format!(
-        r#"(module {imports} {functions} {fields}
-        (memory (export "memory") 32)
-        (data (i32.const 1024) "guest{{}}")
-        (global $heap (mut i32) (i32.const 32768))
-        (func (export "cabi_realloc") (param i32 i32 i32) (param $len i32) (result i32)
-          (local $at i32)
-          (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
-          (global.set $heap (i32.add (local.get $at) (local.get $len)))
-          (local.get $at))
-        (func $say (param $at i32) (param $len i32) (result i32)
-          (i32.store8 (i32.const 64) (i32.const 0))
-          (i32.store (i32.const 68) (local.get $at))
-          (i32.store (i32.const 72) (local.get $len))
-          (i32.store8 (i32.const 76) (i32.const 0))
-          (i32.const 64))
-        (func (export "describe") (result i32)
-          (i32.store (i32.const 128) (i32.const 1024)) (i32.store (i32.const 132) (i32.const 5))
-          (i32.store (i32.const 144) (i32.const 1029)) (i32.store (i32.const 148) (i32.const 2))
-          (i32.store8 (i32.const 152) (i32.const {level}))
-          (i32.const 128))
-        (func (export "run") (param i32 i32) (result i32) (local $n i32) (local $x i64) {run}))"#
-    );
-    let mut module = wat::parse_str(text).expect("a module");
-    let mut resolve = Resolve::default();
-    let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools-wasm/wit");
-    let (package, _) = resolve.push_dir(wit).expect("the ABI");
-    let world = resolve
-        .select_world(&[package], None)
-        .expect("its one world");
-    let encoding = StringEncoding::UTF8;
-    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding, false)
-        .expect("a module for a component");
-    let mut encoder = ComponentEncoder::default();
-    encoder
-        .validate(true)
-        .module(&module)
-        .expect("a module of the ABI");
-    encoder.encode().expect("a component")
+    let used = SHORT.iter().filter(|(name, _)| body.contains(name));
+    let functions: String = used.map(|(_, function)| *function).collect();
+    let memory = r#"(memory (export "memory") 32)"#;
+    component(level, &format!("{memory} {functions} {fields} --- {run}"))
 }
 
-/// What a tool may call: its name, what that imports, and the function. Results of the host lie at 16.
-const HOST: &[(&str, &str, &str)] = &[
+/// Ways to call the host; its results lie at 16.
+const SHORT: &[(&str, &str)] = &[
     (
-        "$read",
-        r#"(import "boxagnts:tool/workspace-read@0.1.0" "read"
-             (func $host_read (param i32 i32 i64 i32)))"#,
-        r#"(func $read (param i32 i32)
-             (call $host_read (local.get 0) (local.get 1) (i64.const 65536) (i32.const 16)))"#,
+        "$read_path",
+        "(func $read_path (param i32 i32)
+           (call $read (local.get 0) (local.get 1) (i64.const 65536) (i32.const 16)))",
     ),
     (
-        "$walk",
-        r#"(import "boxagnts:tool/workspace-read@0.1.0" "[static]walk.open"
-             (func $host_walk (param i32 i32 i32)))"#,
-        r#"(func $walk (param i32 i32)
-             (call $host_walk (local.get 0) (local.get 1) (i32.const 16)))"#,
+        "$walk_path",
+        "(func $walk_path (param i32 i32)
+           (call $walk (local.get 0) (local.get 1) (i32.const 16)))",
     ),
     (
-        "$write",
-        r#"(import "boxagnts:tool/workspace-write@0.1.0" "write"
-             (func $host_write (param i32 i32 i32 i32 i32)))"#,
-        r#"(func $write (param i32 i32)
-             (call $host_write (local.get 0) (local.get 1) (local.get 0) (local.get 1)
-               (i32.const 16)))"#,
+        "$write_path",
+        "(func $write_path (param i32 i32)
+           (call $write (local.get 0) (local.get 1) (local.get 0) (local.get 1)
+             (i32.const 16)))",
     ),
 ];
 

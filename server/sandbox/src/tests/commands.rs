@@ -1,7 +1,7 @@
 //! WASI commands: arguments in, text out, every limit as for our own tools, nothing of the host.
 
 use super::*;
-use guests::command;
+use boxagnts_test_support::guests::command;
 
 /// Runs a command with arguments, a JSON array, and compares what came of it.
 #[track_caller]

@@ -1,7 +1,6 @@
 //! The network's gate, against servers on this machine that misbehave: what is refused, what is
 //! pinned, and what stops the call.
 
-use super::guests::tool;
 use super::servers::{
     ANY, HostsResolver, LOCAL, Reply, Server, answer, network, policy, read_head, say,
 };

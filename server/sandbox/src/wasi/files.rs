@@ -1,11 +1,12 @@
 //! Files as WASI wants them (descriptors, offsets, folders that are made and removed) over the whole
 //! contents that a [`GuestFs`](crate::GuestFs) serves. Nothing here touches the host's files.
 
+mod counting;
 mod folders;
 
 use crate::files::{AnyFs, FileKind, FsError, FsErrorCode};
 use crate::meter::Stop;
-use boxagnts_policy::limits::{Limit, Limits};
+use boxagnts_policy::limits::Limits;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Bytes that one read brings.
@@ -383,18 +384,6 @@ impl Files {
         number
     }
 
-    fn count_open(&mut self) -> Outcome<()> {
-        self.open += 1;
-        self.opened += 1;
-        if self.open > self.limits.max_open_files {
-            return Err(Failure::Stopped(Stop::Limit {
-                limit: Limit::max_open_files,
-                used: self.open,
-            }));
-        }
-        Ok(())
-    }
-
     /// Another descriptor or stream of an open file.
     pub(crate) fn share(&mut self, number: u64) -> Outcome<()> {
         self.count_open()?;
@@ -468,36 +457,6 @@ impl Files {
         })
     }
 
-    /// Counts a listing that is held until it is given back; gives what it is counted with.
-    pub(crate) fn hold_listing(&mut self, entries: &[(String, FileKind)]) -> Outcome<u64> {
-        let bytes = entries.iter().map(|(name, _)| name.len() as u64 + ENTRY);
-        let bytes = bytes.sum();
-        self.hold(bytes)?;
-        Ok(bytes)
-    }
-
-    /// A listing has gone away.
-    pub(crate) fn release_listing(&mut self, bytes: u64) {
-        self.held = self.held.saturating_sub(bytes);
-    }
-
-    /// Counts contents that are held, `more` than now.
-    fn hold(&mut self, more: u64) -> Outcome<()> {
-        let wanted = self.held.saturating_add(more);
-        if wanted > self.max_held() {
-            return Err(Failure::Stopped(Stop::Limit {
-                limit: Limit::wasm_max_memory_size,
-                used: wanted,
-            }));
-        }
-        self.held = wanted;
-        Ok(())
-    }
-
-    fn max_held(&self) -> u64 {
-        self.limits.wasm_max_memory_size.max(MIN_HELD)
-    }
-
     /// Sees to it that a file's content is at hand.
     fn load(&mut self, number: u64) -> Outcome<&mut Node> {
         let path = match self.nodes.get(&number) {
@@ -569,17 +528,6 @@ impl Files {
         content.shrink_to_fit();
         node.counted = node.counted.saturating_add(grown);
         node.dirty = true;
-        Ok(())
-    }
-
-    fn count_written(&mut self, bytes: u64) -> Outcome<()> {
-        self.written = self.written.saturating_add(bytes);
-        if self.written > self.limits.max_host_bytes {
-            return Err(Failure::Stopped(Stop::Limit {
-                limit: Limit::max_host_bytes,
-                used: self.written,
-            }));
-        }
         Ok(())
     }
 

@@ -5,8 +5,11 @@
 //! Functions, layouts and numbers are those of
 //! <https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md>.
 
+// Their parameters are those of the specification.
+#[expect(clippy::too_many_arguments)]
 mod files;
 mod memory;
+#[expect(clippy::too_many_arguments)]
 mod system;
 
 use super::clocks::{MonotonicClock, WallClock};

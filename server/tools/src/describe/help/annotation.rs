@@ -26,6 +26,10 @@ pub(super) fn annotate(field: &mut Field) {
         &["possible values:", "choices:", "one of:", "values:"],
     ) {
         field.choices = list_of(&list);
+        // `10..4000 (inclusive)` is a range.
+        if field.choices.iter().any(|choice| choice.contains("..")) {
+            field.choices.clear();
+        }
     } else if field.choices.is_empty() {
         field.choices = listed(&text);
     }

@@ -118,9 +118,120 @@ const HOST: &[(&str, &str, &str, &str)] = &[
         "[method]pollable.block",
         "(param i32)",
     ),
+    (
+        "$bind",
+        TCP,
+        "[method]tcp-socket.start-bind",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+    ),
+    (
+        "$bound",
+        TCP,
+        "[method]tcp-socket.finish-bind",
+        "(param i32 i32)",
+    ),
+    (
+        "$listen",
+        TCP,
+        "[method]tcp-socket.start-listen",
+        "(param i32 i32)",
+    ),
+    (
+        "$connect",
+        TCP,
+        "[method]tcp-socket.start-connect",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)",
+    ),
+    (
+        "$connected",
+        TCP,
+        "[method]tcp-socket.finish-connect",
+        "(param i32 i32)",
+    ),
+    (
+        "$socket_ready",
+        TCP,
+        "[method]tcp-socket.subscribe",
+        "(param i32) (result i32)",
+    ),
+    (
+        "$found",
+        LOOKUP,
+        "[method]resolve-address-stream.resolve-next-address",
+        "(param i32 i32)",
+    ),
+    (
+        "$found_ready",
+        LOOKUP,
+        "[method]resolve-address-stream.subscribe",
+        "(param i32) (result i32)",
+    ),
+    ("$fields", HTTP, "[constructor]fields", "(result i32)"),
+    (
+        "$field",
+        HTTP,
+        "[method]fields.append",
+        "(param i32 i32 i32 i32 i32 i32)",
+    ),
+    (
+        "$request",
+        HTTP,
+        "[constructor]outgoing-request",
+        "(param i32) (result i32)",
+    ),
+    (
+        "$path",
+        HTTP,
+        "[method]outgoing-request.set-path-with-query",
+        "(param i32 i32 i32 i32) (result i32)",
+    ),
+    (
+        "$scheme",
+        HTTP,
+        "[method]outgoing-request.set-scheme",
+        "(param i32 i32 i32 i32 i32) (result i32)",
+    ),
+    (
+        "$authority",
+        HTTP,
+        "[method]outgoing-request.set-authority",
+        "(param i32 i32 i32 i32) (result i32)",
+    ),
+    (
+        "$handle",
+        "wasi:http/outgoing-handler@0.2.0",
+        "handle",
+        "(param i32 i32 i32 i32)",
+    ),
+    (
+        "$future_ready",
+        HTTP,
+        "[method]future-incoming-response.subscribe",
+        "(param i32) (result i32)",
+    ),
+    (
+        "$future",
+        HTTP,
+        "[method]future-incoming-response.get",
+        "(param i32 i32)",
+    ),
+    (
+        "$consume",
+        HTTP,
+        "[method]incoming-response.consume",
+        "(param i32 i32)",
+    ),
+    (
+        "$stream",
+        HTTP,
+        "[method]incoming-body.stream",
+        "(param i32 i32)",
+    ),
 ];
 const STREAMS: &str = "wasi:io/streams@0.2.0";
 const LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.0";
+const TCP: &str = "wasi:sockets/tcp@0.2.0";
+const HTTP: &str = "wasi:http/types@0.2.0";
 const CLOCK: &str = "wasi:clocks/monotonic-clock@0.2.0";
 
 /// Memory and an allocator that never frees. Static data lies below 32 KiB, results of host calls
@@ -157,7 +268,6 @@ const TOOL: &str = r#"
     (i32.const 64))
 "#;
 
-/// A description of nothing but a name.
 const DESCRIBE: &str = r#"
   (data (i32.const 1024) "guest{}")
   (func (export "describe") (result i32)
@@ -165,48 +275,60 @@ const DESCRIBE: &str = r#"
     (i32.store (i32.const 132) (i32.const 5))
     (i32.store (i32.const 144) (i32.const 1029))
     (i32.store (i32.const 148) (i32.const 2))
-    (i32.store8 (i32.const 152) (i32.const 1))
+    (i32.store8 (i32.const 152) (i32.const LEVEL))
     (i32.const 128))
 "#;
 
-/// A tool of our world. The body is what `run` does, behind `---` when there are fields of a module
-/// before it.
-pub(super) fn tool(body: &str) -> Vec<u8> {
+/// A tool of our ABI, named `guest`, that asks for a level by its number in the ABI. The body is what
+/// `run` does, behind `---` when there are fields of a module before it; host functions are called as
+/// the ABI has them.
+pub fn component(level: u8, body: &str) -> Vec<u8> {
     let mut fields = format!(
         "{TOOL}{}",
         as_export(body, "run", "(param i32 i32) (result i32)")
     );
     if !body.contains(r#"(export "describe")"#) {
-        fields.push_str(DESCRIBE);
+        fields.push_str(&describe(level));
     }
     let mut resolve = Resolve::default();
     let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tools-wasm/wit");
-    let (package, _) = resolve.push_dir(wit).unwrap();
-    let world = resolve.select_world(&[package], None).unwrap();
-    component(&fields, &resolve, world)
+    let (package, _) = resolve.push_dir(wit).expect("a guest that is one");
+    let world = resolve
+        .select_world(&[package], None)
+        .expect("a guest that is one");
+    encode(&fields, &resolve, world)
+}
+
+/// A description of nothing but a name and a level.
+pub fn describe(level: u8) -> String {
+    DESCRIBE.replace("LEVEL", &level.to_string())
 }
 
 /// A WASI command. `$print` writes to the stream that is its first argument.
-pub(super) fn command(body: &str) -> Vec<u8> {
+pub fn command(body: &str) -> Vec<u8> {
     let run = as_export(body, "wasi:cli/run@0.2.0#run", "(result i32)");
     let print = r#"
   (func $print (param i32 i32 i32)
     (call $out (local.get 0) (local.get 1) (local.get 2) (i32.const 16)))"#;
     let print = if body.contains("$print") { print } else { "" };
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("wasi.wit", WASI).unwrap();
-    let world = resolve.select_world(&[package], None).unwrap();
-    component(&format!("{print}{run}"), &resolve, world)
+    let package = resolve
+        .push_str("wasi.wit", WASI)
+        .expect("a guest that is one");
+    let world = resolve
+        .select_world(&[package], None)
+        .expect("a guest that is one");
+    encode(&format!("{print}{run}"), &resolve, world)
 }
 
 fn as_export(body: &str, name: &str, kind: &str) -> String {
     let (fields, run) = body.split_once("---").unwrap_or(("", body));
-    format!("{fields}(func (export \"{name}\") {kind} (local $n i32) {run})")
+    format!("{fields}(func (export \"{name}\") {kind} (local $n i32) (local $x i64) {run})")
 }
 
-fn component(fields: &str, resolve: &Resolve, world: wit_parser::WorldId) -> Vec<u8> {
+fn encode(fields: &str, resolve: &Resolve, world: wit_parser::WorldId) -> Vec<u8> {
     let mut text = "(module\n".to_owned();
-    for (called, interface, name, kind) in HOST.iter().chain(super::sockets::HOST) {
+    for (called, interface, name, kind) in HOST {
         if fields.contains(&format!("call {called} "))
             || fields.contains(&format!("(call {called})"))
         {
@@ -221,15 +343,16 @@ fn component(fields: &str, resolve: &Resolve, world: wit_parser::WorldId) -> Vec
     text.push_str(PRELUDE);
     text.push_str(fields);
     text.push(')');
-    let mut module = wat::parse_str(&text).unwrap();
+    let mut module = wat::parse_str(&text).expect("a guest that is one");
     let encoding = StringEncoding::UTF8;
-    wit_component::embed_component_metadata(&mut module, resolve, world, encoding, false).unwrap();
+    wit_component::embed_component_metadata(&mut module, resolve, world, encoding, false)
+        .expect("a guest that is one");
     ComponentEncoder::default()
         .validate(true)
         .module(&module)
-        .unwrap()
+        .expect("a guest that is one")
         .encode()
-        .unwrap()
+        .expect("a guest that is one")
 }
 
 /// As much of WASI 0.2 as the tests use.
