@@ -2,12 +2,13 @@
 
 use crate::error::StoreError;
 use crate::owner::Owner;
+use crate::transaction::{PATIENCE, write_ahead};
 use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::update::SessionEvent;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
 const FORMAT: i64 = 4;
@@ -118,16 +119,15 @@ impl Store {
             path: path.into(),
             reason: error.to_string(),
         };
-        connection
-            .busy_timeout(Duration::from_secs(10))
-            .map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        write_ahead(&connection).map_err(failed)?;
         // With WAL, NORMAL survives the death of the process; only a power cut may take the last
         // events, and an fsync for each streamed word would be felt. Where the system's fsync stops
         // short of the disk, `fullfsync` does not; and a large batch leaves no large side file.
         connection
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
-                 PRAGMA fullfsync = ON; PRAGMA journal_size_limit = 16777216;",
+                "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA fullfsync = ON;
+                 PRAGMA journal_size_limit = 16777216;",
             )
             .map_err(failed)?;
         let version = |connection: &Connection| {
@@ -367,8 +367,12 @@ pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// SQLite makes its side files with the mode of the main one.
+/// SQLite makes its side files with the mode of the main one. A file that is there stays closed:
+/// on Unix, closing it again would take the locks from another connection of this process.
 pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

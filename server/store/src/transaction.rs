@@ -1,8 +1,12 @@
-//! Several changes of the journal as one.
+//! Several changes of the journal as one, and waiting for those of other processes.
 
 use crate::error::StoreError;
 use crate::store::Store;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
+use std::time::{Duration, Instant};
+
+/// How long to wait for others who write.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Store {
     /// One transaction that nobody else writes in, and none when `work` fails.
@@ -35,4 +39,21 @@ fn write<T>(
     let result = work(&transaction)?;
     transaction.commit()?;
     Ok(result)
+}
+
+/// Has changes written beside the journal first, so that others read meanwhile. The file remembers
+/// it; SQLite does not wait for others who open a new file at the same time, so this does.
+pub(crate) fn write_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            result => return result,
+        }
+    }
 }
