@@ -3,7 +3,7 @@
 use super::{FileChange, LineHunk, Side};
 use crate::content::Content;
 use crate::lines::{ending, split, with_ending};
-use crate::merge::{Change, Merged, Placement, Texts, changes, place_all, splice};
+use crate::merge::{Change, Merged, Placement, Texts, changes, common, place_all, splice};
 use boxagnts_protocol::proposal::{Hunk, HunkState};
 use std::collections::HashSet;
 
@@ -142,13 +142,4 @@ impl FileChange {
             self.set_texts(texts.0, texts.1);
         }
     }
-}
-
-/// How many lines two texts have in common at the start, and at the end behind that.
-fn common(a: &[&str], b: &[&str]) -> (usize, usize) {
-    let equal = |(a, b): &(&&str, &&str)| a == b;
-    let head = a.iter().zip(b).take_while(equal).count();
-    let (a, b) = (&a[head..], &b[head..]);
-    let tail = a.iter().rev().zip(b.iter().rev()).take_while(equal);
-    (head, tail.count())
 }
