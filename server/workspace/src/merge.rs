@@ -6,6 +6,8 @@ mod tokens;
 
 pub(crate) use tokens::{Merged, Texts};
 
+use tokens::Starts;
+
 use imara_diff::{Algorithm, Diff, InternedInput};
 use std::ops::Range;
 
@@ -42,9 +44,12 @@ fn compare<'a>(
         return Vec::new();
     }
     let (head, tail) = (head.saturating_sub(MARGIN), tail.saturating_sub(MARGIN));
+    let (old, new) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
     let mut input = InternedInput::default();
-    input.update_before(old[head..old.len() - tail].iter().copied());
-    input.update_after(new[head..new.len() - tail].iter().copied());
+    let lines = |text: &[&str]| u32::try_from(text.len()).unwrap_or(u32::MAX);
+    input.reserve(lines(old), lines(new));
+    input.update_before(old.iter().copied());
+    input.update_after(new.iter().copied());
     let mut diff = Diff::compute(Algorithm::Myers, &input);
     place(&mut diff, &input);
     let span = |lines: Range<u32>| head + lines.start as usize..head + lines.end as usize;
@@ -101,6 +106,7 @@ pub(crate) fn place_all<'c>(
 ) -> Vec<Placement> {
     let ours: Vec<&Change> = ours.into_iter().collect();
     let same = same(texts, &ours, theirs);
+    let starts = Starts::default();
     let mut places = Vec::with_capacity(ours.len());
     // Changes of the other side that end in front of the one at hand, and by how many lines they
     // move it.
@@ -133,7 +139,7 @@ pub(crate) fn place_all<'c>(
                 // The lines of both.
                 let start = first.new.start - first.old.start.saturating_sub(at.start);
                 let end = last.new.end + at.end.saturating_sub(last.old.end);
-                let merged = tokens::merge(texts, change, touched)
+                let merged = tokens::merge(texts, &starts, change, touched)
                     .filter(|merged| merged.span.start >= taken);
                 merged.map_or(Placement::Conflict(start..end), Placement::Merged)
             }
