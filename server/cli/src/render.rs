@@ -283,6 +283,7 @@ mod tests {
             },
             old_text: old.into(),
             new_text: new.into(),
+            live_text: None,
             note: None,
             group: None,
         }

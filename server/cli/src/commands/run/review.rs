@@ -205,6 +205,7 @@ mod tests {
             range: Range { start, end },
             old_text: "old\n".into(),
             new_text: "new\n".into(),
+            live_text: None,
             note: None,
             group: None,
         };
