@@ -11,3 +11,4 @@ mod helix;
 mod neovim;
 mod review;
 mod stdio;
+mod vscode;

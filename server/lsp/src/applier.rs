@@ -22,7 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the change may take after the editor said that it applied it.
 const ECHO: Duration = Duration::from_secs(5);
 /// Typing makes a plan stale; planned again this often.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 10;
+/// So many attempts follow each other at once; before others the user may pause.
+const AT_ONCE: usize = 3;
+/// Between two letters.
+const PAUSE: Duration = Duration::from_millis(60);
+/// Longest wait for a pause.
+const TYPING: Duration = Duration::from_secs(1);
 
 /// Applies through the editor where it holds the text.
 pub(crate) struct EditorApplier {
@@ -64,6 +70,11 @@ impl EditorApplier {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
+            if attempt >= AT_ONCE {
+                let key = self.names.open_uri(&self.documents, plan.path.as_str());
+                // The next attempt is made all the same.
+                let _ = tokio::time::timeout(TYPING, self.documents.pause(&key, PAUSE)).await;
+            }
             // The text tells, whatever the editor said.
             match overlay.plan(&Selection::Hunks(plan.hunks.clone())) {
                 Err(DecideError::UnknownHunk { .. }) => return Ok(()),
