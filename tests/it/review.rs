@@ -12,6 +12,8 @@ pub const PROMPT: &str = "rename total to sum in invoice.py";
 pub const ABOVE: &str = "# typed above";
 /// Line that the user types next, below everything.
 pub const BELOW: &str = "# typed below";
+/// The user pauses after so many letters, whether the hunk has come or not.
+pub const MOST_LETTERS: usize = 40;
 /// Longest wait for anything, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -62,6 +64,14 @@ pub fn has_hunk(text: &str) -> bool {
     let lines = ["half = sum / 2\n", "print(sum, half)\n"].map(|line| text.contains(line));
     assert!(lines[0] == lines[1], "half a hunk:\n{text}");
     lines[0]
+}
+
+/// The lines of a text but those of `typed`, which undo takes back in portions.
+pub fn without(text: &str, typed: &str) -> Vec<String> {
+    text.lines()
+        .filter(|line| !line.trim().is_empty() && !typed.starts_with(line.trim()))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The folder that `tests/setup` puts editors into.
@@ -155,12 +165,19 @@ impl Terminal {
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {
+        let answer = self.try_tmux(arguments);
+        answer.unwrap_or_else(|said| panic!("tmux {arguments:?}: {said}"))
+    }
+
+    fn try_tmux(&self, arguments: &[&str]) -> Result<String, String> {
         let mut tmux = Command::new("tmux");
         let output = tmux.arg("-S").arg(&self.socket).args(arguments).output();
-        let output = output.expect("tmux runs");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "tmux {arguments:?}: {said}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let output = output.map_err(|error| error.to_string())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => Err(text(&output.stderr)),
+        }
     }
 
     /// Presses keys by their names.
@@ -200,12 +217,11 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let screen = self.screen();
-            self.screens.keep("failed", &screen);
+            let screen = self.try_tmux(&["capture-pane", "-p"]);
+            self.screens
+                .keep("failed", &screen.unwrap_or_else(|said| said));
         }
-        let mut tmux = Command::new("tmux");
-        let tmux = tmux.arg("-S").arg(&self.socket).arg("kill-server");
-        let _ = tmux.status();
+        let _ = self.try_tmux(&["kill-server"]);
     }
 }
 

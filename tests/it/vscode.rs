@@ -133,6 +133,8 @@ fn configure(home: &Path) {
     let user = json!({
         "workbench.secondarySideBar.defaultVisibility": "hidden",
         "chat.disableAIFeatures": true,
+        // In a browser it would be on.
+        "files.autoSave": "off",
     });
     for (folder, settings) in [("Machine", machine), ("User", user)] {
         let folder = home.join("vscode").join(folder);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use boxagnts_session::workspace::{Content, DecideError, FilePlan, Live, Overlay, Selection};
 use boxagnts_session::{Applier, DiskApplier};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tower_lsp::Client;
 use tower_lsp::ls_types::{
@@ -21,14 +21,12 @@ use tower_lsp::ls_types::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the change may take after the editor said that it applied it.
 const ECHO: Duration = Duration::from_secs(5);
-/// Typing makes a plan stale; planned again this often.
-const ATTEMPTS: usize = 10;
-/// So many attempts follow each other at once; before others the user may pause.
-const AT_ONCE: usize = 3;
-/// Between two letters.
-const PAUSE: Duration = Duration::from_millis(60);
-/// Longest wait for a pause.
-const TYPING: Duration = Duration::from_secs(1);
+/// Typing makes a plan stale: another is made at once, so often; then when the user pauses.
+const AT_ONCE: u32 = 3;
+/// Longer than between two letters.
+const PAUSE: Duration = Duration::from_millis(150);
+/// Longest wait for a pause before the next plan is tried all the same.
+const TYPING: Duration = Duration::from_secs(2);
 
 /// Applies through the editor where it holds the text.
 pub(crate) struct EditorApplier {
@@ -50,10 +48,37 @@ impl Applier for EditorApplier {
     }
 }
 
+/// Why an edit is not in the text.
+struct Failure {
+    reason: String,
+    /// The editor has changed nothing.
+    untouched: bool,
+}
+
+impl Failure {
+    fn untouched(reason: impl Into<String>) -> Failure {
+        let reason = reason.into();
+        Failure {
+            reason,
+            untouched: true,
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Failure {
+        Failure {
+            reason,
+            untouched: false,
+        }
+    }
+}
+
 impl EditorApplier {
     async fn apply_one(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
         let mut plan = plan.clone();
-        for attempt in 1..=ATTEMPTS {
+        let begun = Instant::now();
+        for attempt in 1.. {
             let Live::Buffer { version } = plan.live else {
                 let mut results = DiskApplier
                     .apply(overlay, std::slice::from_ref(&plan))
@@ -72,7 +97,6 @@ impl EditorApplier {
             };
             if attempt >= AT_ONCE {
                 let key = self.names.open_uri(&self.documents, plan.path.as_str());
-                // The next attempt is made all the same.
                 let _ = tokio::time::timeout(TYPING, self.documents.pause(&key, PAUSE)).await;
             }
             // The text tells, whatever the editor said.
@@ -83,14 +107,19 @@ impl EditorApplier {
                     let same = again.into_iter().find(|other| other.path == plan.path);
                     let Some(again) = same else { return Ok(()) };
                     if let Some(refused) = again.refused.first() {
-                        return Err(refused.reason.clone().unwrap_or(failure));
+                        return Err(refused.reason.clone().unwrap_or(failure.reason));
                     }
                     if again.edits.is_empty() {
                         return Ok(());
                     }
-                    // Only a text that moved on is worth another try.
-                    if again.live == plan.live || attempt == ATTEMPTS {
-                        return Err(failure);
+                    // Only a text that moved on is worth another try; one that the edit may have
+                    // changed is so a few times.
+                    let tired = !failure.untouched && attempt >= AT_ONCE;
+                    if again.live == plan.live || tired {
+                        return Err(failure.reason);
+                    }
+                    if begun.elapsed() > PATIENCE {
+                        break;
                     }
                     plan = again;
                 }
@@ -118,23 +147,23 @@ impl EditorApplier {
     }
 
     /// Sends one document's edits and waits until its text proves them.
-    async fn edit(&self, plan: &FilePlan, version: i32) -> Result<(), String> {
+    async fn edit(&self, plan: &FilePlan, version: i32) -> Result<(), Failure> {
         let key = self.names.open_uri(&self.documents, plan.path.as_str());
         let Some(before) = self
             .documents
             .get(&key)
             .filter(|now| now.version == version)
         else {
-            return Err("the document changed meanwhile".to_owned());
+            return Err(Failure::untouched("the document changed meanwhile"));
         };
-        let uri = convert::uri(&key).ok_or_else(|| format!("{key} is no URI"))?;
+        let uri = convert::uri(&key).ok_or_else(|| Failure::from(format!("{key} is no URI")))?;
         let expected: Arc<str> = match &plan.after {
             Some(content) => Arc::from(content.text().unwrap_or_default()),
-            None => return Err("a deletion is no edit".to_owned()),
+            None => return Err("a deletion is no edit".to_owned().into()),
         };
         let seen = self.documents.expect(&key, expected);
         let Some(mut seen) = seen else {
-            return Err("the document was closed".to_owned());
+            return Err("the document was closed".to_owned().into());
         };
         let encoding = self.documents.encoding();
         let edits = || {
@@ -165,21 +194,24 @@ impl EditorApplier {
             answer = self.client.apply_edit(edit) => answer,
             // Some editors tell of the change first, and some never answer.
             () = arrived(&mut seen) => return Ok(()),
-            () = tokio::time::sleep(PATIENCE) => return Err("the editor did not answer".to_owned()),
+            () = tokio::time::sleep(PATIENCE) => return Err("the editor did not answer".to_owned().into()),
         };
         match answered {
-            Err(error) => Err(format!("the editor refused the edit: {}", error.message)),
+            Err(error) => Err(format!("the editor refused the edit: {}", error.message).into()),
             Ok(answer) if !answer.applied => {
                 let reason = answer
                     .failure_reason
                     .unwrap_or_else(|| "it gave no reason".to_owned());
-                Err(format!("the editor did not apply the edit: {reason}"))
+                Err(Failure::untouched(format!(
+                    "the editor did not apply the edit: {reason}"
+                )))
             }
             Ok(_) => tokio::select! {
                 () = arrived(&mut seen) => Ok(()),
                 () = tokio::time::sleep(ECHO) => Err(
                     "the editor says that it applied the edit, and its text does not show it"
-                        .to_owned(),
+                        .to_owned()
+                        .into(),
                 ),
             },
         }
