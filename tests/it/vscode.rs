@@ -181,7 +181,11 @@ fn one_of_three_hunks_is_accepted_while_typing_in_vs_code() {
     let typed = text("typed");
     assert_eq!(text("accepted"), review::expected(&before, typed, true));
     assert_eq!(text("saved"), text("accepted"));
-    assert_eq!(fixture.read("invoice.py"), text("saved"));
+    assert_eq!(fixture.read("invoice.py"), text("saved"), "saved once");
+    assert_eq!(
+        text("decided"),
+        text("saved").replace("'paid', total", "'paid', sum")
+    );
     // With the hunk goes what was typed after it, and nothing else.
     assert_eq!(
         review::without(text("undone"), typed),

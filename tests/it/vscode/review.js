@@ -214,7 +214,16 @@ async function review() {
   await haveLenses(others);
   await page.locator('.tab.active:not(.dirty)').waitFor();
   await step('saved');
-  return { typed, accepted, undone, saved: saved() };
+
+  // The commands decide on the others.
+  const end = { typed, accepted, undone, saved: saved() };
+  await goto(others.h1);
+  await command('BoxAgnts: Reject Hunk at Cursor');
+  await haveLenses({ h3: others.h3 });
+  await command('BoxAgnts: Accept All');
+  await haveLenses({});
+  await step('decided-by-commands');
+  return { ...end, decided: await text() };
 }
 
 async function main() {
