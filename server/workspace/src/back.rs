@@ -2,7 +2,7 @@
 
 use crate::content::Content;
 use crate::lines::{self, split};
-use crate::merge::{Placement, Texts, changes, place_all, splice};
+use crate::merge::{Change, Placement, Texts, changes, place_all, splice};
 use crate::overlay::Overlay;
 use crate::plan::{FilePlan, TextEdit};
 use crate::view::Live;
@@ -94,7 +94,8 @@ impl Overlay {
 }
 
 impl Overlay {
-    /// Whether the user's file of now has what the step made of it, whatever else was typed.
+    /// Whether the user's file of now has what the step made of it, whatever else was typed: it is
+    /// nearer to that than to what it was.
     pub fn arrived(&self, step: &Step) -> bool {
         let now = self.live(&step.path).1;
         if step.from.is_some() && now.is_some() {
@@ -103,23 +104,16 @@ impl Overlay {
         if now == step.after {
             return true;
         }
-        let texts = (
-            step.before.as_ref().and_then(Content::text),
-            step.after.as_ref().and_then(Content::text),
-            now.as_ref().and_then(Content::text),
-        );
+        let text = |content: &Option<Content>| content.as_ref()?.text().map(str::to_owned);
+        let texts = (text(&step.before), text(&step.after), text(&now));
         let (Some(before), Some(after), Some(live)) = texts else {
             return false;
         };
-        let (before, after, live) = (split(before), split(after), split(live));
-        let texts = Texts {
-            base: &before,
-            ours: &after,
-            live: &live,
-        };
-        let ours = changes(&before, &after);
-        let places = place_all(&texts, &ours, &changes(&before, &live));
-        places.iter().all(|place| *place == Placement::Done)
+        let live = split(&live);
+        let lines = |change: &Change| change.old.len().max(change.new.len());
+        let distance =
+            |text: &str| -> usize { changes(&split(text), &live).iter().map(lines).sum() };
+        distance(&after) < distance(&before)
     }
 }
 
@@ -205,7 +199,7 @@ impl Here {
 /// Edits from one text to the other.
 fn edits(from: &str, to: &str) -> Vec<TextEdit> {
     let (from, to) = (split(from), split(to));
-    let edit = |change: crate::merge::Change| TextEdit {
+    let edit = |change: Change| TextEdit {
         range: lines::range(&from, &change.old),
         new_text: to[change.new].concat(),
     };
