@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write;
+use std::path::Path;
 
 /// Lines shown around a hunk.
 const CONTEXT_LINES: usize = 3;
@@ -41,15 +42,29 @@ pub(crate) fn diff(diff: &str, theme: Theme) -> String {
     shown
 }
 
+/// The lines that a hunk replaces, counted from zero, without the last.
+pub(crate) fn lines_of(hunk: &Hunk) -> (usize, usize) {
+    // A last line without a line break ends within itself.
+    let end = hunk.range.end;
+    let last = end.line.saturating_add(u32::from(end.character > 0));
+    (hunk.range.start.line as usize, last as usize)
+}
+
+/// Where a hunk is, in words.
+pub(crate) fn place(hunk: &Hunk) -> String {
+    let (start, last) = lines_of(hunk);
+    match (start + 1, last) {
+        (first, last) if first > last => format!("before line {first}"),
+        (first, last) if first == last => format!("line {first}"),
+        (first, last) => format!("lines {first}-{last}"),
+    }
+}
+
 /// One hunk as a reviewer sees it. `live` is the user's text of the file, for the lines around.
 pub(crate) fn hunk(hunk: &Hunk, live: Option<&str>, theme: Theme) -> String {
     let mut shown = String::new();
-    let (start, end) = (hunk.range.start.line as usize, hunk.range.end.line as usize);
-    let place = match start == end {
-        true => format!("before line {}", start + 1),
-        false if end == start + 1 => format!("line {}", start + 1),
-        false => format!("lines {}-{end}", start + 1),
-    };
+    let (start, end) = lines_of(hunk);
+    let place = place(hunk);
     let place = if hunk.old_text.is_empty() && hunk.new_text.is_empty() {
         ""
     } else {
@@ -110,6 +125,11 @@ pub(crate) fn file(file: &FileProposal) -> String {
         (ChangeKind::Rename, Some(from)) => format!("{} → {path} (moved)", visible(from)),
         _ => path.into_owned(),
     }
+}
+
+/// The file as the user has it now, for the lines around a hunk.
+pub(crate) fn live_text(root: &Path, file: &FileProposal) -> Option<String> {
+    std::fs::read_to_string(root.join(file.from.as_deref().unwrap_or(&file.path))).ok()
 }
 
 /// Hunks that wait for a decision.

@@ -7,6 +7,8 @@ mod interrupts;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod support;

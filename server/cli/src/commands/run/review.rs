@@ -8,7 +8,7 @@ use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::proposal::{FileProposal, Hunk, HunkState};
 use boxagnts_session::{Selection, Sessions};
 use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 const HELP: &str = "\
@@ -145,7 +145,7 @@ impl Review {
             *shown_file = &file.path;
             writeln!(out, "\n{}", paint(self.theme.bold, render::file(file)))?;
         }
-        let live = live_text(&self.root, file);
+        let live = render::live_text(&self.root, file);
         write!(out, "{}", render::hunk(hunk, live.as_deref(), self.theme))
     }
 
@@ -177,11 +177,6 @@ impl Review {
             }
         }
     }
-}
-
-/// The file as the user has it now, for the lines around a hunk.
-fn live_text(root: &Path, file: &FileProposal) -> Option<String> {
-    std::fs::read_to_string(root.join(file.from.as_deref().unwrap_or(&file.path))).ok()
 }
 
 #[cfg(test)]
