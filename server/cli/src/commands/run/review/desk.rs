@@ -1,0 +1,46 @@
+//! What the dialogue needs of a session: the hunks, and two ways of changing what is proposed.
+
+use crate::exit::Failure;
+use boxagnts_protocol::proposal::{FileProposal, Hunk};
+use boxagnts_session::Sessions;
+
+/// Where the hunks come from. Its changes are of the proposal alone; no file of the user's is
+/// touched.
+pub(super) trait Desk {
+    /// What is proposed, every hunk where it is now.
+    fn files(&self) -> Result<Vec<FileProposal>, Failure>;
+
+    /// Whether there is more than one change in a hunk.
+    fn can_split(&self, hunk: &Hunk) -> bool;
+
+    /// Makes several hunks of one. Gives the new ones.
+    fn split(&self, hunk: &str) -> Result<Vec<String>, Failure>;
+
+    /// Proposes another text in the place of a hunk's; one that conflicts then replaces what the
+    /// user has there. Gives the hunks that it became.
+    fn amend(&self, hunk: &str, text: &str) -> Result<Vec<String>, Failure>;
+}
+
+/// A session's hunks.
+pub(super) struct SessionDesk<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) session: &'a str,
+}
+
+impl Desk for SessionDesk<'_> {
+    fn files(&self) -> Result<Vec<FileProposal>, Failure> {
+        Ok(self.sessions.proposal(self.session)?.files)
+    }
+
+    fn can_split(&self, _hunk: &Hunk) -> bool {
+        false
+    }
+
+    fn split(&self, _hunk: &str) -> Result<Vec<String>, Failure> {
+        Err(Failure::failed("TODO"))
+    }
+
+    fn amend(&self, _hunk: &str, _text: &str) -> Result<Vec<String>, Failure> {
+        Err(Failure::failed("TODO"))
+    }
+}
