@@ -66,6 +66,9 @@ pub struct Hunk {
     pub old_text: String,
     /// The text that it puts there.
     pub new_text: String,
+    /// For hunks that conflict: what the user has there by now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub live_text: Option<String>,
     /// For whole-file hunks (create, delete, move, binary): what it does, in words.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,

@@ -57,6 +57,23 @@ pub struct ProposedDiff {
     /// path, or binary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
+    /// Its hunks that wait.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hunks: Vec<NamedHunk>,
+}
+
+/// The identity of a hunk, and the lines that it stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedHunk {
+    /// Its id.
+    pub id: String,
+    /// The tool call that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Start and end of its lines in the base, then in the proposed text: zero-based, half-open.
+    /// Absent when it is one of the whole file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<[u64; 4]>,
 }
 
 /// What can happen in a session.

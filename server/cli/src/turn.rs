@@ -141,6 +141,7 @@ mod tests {
                 path: "a".into(),
                 diff: diff.into(),
                 base: None,
+                hunks: Vec::new(),
             }],
             last_hunk: 1,
         }

@@ -274,6 +274,7 @@ mod tests {
             range: Range { start, end: start },
             old_text: old.into(),
             new_text: new.into(),
+            live_text: None,
             note: note.map(str::to_owned),
             group: None,
         };

@@ -3,10 +3,9 @@
 use crate::error::SessionError;
 use crate::session::{Session, lock};
 use boxagnts_protocol::commands::{DecideResult, HunkStatus};
-use boxagnts_protocol::proposal::{Hunk, HunkState};
+use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_workspace::{FilePlan, Selection};
-use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -75,15 +74,8 @@ fn still_waiting(session: &Session, selection: &Selection) -> Selection {
     let Selection::Hunks(ids) = selection else {
         return selection.clone();
     };
-    let decided = |hunk: &&Hunk| matches!(hunk.state, HunkState::Accepted | HunkState::Rejected);
-    let files = session.overlay.proposal();
-    let hunks = files.iter().flat_map(|file| &file.hunks);
-    let decided: HashSet<&String> = hunks.filter(decided).map(|hunk| &hunk.id).collect();
-    let left: Vec<String> = ids
-        .iter()
-        .filter(|id| !decided.contains(id))
-        .cloned()
-        .collect();
+    let waits = |id: &&String| session.overlay.decision(id).is_none();
+    let left: Vec<String> = ids.iter().filter(waits).cloned().collect();
     match left.is_empty() {
         // What is wrong with it is for the plan to say.
         true => selection.clone(),

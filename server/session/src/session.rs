@@ -6,7 +6,7 @@ use crate::permission::Asker;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
 use boxagnts_protocol::proposal::{HunkState, Proposal, SessionState};
-use boxagnts_protocol::update::{ProposedDiff, SessionEvent, Update};
+use boxagnts_protocol::update::{SessionEvent, Update};
 use boxagnts_query::Query;
 use boxagnts_store::StoreError;
 use boxagnts_workspace::Overlay;
@@ -103,18 +103,11 @@ impl Session {
         let mut told = lock(&self.told);
         let delta = self.overlay.delta(*told);
         *told = delta.version;
-        let changed = delta.changed.into_iter();
         self.emit(SessionEvent::ProposalChanged {
             files: delta.files,
             pending: delta.pending,
             conflicted: delta.conflicted,
-            changed: changed
-                .map(|file| ProposedDiff {
-                    path: file.path.to_string(),
-                    diff: file.diff,
-                    base: file.base,
-                })
-                .collect(),
+            changed: delta.changed,
             last_hunk: delta.last_hunk,
         })
     }

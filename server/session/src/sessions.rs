@@ -14,7 +14,7 @@ use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::commands::{AskResult, DecideResult, HunkStatus, SessionSummary};
 use boxagnts_protocol::proposal::{HunkState, Proposal};
 use boxagnts_protocol::tool::ToolSpec;
-use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_protocol::update::{ProposedDiff, SessionEvent, Update};
 use boxagnts_query::{self as query, Query, ToolInfo};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Buffers, Overlay, Selection};
@@ -271,7 +271,7 @@ impl Sessions {
         let overlay = Overlay::open(&self.root, config.mounts(), Arc::clone(&self.buffers))?;
         let mut notes = Vec::new();
         let (files, last_hunk) = proposed(events);
-        let lost = overlay.restore(files, last_hunk);
+        let lost = overlay.restore(&files, last_hunk);
         if !lost.is_empty() {
             tracing::warn!(session = %id, files = ?lost, "proposals cannot come back");
             notes.push(format!(
@@ -362,8 +362,8 @@ fn settings(events: &[SessionEvent]) -> Option<&serde_json::Value> {
 
 /// The journalled proposal: the diff of each file with its base, and the number of the youngest
 /// hunk.
-fn proposed(events: &[SessionEvent]) -> (Vec<(&str, Option<&str>)>, u64) {
-    let mut files: BTreeMap<&str, (&str, Option<&str>)> = BTreeMap::new();
+fn proposed(events: &[SessionEvent]) -> (Vec<ProposedDiff>, u64) {
+    let mut files: BTreeMap<&str, (&ProposedDiff, Option<&String>)> = BTreeMap::new();
     let mut last = 0;
     for event in events {
         if let SessionEvent::ProposalChanged {
@@ -371,15 +371,21 @@ fn proposed(events: &[SessionEvent]) -> (Vec<(&str, Option<&str>)>, u64) {
         } = event
         {
             for file in changed {
-                let (diff, base) = files.entry(&file.path).or_default();
-                *diff = &file.diff;
-                *base = file.base.as_deref().or(*base);
+                let known = files.get(file.path.as_str()).and_then(|(_, base)| *base);
+                let base = file.base.as_ref().or(known);
+                files.insert(&file.path, (file, base));
             }
             last = *last_hunk;
         }
     }
-    let waiting = files.into_values().filter(|(diff, _)| !diff.is_empty());
-    (waiting.collect(), last)
+    let waiting = files
+        .into_values()
+        .filter(|(file, _)| !file.diff.is_empty());
+    let whole = waiting.map(|(file, base)| ProposedDiff {
+        base: base.cloned(),
+        ..file.clone()
+    });
+    (whole.collect(), last)
 }
 
 /// Rejections that the model has not heard of yet.

@@ -1,5 +1,6 @@
 //! Why the journal cannot do what was asked.
 
+use crate::batches::{BatchId, Claim};
 use std::path::PathBuf;
 
 /// Errors of [`crate::Store`]. None of them changes the journal.
@@ -39,6 +40,58 @@ pub enum StoreError {
         session: String,
         /// How many.
         count: usize,
+    },
+    /// A hunk belongs to another batch.
+    #[error("hunk `{hunk}` {claim} (batch {batch})")]
+    Claimed {
+        /// The hunk.
+        hunk: String,
+        /// The batch that has it.
+        batch: BatchId,
+        /// How it has it.
+        claim: Claim,
+    },
+    /// There is no such batch, or not any more.
+    #[error("no batch {batch} in the journal; it may be so old that it was removed")]
+    UnknownBatch {
+        /// As given.
+        batch: BatchId,
+    },
+    /// A batch does not have such a file.
+    #[error("batch {batch} has no file `{path}`")]
+    UnknownBatchFile {
+        /// The batch.
+        batch: BatchId,
+        /// As given.
+        path: String,
+    },
+    /// Only who applies a batch may say what became of it.
+    #[error(
+        "batch {batch} is not being applied here: it is closed, or another process took it over"
+    )]
+    NotApplying {
+        /// The batch.
+        batch: BatchId,
+    },
+    /// What a file was cannot be read back.
+    #[error(
+        "the journal's copy {hash} of a file is damaged: {reason}; checkpoints with it cannot \
+             be restored, all others can"
+    )]
+    Damaged {
+        /// BLAKE3 of the content, in hexadecimal digits.
+        hash: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Other processes cannot be shown that this one lives.
+    #[error("cannot make and lock {path}: {reason}; set BOXAGNTS_STATE_DIR to a folder on a local \
+             disk", path = path.display())]
+    Owner {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
     },
     /// Reading or writing failed.
     #[error("the journal cannot be used: {0}")]

@@ -1,13 +1,24 @@
-//! The journal: every session and every event of it, in one SQLite file, and the tools that the
-//! user approved. An event that was appended survives the death of the process at any later point.
+//! The journal: every session and every event of it, the batches of accepted hunks with what files
+//! were before, and the tools that the user approved, in one SQLite file. An event that was appended
+//! survives the death of the process at any later point, a batch that was begun even a power cut.
 
 mod approved;
+mod batches;
+mod blobs;
+mod checkpoints;
 mod error;
 mod location;
+mod owner;
 mod permissions;
 mod store;
+mod transaction;
 
 pub use approved::ApprovedTool;
+pub use batches::{
+    Batch, BatchFile, BatchFileSummary, BatchId, BatchKind, BatchState, BatchSummary, Claim,
+    NewBatch,
+};
+pub use checkpoints::Pruned;
 pub use error::StoreError;
 pub use location::default_path;
 pub use permissions::Permission;

@@ -1,15 +1,17 @@
 //! The database behind the journal.
 
 use crate::error::StoreError;
+use crate::owner::Owner;
+use crate::transaction::{PATIENCE, write_ahead};
 use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::update::SessionEvent;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
@@ -37,12 +39,14 @@ const MIGRATIONS: &[&str] = &[
     SESSIONS,
     crate::permissions::SCHEMA,
     crate::approved::SCHEMA,
+    crate::batches::SCHEMA,
 ];
 
 /// The journal. Several processes may use one file at the same time.
 #[derive(Debug)]
 pub struct Store {
     connection: Mutex<Connection>,
+    pub(crate) owner: Owner,
 }
 
 /// An event with its place in the journal.
@@ -95,7 +99,10 @@ impl Store {
         }
         make_private_file(path).map_err(|error| failed(error.to_string()))?;
         let connection = Connection::open(path).map_err(|error| failed(error.to_string()))?;
-        Store::prepare(connection, path)
+        let real = path
+            .canonicalize()
+            .map_err(|error| failed(error.to_string()))?;
+        Store::prepare(connection, path, Owner::new(Some(&real))?)
     }
 
     /// A journal that is gone with the value: for tests and for runs that ask for none.
@@ -103,22 +110,24 @@ impl Store {
     /// # Errors
     /// SQLite cannot allocate.
     pub fn in_memory() -> Result<Store, StoreError> {
-        Store::prepare(Connection::open_in_memory()?, Path::new(":memory:"))
+        let path = Path::new(":memory:");
+        Store::prepare(Connection::open_in_memory()?, path, Owner::new(None)?)
     }
 
-    fn prepare(mut connection: Connection, path: &Path) -> Result<Store, StoreError> {
+    fn prepare(mut connection: Connection, path: &Path, owner: Owner) -> Result<Store, StoreError> {
         let failed = |error: rusqlite::Error| StoreError::Open {
             path: path.into(),
             reason: error.to_string(),
         };
-        connection
-            .busy_timeout(Duration::from_secs(10))
-            .map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        write_ahead(&connection).map_err(failed)?;
         // With WAL, NORMAL survives the death of the process; only a power cut may take the last
-        // events, and an fsync for each streamed word would be felt.
+        // events, and an fsync for each streamed word would be felt. Where the system's fsync stops
+        // short of the disk, `fullfsync` does not; and a large batch leaves no large side file.
         connection
             .execute_batch(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;",
+                "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA fullfsync = ON;
+                 PRAGMA journal_size_limit = 16777216;",
             )
             .map_err(failed)?;
         let version = |connection: &Connection| {
@@ -127,7 +136,7 @@ impl Store {
         if version(&connection).map_err(failed)? < FORMAT {
             // Decided inside of a write transaction: two processes may be here at once.
             let transaction = connection
-                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+                .transaction_with_behavior(TransactionBehavior::Immediate)
                 .map_err(failed)?;
             let found = version(&transaction).map_err(failed)?;
             let missing = MIGRATIONS
@@ -153,6 +162,7 @@ impl Store {
         }
         Ok(Store {
             connection: Mutex::new(connection),
+            owner,
         })
     }
 
@@ -205,13 +215,7 @@ impl Store {
     /// Unknown session, or a journal that cannot be read.
     pub fn events(&self, session: &str, after: u64) -> Result<Vec<Entry>, StoreError> {
         let connection = self.connection();
-        let key: Option<i64> = connection
-            .prepare_cached("SELECT key FROM sessions WHERE id = ?1")?
-            .query_row([session], |row| row.get(0))
-            .optional()?;
-        let key = key.ok_or_else(|| StoreError::UnknownSession {
-            session: session.to_owned(),
-        })?;
+        let key = key(&connection, session)?;
         let mut statement = connection.prepare_cached(
             "SELECT seq, at_ms, body FROM events WHERE session = ?1 AND seq > ?2 ORDER BY seq",
         )?;
@@ -234,6 +238,19 @@ impl Store {
             entries.push(Entry { seq, at_ms, event });
         }
         Ok(entries)
+    }
+
+    /// The number of the last event of a session; 0 when there is none.
+    ///
+    /// # Errors
+    /// Unknown session, or a journal that cannot be read.
+    pub fn last_seq(&self, session: &str) -> Result<u64, StoreError> {
+        let connection = self.connection();
+        let key = key(&connection, session)?;
+        let last = connection
+            .prepare_cached("SELECT coalesce(max(seq), 0) FROM events WHERE session = ?1")?
+            .query_row([key], |row| row.get(0))?;
+        Ok(last)
     }
 
     /// The sessions, of one workspace or of all, those with the latest events first.
@@ -286,6 +303,17 @@ impl Store {
     }
 }
 
+/// A session's key in the tables.
+fn key(connection: &Connection, session: &str) -> Result<i64, StoreError> {
+    let key: Option<i64> = connection
+        .prepare_cached("SELECT key FROM sessions WHERE id = ?1")?
+        .query_row([session], |row| row.get(0))
+        .optional()?;
+    key.ok_or_else(|| StoreError::UnknownSession {
+        session: session.to_owned(),
+    })
+}
+
 const SUMMARY: &str = "
     SELECT id, title, workspace, model, created_ms,
            coalesce((SELECT at_ms FROM events WHERE session = key ORDER BY seq DESC LIMIT 1),
@@ -314,7 +342,7 @@ fn title(prompt: &str) -> String {
 }
 
 /// Twelve characters, 60 random bits: short enough to type, never guessed twice.
-fn random_id() -> Result<String, StoreError> {
+pub(crate) fn random_id() -> Result<String, StoreError> {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0u8; 12];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Random(error.to_string()))?;
@@ -331,7 +359,7 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -339,8 +367,12 @@ fn make_private_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// SQLite makes its side files with the mode of the main one.
-fn make_private_file(path: &Path) -> std::io::Result<()> {
+/// SQLite makes its side files with the mode of the main one. A file that is there stays closed:
+/// on Unix, closing it again would take the locks from another connection of this process.
+pub(crate) fn make_private_file(path: &Path) -> std::io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
     let mut options = std::fs::OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]
@@ -493,6 +525,8 @@ mod tests {
                 store.append("s", &delta("x")).unwrap();
                 assert_eq!(store.permissions(None).unwrap(), []);
                 assert_eq!(store.approved_tools("/w").unwrap(), []);
+                assert_eq!(store.batches("/w", None, 9).unwrap(), []);
+                assert_eq!(store.abandoned_batches("/w").unwrap(), []);
                 let found = "SELECT user_version FROM pragma_user_version";
                 let found: i64 = store
                     .connection()
@@ -521,8 +555,14 @@ mod tests {
             store.events("nope", 0),
             Err(StoreError::UnknownSession { .. })
         ));
+        assert!(matches!(
+            store.last_seq("nope"),
+            Err(StoreError::UnknownSession { .. })
+        ));
 
+        assert_eq!(store.last_seq(&id).unwrap(), 0);
         store.append(&id, &delta("x")).unwrap();
+        assert_eq!(store.last_seq(&id).unwrap(), 1);
         store
             .connection()
             .execute(

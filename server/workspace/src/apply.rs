@@ -1,5 +1,8 @@
 //! Writing an accepted plan to disk: atomic, keeping the file's mode, refusing when the file is no
 //! longer what the plan was made for.
+//!
+//! A file with other names (hard links) becomes one of its own, as it does with git: the other name
+//! may be in a store of packages, or outside of the workspace, and nobody looked at a change there.
 
 use crate::content::Content;
 use crate::error::ApplyError;
@@ -41,8 +44,10 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
         }
         (Some(after), kind) => {
             let from = overlay.root.absolute(source);
-            let mode = fs::metadata(&from).ok();
-            let mode = mode.map(|metadata| metadata.permissions());
+            let mode = match plan.mode {
+                Some(bits) => permissions(bits),
+                None => fs::metadata(&from).ok().map(|old| old.permissions()),
+            };
             let file = prepare(&target, &after.bytes(), mode).map_err(system)?;
             // Flushing takes long enough for somebody to save.
             if on_disk(source) != plan.before {
@@ -72,6 +77,34 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
         true => Ok(()),
         false => Err(failed("the file is not what was written".to_owned())),
     }
+}
+
+/// Permission bits of a file on disk; `None` where it has none, or there is no file.
+pub fn mode_on_disk(overlay: &Overlay, path: &WorkspacePath) -> Option<u32> {
+    let metadata = fs::metadata(overlay.root.absolute(path)).ok()?;
+    bits(&metadata.permissions())
+}
+
+#[cfg(unix)]
+fn bits(permissions: &fs::Permissions) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(permissions.mode() & 0o7777)
+}
+
+#[cfg(not(unix))]
+fn bits(_: &fs::Permissions) -> Option<u32> {
+    None
+}
+
+#[cfg(unix)]
+fn permissions(bits: u32) -> Option<fs::Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(fs::Permissions::from_mode(bits))
+}
+
+#[cfg(not(unix))]
+fn permissions(_: u32) -> Option<fs::Permissions> {
+    None
 }
 
 /// Makes missing folders, none of them through a link.

@@ -200,7 +200,7 @@ impl Changes {
         path: &WorkspacePath,
         theirs: &Changes,
         namer: &mut Namer,
-        group: Option<&str>,
+        group: Option<&Arc<str>>,
     ) {
         let before = self.take(path);
         if let Some(change) = theirs.get(path) {

@@ -127,6 +127,22 @@ pub enum DecideError {
         /// What it changes.
         changed: String,
     },
+    /// No hunk of such a tool call waits for a decision.
+    #[error("no hunk of the tool call `{group}` waits for a decision; waiting: {waiting}")]
+    UnknownGroup {
+        /// As given.
+        group: String,
+        /// Calls whose hunks wait.
+        waiting: String,
+    },
+    /// The hunk cannot be made into what was asked for.
+    #[error("hunk `{id}` cannot be changed so: {reason}")]
+    Unfit {
+        /// The hunk.
+        id: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Why a call's changes were not taken over. The overlay is as it was.

@@ -6,17 +6,22 @@
 //! [`Overlay::plan`] makes from hunks that the user chose.
 
 mod apply;
+mod back;
 mod buffers;
 mod call;
 mod change;
 mod changes;
 mod content;
+mod decide;
+mod decided;
 pub mod diff;
 mod error;
+mod journal;
 mod lines;
 mod merge;
 mod overlay;
 mod own;
+mod page;
 mod plan;
 mod root;
 mod seen;
@@ -27,12 +32,15 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use apply::apply_to_disk;
+pub use apply::{apply_to_disk, mode_on_disk};
+pub use back::{Step, WayBack};
 pub use buffers::{Buffer, Buffers, NoBuffers};
 pub use call::{Call, Entry};
 pub use content::Content;
 pub use error::{ApplyError, CommitError, DecideError, FsError, FsErrorCode, OpenError};
-pub use overlay::{AlteredFile, Overlay, ProposalDelta};
+pub use journal::ProposalDelta;
+pub use overlay::Overlay;
+pub use page::{Page, PageQuery};
 pub use plan::{FilePlan, Selection, TextEdit};
 pub use root::Kind;
 pub use view::Live;

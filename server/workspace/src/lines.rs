@@ -9,18 +9,13 @@ pub(crate) fn split(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
     let mut lines = Vec::new();
     let mut start = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        let ends = match bytes[at] {
-            b'\n' => true,
-            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
-            _ => false,
-        };
-        at += 1;
-        if ends {
-            lines.push(&text[start..at]);
-            start = at;
+    for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
+        // `\r\n` ends at its second byte.
+        if bytes[at] == b'\r' && bytes.get(at + 1) == Some(&b'\n') {
+            continue;
         }
+        lines.push(&text[start..=at]);
+        start = at + 1;
     }
     if start < bytes.len() {
         lines.push(&text[start..]);
@@ -63,12 +58,12 @@ pub(crate) enum Ending {
 
 /// The prevailing line ending; `None` without a line break.
 pub(crate) fn ending(text: &str) -> Option<Ending> {
-    let breaks = text.bytes().filter(|b| *b == b'\n').count();
-    let crlf = text
-        .as_bytes()
-        .windows(2)
-        .filter(|pair| pair == b"\r\n")
-        .count();
+    let bytes = text.as_bytes();
+    let (mut breaks, mut crlf) = (0usize, 0usize);
+    for at in memchr::memchr_iter(b'\n', bytes) {
+        breaks += 1;
+        crlf += usize::from(at > 0 && bytes[at - 1] == b'\r');
+    }
     match (breaks, crlf) {
         (0, _) => None,
         (all, crlf) if crlf * 2 > all => Some(Ending::CrLf),

@@ -2,6 +2,10 @@
 //!
 //! Pure functions over lines; the three-way merge of the review is built on them.
 
+mod tokens;
+
+pub(crate) use tokens::{Merged, Texts};
+
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -45,38 +49,87 @@ pub(crate) fn changes(old: &[&str], new: &[&str]) -> Vec<Change> {
 pub(crate) enum Placement {
     /// It replaces these lines there.
     Clean(Range<usize>),
+    /// It replaces these lines there by lines of both sides.
+    Merged(Merged),
     /// The other side made the same change already.
     Done,
     /// The other side changed the same place; these lines there are closest.
     Conflict(Range<usize>),
 }
 
-/// Places `change` (base → ours) in the text that `theirs` (base → live) leads to.
-///
-/// Two insertions at the same point conflict, because their order is a guess; changes that only
-/// touch do not.
-pub(crate) fn place(change: &Change, ours: &[&str], theirs: &[Change], live: &[&str]) -> Placement {
-    let at = &change.old;
-    let mut before = 0isize;
-    let mut touched: Option<Range<usize>> = None;
-    for other in theirs {
-        let same_point = other.old == *at && at.is_empty();
-        if same_point || (other.old.start < at.end && at.start < other.old.end) {
-            if other.old == *at && ours[change.new.clone()] == live[other.new.clone()] {
-                return Placement::Done;
-            }
-            let lines = touched.get_or_insert(other.new.clone());
-            lines.end = other.new.end;
-        } else if other.old.end <= at.start {
-            before += other.new.len() as isize - other.old.len() as isize;
+impl Placement {
+    /// The lines of the other side that it stands at.
+    pub(crate) fn span(&self) -> Option<Range<usize>> {
+        match self {
+            Placement::Clean(span) | Placement::Conflict(span) => Some(span.clone()),
+            Placement::Merged(merged) => Some(merged.span.clone()),
+            Placement::Done => None,
         }
     }
-    match touched {
-        Some(lines) => Placement::Conflict(lines),
-        None => Placement::Clean(
-            at.start.saturating_add_signed(before)..at.end.saturating_add_signed(before),
-        ),
+}
+
+/// Places each change of `ours` (base → ours, ascending) in the text that `theirs` (base → live)
+/// leads to: by lines, and where both changed the same lines, by words.
+///
+/// Two insertions at the same point conflict, because their order is a guess; changes of lines that
+/// only touch do not.
+pub(crate) fn place_all<'c>(
+    texts: &Texts<'_>,
+    ours: impl IntoIterator<Item = &'c Change>,
+    theirs: &[Change],
+) -> Vec<Placement> {
+    let mut places = Vec::new();
+    // Changes of the other side that end in front of the one at hand, and by how many lines they
+    // move it.
+    let (mut passed, mut shift) = (0, 0isize);
+    // Where the last one ends: two of ours must not replace the same line.
+    let mut taken = 0;
+    for change in ours {
+        let at = &change.old;
+        let touches = |other: &Change| {
+            let same_point = other.old == *at && at.is_empty();
+            same_point || (other.old.start < at.end && at.start < other.old.end)
+        };
+        while let Some(other) = theirs.get(passed)
+            && other.old.end <= at.start
+            && !touches(other)
+        {
+            shift += other.new.len() as isize - other.old.len() as isize;
+            passed += 1;
+        }
+        let ahead = &theirs[passed..];
+        let count = ahead.iter().take_while(|other| touches(other)).count();
+        let touched = &ahead[..count];
+        let place = match touched {
+            [] => Placement::Clean(
+                at.start.saturating_add_signed(shift)..at.end.saturating_add_signed(shift),
+            ),
+            [other]
+                if other.old == *at
+                    && texts.ours[change.new.clone()] == texts.live[other.new.clone()] =>
+            {
+                Placement::Done
+            }
+            [first, ..] => {
+                let last = touched.last().unwrap_or(first);
+                // The lines of both.
+                let start = first.new.start - first.old.start.saturating_sub(at.start);
+                let end = last.new.end + at.end.saturating_sub(last.old.end);
+                let merged = tokens::merge(texts, change, touched)
+                    .filter(|merged| merged.span.start >= taken);
+                merged.map_or(Placement::Conflict(start..end), Placement::Merged)
+            }
+        };
+        if let Placement::Clean(span) | Placement::Merged(Merged { span, .. }) = &place {
+            if span.start < taken {
+                places.push(Placement::Conflict(span.clone()));
+                continue;
+            }
+            taken = span.end;
+        }
+        places.push(place);
     }
+    places
 }
 
 /// `lines` with each of the spans replaced; spans are ascending and do not overlap.
@@ -104,16 +157,31 @@ mod tests {
     /// Merges `ours` into `live`; conflicting changes are left out and counted.
     fn merge(base: &str, ours: &str, live: &str) -> (String, usize) {
         let (base, ours, live) = (split(base), split(ours), split(live));
+        let texts = Texts {
+            base: &base,
+            ours: &ours,
+            live: &live,
+        };
         let theirs = changes(&base, &live);
+        let mine = changes(&base, &ours);
+        let places = place_all(&texts, &mine, &theirs);
         let mut edits = Vec::new();
         let mut conflicts = 0;
-        for change in changes(&base, &ours) {
-            match place(&change, &ours, &theirs, &live) {
-                Placement::Clean(span) => edits.push((span, &ours[change.new])),
+        for (change, place) in mine.iter().zip(&places) {
+            match place {
+                Placement::Clean(span) => {
+                    edits.push((span.clone(), ours[change.new.clone()].concat()))
+                }
+                Placement::Merged(merged) => edits.push((merged.span.clone(), merged.text.clone())),
                 Placement::Done => {}
                 Placement::Conflict(_) => conflicts += 1,
             }
         }
+        let edits: Vec<_> = edits
+            .iter()
+            .map(|(span, text)| (span.clone(), split(text)))
+            .collect();
+        let edits = edits.iter().map(|(span, lines)| (span.clone(), &lines[..]));
         (splice(&live, edits), conflicts)
     }
 
@@ -138,6 +206,73 @@ mod tests {
     fn overlapping_changes_conflict_and_keep_the_users_text() {
         check("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n", "a\nY\nc\n", 1);
         check("a\n", "a\nours\n", "a\ntheirs\n", "a\ntheirs\n", 1);
+    }
+
+    #[test]
+    fn words_of_a_line_merge_with_something_between_them() {
+        check(
+            "let total = price * 2;\n",
+            "let sum = price * 2;\n",
+            "let total = price * 3;\n",
+            "let sum = price * 3;\n",
+            0,
+        );
+        // Moved by lines in front, and by letters in front.
+        check(
+            "x\nlet a = b(c);\n",
+            "x\nlet a = b(d);\n",
+            "new\nx\n    let aaa = b(c);\n",
+            "new\nx\n    let aaa = b(d);\n",
+            0,
+        );
+        // An indented block keeps its indent.
+        check(
+            "a one\nb two\nc tri\n",
+            "a one\nb 2\nc tri\n",
+            "  a one\n  b two\n  c tri\n",
+            "  a one\n  b 2\n  c tri\n",
+            0,
+        );
+        // Two of ours in one of theirs.
+        check(
+            "a 1\nb 2\nc 3\n",
+            "a X\nb 2\nc Y\n",
+            "  a 1\n  b 2\n  c 3\n",
+            "  a X\n  b 2\n  c Y\n",
+            0,
+        );
+        // Lines of ours that theirs did not touch come along.
+        check(
+            "f(a) {\n  x\n}\n",
+            "f(a) {\n  y\n  z\n}\n",
+            "f(a) {\n  x // w\n}\n",
+            "f(a) {\n  x // w\n}\n",
+            1,
+        );
+        // The same word, words side by side, and a line that was written anew.
+        check(
+            "let a = 1;\n",
+            "let b = 1;\n",
+            "let c = 1;\n",
+            "let c = 1;\n",
+            1,
+        );
+        check("f(a)\n", "f(a, b)\n", "f(c)\n", "f(c)\n", 1);
+        check(
+            "one two three four\n",
+            "one two three 4\n",
+            "none of this is left four\n",
+            "none of this is left four\n",
+            1,
+        );
+        // Two of ours on one line by now.
+        check(
+            "a 1\nb 2\nc 3\n",
+            "a X\nb 2\nc Y\n",
+            "a 1 b 2 c 3\n",
+            "a 1 b 2 c Y\n",
+            1,
+        );
     }
 
     #[test]

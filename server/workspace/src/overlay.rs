@@ -7,7 +7,8 @@ use crate::call::Call;
 use crate::change::Namer;
 use crate::changes::Changes;
 use crate::content::Content;
-use crate::diff::{self, DiffError, FileDiff, FilePatch};
+use crate::decided::Decided;
+use crate::diff::{self, FileDiff};
 use crate::error::{CommitError, OpenError};
 use crate::plan::{FilePlan, Selection};
 use crate::root::{Root, Stamp};
@@ -16,7 +17,7 @@ use crate::view::{self, Live};
 use crate::visibility::Rules;
 use boxagnts_policy::mounts::Mounts;
 use boxagnts_policy::path::WorkspacePath;
-use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
+use boxagnts_protocol::proposal::HunkState;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
@@ -34,58 +35,27 @@ pub struct Overlay {
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) changes: Changes,
-    pub(crate) namer: Option<Namer>,
-    pub(crate) decided: Vec<Decided>,
+    pub(crate) namer: Namer,
+    pub(crate) decided: Decided,
     pub(crate) seen: Seen,
+    /// Hunks that are being applied, and the text that has them.
+    pub(crate) in_flight: HashMap<WorkspacePath, (Vec<String>, Option<Content>)>,
     /// The user's files when the changes were last compared with them.
     compared: HashMap<WorkspacePath, Compared>,
     /// Counts alterations of the changes.
-    version: u64,
+    pub(crate) version: u64,
+    /// The version at which the set of hunks that wait, or the state of one, was last another.
+    states: u64,
     /// The version at which a path's change was last altered.
-    altered: BTreeMap<WorkspacePath, u64>,
+    pub(crate) altered: BTreeMap<WorkspacePath, u64>,
     /// The bases that the listener to deltas knows.
-    told: HashMap<WorkspacePath, Content>,
-}
-
-/// What became another in a proposal, and how much of it waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProposalDelta {
-    /// Where the next delta begins.
-    pub version: u64,
-    /// Files with hunks that wait for a decision.
-    pub files: u64,
-    /// Hunks that wait and fit.
-    pub pending: u64,
-    /// Hunks that wait and conflict.
-    pub conflicted: u64,
-    /// Number of the youngest hunk.
-    pub last_hunk: u64,
-    /// The files whose change was altered.
-    pub changed: Vec<AlteredFile>,
-}
-
-/// A file whose proposed change was altered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlteredFile {
-    /// Where it will be after the change.
-    pub path: WorkspacePath,
-    /// Unified diff from `base` to what is proposed; empty when nothing is any more.
-    pub diff: String,
-    /// The text that the change was made on, unless it is the one that was told last for this path.
-    pub base: Option<String>,
-}
-
-/// A hunk that the user has decided on.
-#[derive(Debug, Clone)]
-pub(crate) struct Decided {
-    pub(crate) path: WorkspacePath,
-    pub(crate) kind: ChangeKind,
-    pub(crate) hunk: Hunk,
+    pub(crate) told: HashMap<WorkspacePath, Content>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Compared {
-    Buffer(i32),
+    /// The text itself: editors number the versions of a document anew when they open it again.
+    Buffer(Arc<str>),
     Disk(Stamp),
     Absent,
 }
@@ -173,48 +143,96 @@ impl Overlay {
                 return Err(CommitError { path: path.clone() });
             }
         }
-        let mut namer = state.namer();
+        let group: Arc<str> = group.into();
+        let State { changes, namer, .. } = &mut *state;
         for path in touched {
-            state.changes.adopt(path, after, &mut namer, Some(group));
-            state.altered(path);
+            changes.adopt(path, after, namer, Some(&group));
         }
-        state.namer = Some(namer);
+        for path in touched {
+            state.altered(path);
+            state.states = state.version;
+        }
         Ok(())
     }
 
     /// Compares every change with the user's file of now, where that has changed since last time.
     pub(crate) fn refresh(&self, state: &mut State) {
         for path in state.changes.paths() {
-            let Some(change) = state.changes.get(&path) else {
-                continue;
-            };
-            let source = change.from.clone().unwrap_or_else(|| path.clone());
-            let compared = self.compared(&source);
-            if change.from.is_none() && state.compared.get(&path) == Some(&compared) {
-                continue;
-            }
-            let (_, live) = view::live(&self.root, &*self.buffers, &source);
-            let taken = source != path && self.compared(&path) != Compared::Absent;
-            let Some(mut change) = state.changes.take(&path) else {
-                continue;
-            };
-            let kind = change.kind();
-            for hunk in change.refresh(live.as_ref(), taken) {
-                state.decided.push(Decided {
-                    path: path.clone(),
-                    kind,
-                    hunk,
-                });
-            }
-            state.changes.put(path.clone(), change);
-            state.altered(&path);
-            state.compared.insert(path, compared);
+            self.compare(state, &path, false);
         }
+    }
+
+    /// Compares one change with the user's file of now, and gives the file that it was compared
+    /// with. Reads no file that has not changed since last time unless `read` asks for it.
+    pub(crate) fn compare(
+        &self,
+        state: &mut State,
+        path: &WorkspacePath,
+        read: bool,
+    ) -> Option<(Live, Option<Content>)> {
+        let change = state.changes.get(path)?;
+        let source = change.from.as_ref().unwrap_or(path).clone();
+        let moves = change.from.is_some();
+        let look = || self.compared(&source);
+        let mut compared = look();
+        let known = !moves && state.compared.get(path) == Some(&compared);
+        if known && !read {
+            return None;
+        }
+        let (live, content) = match &compared {
+            Compared::Buffer(_) => {
+                let (live, content) = view::live(&self.root, &*self.buffers, &source);
+                // The document may have moved on.
+                if let (Live::Buffer { .. }, Some(Content::Text { text, .. })) = (live, &content) {
+                    compared = Compared::Buffer(Arc::clone(text));
+                } else {
+                    compared = look();
+                }
+                (live, content)
+            }
+            _ => view::live(&self.root, &*self.buffers, &source),
+        };
+        if !moves && state.compared.get(path) == Some(&compared) {
+            return Some((live, content));
+        }
+        if let Some((_, after)) = state.in_flight.get(path)
+            && *after == content
+            && let Some((hunks, _)) = state.in_flight.remove(path)
+        {
+            self.settle(state, path, &hunks, HunkState::Accepted);
+            state.changes.get(path)?;
+        }
+        let taken = source != *path && self.compared(path) != Compared::Absent;
+        let mut change = state.changes.take(path)?;
+        let kind = change.kind();
+        let before = change.states();
+        let done = change.refresh(content.as_ref(), taken);
+        let same = change.states() == before;
+        for hunk in done {
+            state.decided.push(path, kind, hunk, None);
+        }
+        state.changes.put(path.clone(), change);
+        if !moves || !same {
+            state.altered(path);
+        }
+        if !same {
+            state.states = state.version;
+        }
+        state.compared.insert(path.clone(), compared);
+        Some((live, content))
+    }
+
+    /// Compares everything with the user's files of now, and says whether other hunks wait than at
+    /// `since`, or one waits in another state: the version to ask with next time, when it is so.
+    pub fn look(&self, since: u64) -> Option<u64> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        (state.states > since).then_some(state.states)
     }
 
     fn compared(&self, path: &WorkspacePath) -> Compared {
         match self.buffers.get(path) {
-            Some(buffer) => Compared::Buffer(buffer.version),
+            Some(buffer) => Compared::Buffer(buffer.text),
             None => self
                 .root
                 .stamp(path)
@@ -222,147 +240,10 @@ impl Overlay {
         }
     }
 
-    /// What the user reviews, every hunk where it is now; sorted by path.
-    pub fn proposal(&self) -> Vec<FileProposal> {
-        let mut state = self.lock();
-        self.refresh(&mut state);
-        let mut files: BTreeMap<WorkspacePath, FileProposal> = BTreeMap::new();
-        let entry = |path: &WorkspacePath, from: Option<String>, kind| FileProposal {
-            uri: self.uri(path),
-            path: path.to_string(),
-            from,
-            kind,
-            hunks: Vec::new(),
-        };
-        for (path, change) in state.changes.iter() {
-            let from = change.from.as_ref().map(ToString::to_string);
-            let mut file = entry(path, from, change.kind());
-            let source = change.from.as_ref().unwrap_or(path);
-            file.hunks = change.hunks(view::live(&self.root, &*self.buffers, source).1.as_ref());
-            files.insert(path.clone(), file);
-        }
-        for decided in &state.decided {
-            let file = files
-                .entry(decided.path.clone())
-                .or_insert_with(|| entry(&decided.path, None, decided.kind));
-            file.hunks.push(decided.hunk.clone());
-        }
-        for (path, file) in &mut files {
-            file.hunks
-                .sort_by_key(|hunk| (hunk.range.start, hunk.range.end));
-            if let Some(reason) = path.dangerous() {
-                for hunk in file
-                    .hunks
-                    .iter_mut()
-                    .filter(|hunk| hunk.state == HunkState::Pending)
-                {
-                    let note = hunk
-                        .note
-                        .take()
-                        .map(|note| format!("{note}; "))
-                        .unwrap_or_default();
-                    hunk.note = Some(format!("{note}dangerous: {reason}"));
-                }
-            }
-        }
-        files.into_values().collect()
-    }
-
     /// Unified diff from the user's files of now to what is proposed, without hunks that conflict.
     pub fn diff(&self) -> String {
         let plans = self.plan(&Selection::All).unwrap_or_default();
         diff::unified(&plans.into_iter().filter_map(file_diff).collect::<Vec<_>>())
-    }
-
-    /// What was altered behind `since`, a version of a delta before or 0. Costs as much as the
-    /// altered files, whatever else is proposed. For one listener, who hears each base once.
-    pub fn delta(&self, since: u64) -> ProposalDelta {
-        let mut state = self.lock();
-        self.refresh(&mut state);
-        let altered = state.altered.iter();
-        let altered = altered.filter(|(_, version)| **version > since);
-        let paths: Vec<WorkspacePath> = altered.map(|(path, _)| path.clone()).collect();
-        let changed = paths.into_iter().map(|path| state.altered_file(path));
-        let mut delta = ProposalDelta {
-            changed: changed.collect(),
-            version: state.version,
-            files: 0,
-            pending: 0,
-            conflicted: 0,
-            last_hunk: state.namer.as_ref().map_or(0, |namer| namer.last),
-        };
-        for (_, change) in state.changes.iter() {
-            let (waiting, conflicted) = change.counts();
-            delta.files += u64::from(waiting > 0);
-            delta.pending += waiting - conflicted;
-            delta.conflicted += conflicted;
-        }
-        delta
-    }
-
-    /// Takes what deltas told back into an empty overlay; what the user has changed meanwhile is
-    /// merged, or conflicts. Files that cannot come back are named, with the reason. Ids of new
-    /// hunks are greater than `last_id`.
-    pub fn restore<'a>(
-        &self,
-        files: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
-        last_id: u64,
-    ) -> Vec<String> {
-        let mut lost = Vec::new();
-        let mut state = self.lock();
-        let mut namer = Namer { last: last_id };
-        for (diff, base) in files {
-            let restored = diff::parse(diff.as_bytes()).and_then(|patches| {
-                let patches = patches.iter();
-                patches
-                    .map(|patch| self.restored(patch, diff, base))
-                    .collect::<Result<Vec<_>, _>>()
-            });
-            match restored {
-                Ok(files) => {
-                    for (path, changes) in files {
-                        state.changes.adopt(&path, &changes, &mut namer, None);
-                        state.altered(&path);
-                    }
-                }
-                Err(error) => lost.push(error.to_string()),
-            }
-        }
-        state.namer = Some(namer);
-        lost
-    }
-
-    fn restored(
-        &self,
-        patch: &FilePatch<'_>,
-        diff: &str,
-        base: Option<&str>,
-    ) -> Result<(WorkspacePath, Changes), DiffError> {
-        let path = patch.to.as_ref().or(patch.from.as_ref()).cloned();
-        let path = path.unwrap_or_else(WorkspacePath::root);
-        let base = match (&patch.from, base) {
-            (None, _) => None,
-            (Some(_), Some(base)) => Some(Content::from_bytes(base.as_bytes().to_vec())),
-            // Binary content is not told along: it must still be what it was.
-            (Some(from), None) => {
-                let live = view::live(&self.root, &*self.buffers, from).1;
-                let same = live.filter(|live| diff::is_base(diff, &live.bytes()));
-                Some(same.ok_or_else(|| DiffError::Misfit {
-                    path: path.clone(),
-                    reason: "the binary file changed since".to_owned(),
-                })?)
-            }
-        };
-        let bytes = base.as_ref().map(|content| content.bytes().into_owned());
-        let after = patch.apply(&bytes.unwrap_or_default())?;
-        let after = patch.to.as_ref().map(|_| Content::from_bytes(after));
-        let mut changes = Changes::default();
-        let from = patch.from.as_ref().unwrap_or(&path);
-        if from != &path {
-            changes.rename(from, &path, || base.clone());
-        }
-        changes.set(&path, || base, after);
-        Ok((path, changes))
     }
 
     /// Where the user's text of a file lives now.
@@ -372,46 +253,16 @@ impl Overlay {
 }
 
 impl State {
-    pub(crate) fn namer(&mut self) -> Namer {
-        self.namer.take().unwrap_or(Namer { last: 0 })
-    }
-
     /// The change of `path` is another one: neither what was compared nor what was told.
     pub(crate) fn altered(&mut self, path: &WorkspacePath) {
         self.compared.remove(path);
         self.version += 1;
         self.altered.insert(path.clone(), self.version);
     }
-}
 
-impl State {
-    fn altered_file(&mut self, path: WorkspacePath) -> AlteredFile {
-        let Some(change) = self.changes.get(&path) else {
-            return AlteredFile {
-                path,
-                diff: String::new(),
-                base: None,
-            };
-        };
-        let base = change.base.clone().filter(|base| base.text().is_some());
-        let diff = diff::unified(&[FileDiff {
-            path: path.clone(),
-            from: change.from.clone(),
-            before: change.base.clone(),
-            after: change.current.clone(),
-        }]);
-        let known = base.is_some() && self.told.get(&path) == base.as_ref();
-        if let Some(base) = &base {
-            self.told.insert(path.clone(), base.clone());
-        }
-        let bytes = base
-            .filter(|_| !known)
-            .map(|base| base.bytes().into_owned());
-        AlteredFile {
-            path,
-            diff,
-            base: bytes.and_then(|bytes| String::from_utf8(bytes).ok()),
-        }
+    /// Other hunks wait than before.
+    pub(crate) fn decided(&mut self) {
+        self.states = self.version;
     }
 }
 

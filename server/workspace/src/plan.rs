@@ -1,15 +1,15 @@
 //! From the user's decision to exact edits of the user's text of now.
 
-use crate::change::{FileChange, Side};
 use crate::content::Content;
 use crate::error::DecideError;
 use crate::lines::{self, split};
 use crate::merge::splice;
-use crate::overlay::{Decided, Overlay, State};
+use crate::overlay::{Overlay, State};
 use crate::view::Live;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::proposal::{ChangeKind, HunkState, Range};
+use std::collections::HashSet;
 
 /// Which hunks a decision covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Selection {
     Hunks(Vec<String>),
     /// All hunks of files, by path relative to the workspace.
     Files(Vec<String>),
+    /// All hunks that tool calls made, by the calls' ids.
+    Groups(Vec<String>),
 }
 
 /// A replacement in the text that the plan was made for.
@@ -32,7 +34,8 @@ pub struct TextEdit {
 }
 
 /// What to do to one file so that it has exactly the selected hunks. The only thing that may change
-/// a user's file, and only [`Overlay::plan`] makes one.
+/// a user's file, and only [`Overlay::plan`] makes one, or [`Overlay::way_back`] of
+/// what was accepted before.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FilePlan {
@@ -52,6 +55,8 @@ pub struct FilePlan {
     pub before: Option<Content>,
     /// The text afterwards; `None` when the file goes away.
     pub after: Option<Content>,
+    /// Permission bits of a file that comes back; others keep theirs, and new ones get the usual.
+    pub mode: Option<u32>,
     /// From `before` to `after`, ascending, for text that exists before and after.
     pub edits: Vec<TextEdit>,
 }
@@ -64,25 +69,26 @@ impl Overlay {
     pub fn plan(&self, selection: &Selection) -> Result<Vec<FilePlan>, DecideError> {
         let mut state = self.lock();
         self.refresh(&mut state);
-        let selected = select(&state, selection)?;
+        let selected = state.select(selection)?;
         Ok(selected
             .iter()
-            .filter_map(|(path, ids)| self.plan_file(&state, path, ids))
+            .filter_map(|(path, ids)| self.plan_file(&mut state, path, ids))
             .collect())
     }
 
     pub(crate) fn plan_file(
         &self,
-        state: &State,
+        state: &mut State,
         path: &WorkspacePath,
         ids: &[String],
     ) -> Option<FilePlan> {
+        // The very text that the hunks were placed in.
+        let (live, before) = self.compare(state, path, true)?;
         let change = state.changes.get(path)?;
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let whole = change.whole.as_ref().map(|name| name.id.as_str());
-        let takes_whole = whole.is_some_and(|id| ids.contains(&id));
-        let source = change.from.as_ref().unwrap_or(path);
-        let (live, before) = self.live(source);
+        let selected: HashSet<&str> = ids.iter().copied().collect();
+        let whole = change.whole.as_ref().map(|name| &*name.id);
+        let takes_whole = whole.is_some_and(|id| selected.contains(&id));
 
         let mut plan = FilePlan {
             path: path.clone(),
@@ -97,6 +103,7 @@ impl Overlay {
             live,
             before: before.clone(),
             after: before.clone(),
+            mode: None,
             edits: Vec::new(),
         };
         let refuse = |plan: &mut FilePlan, id: &str, state, reason: &str| {
@@ -125,7 +132,7 @@ impl Overlay {
             plan.after = change.current.clone();
             return Some(plan);
         }
-        let (edits, refused) = change.edits(&ids);
+        let (edits, refused) = change.edits(&selected);
         for id in refused {
             refuse(
                 &mut plan,
@@ -134,9 +141,8 @@ impl Overlay {
                 "your text changed at the same place",
             );
         }
-        let kept = ids
-            .iter()
-            .filter(|id| !plan.refused.iter().any(|r| r.id == **id));
+        let refused: HashSet<&str> = plan.refused.iter().map(|hunk| hunk.id.as_str()).collect();
+        let kept = ids.iter().filter(|id| !refused.contains(**id));
         plan.hunks = kept.map(|id| (*id).to_owned()).collect();
         if let Some(text) = before.as_ref().and_then(Content::text) {
             let live_lines = split(text);
@@ -156,148 +162,5 @@ impl Overlay {
                 .collect();
         }
         Some(plan)
-    }
-
-    /// The plan was carried out and its effect was seen: its hunks are accepted.
-    pub fn accepted(&self, plan: &FilePlan) {
-        let mut state = self.lock();
-        self.settle(&mut state, &plan.path, &plan.hunks, HunkState::Accepted);
-        if let Some(after) = &plan.after {
-            state.seen.insert(plan.path.clone(), after.clone());
-        }
-    }
-
-    /// Drops the selected hunks: tools no longer see them.
-    ///
-    /// # Errors
-    /// The selection names a hunk or a file that waits for no decision. Nothing is dropped then.
-    pub fn reject(&self, selection: &Selection) -> Result<Vec<HunkStatus>, DecideError> {
-        let mut state = self.lock();
-        self.refresh(&mut state);
-        let selected = select(&state, selection)?;
-        let mut hunks = Vec::new();
-        for (path, ids) in selected {
-            self.settle(&mut state, &path, &ids, HunkState::Rejected);
-            let rejected = |id| HunkStatus {
-                id,
-                state: HunkState::Rejected,
-                reason: None,
-            };
-            hunks.extend(ids.into_iter().map(rejected));
-        }
-        Ok(hunks)
-    }
-
-    fn settle(&self, state: &mut State, path: &WorkspacePath, ids: &[String], decision: HunkState) {
-        let Some(change) = state.changes.get(path) else {
-            return;
-        };
-        let source = change.from.as_ref().unwrap_or(path);
-        let live = self.live(source).1;
-        let (kind, shown) = (change.kind(), change.hunks(live.as_ref()));
-        for mut hunk in shown.into_iter().filter(|hunk| ids.contains(&hunk.id)) {
-            hunk.state = decision;
-            state.decided.push(Decided {
-                path: path.clone(),
-                kind,
-                hunk,
-            });
-        }
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let Some(mut change) = state.changes.take(path) else {
-            return;
-        };
-        state.altered(path);
-        let side = if decision == HunkState::Accepted {
-            Side::Base
-        } else {
-            Side::Current
-        };
-        let takes_whole = change
-            .whole
-            .as_ref()
-            .is_some_and(|name| ids.contains(&name.id.as_str()));
-        change.settle(&ids, side);
-        if takes_whole && !change.is_of_lines() {
-            // There are no hunks of lines that could take over a part.
-            match side {
-                Side::Base => change.base.clone_from(&change.current),
-                Side::Current => change.current.clone_from(&change.base),
-            }
-        }
-        match (takes_whole, change.from.clone(), side) {
-            (false, ..) => state.changes.put(path.clone(), change),
-            // Where the file is now; line hunks that were not selected still wait there.
-            (true, Some(_), Side::Base) => {
-                state.changes.put(
-                    path.clone(),
-                    FileChange {
-                        from: None,
-                        whole: None,
-                        ..change
-                    },
-                );
-            }
-            (true, Some(from), Side::Current) => {
-                state.altered(&from);
-                state.changes.put(
-                    from,
-                    FileChange {
-                        from: None,
-                        whole: None,
-                        ..change
-                    },
-                );
-            }
-            (true, None, _) => {}
-        }
-    }
-}
-
-/// The selected hunks by file.
-fn select(
-    state: &State,
-    selection: &Selection,
-) -> Result<Vec<(WorkspacePath, Vec<String>)>, DecideError> {
-    let waiting: Vec<(WorkspacePath, Vec<String>)> = state
-        .changes
-        .iter()
-        .map(|(path, change)| (path.clone(), change.ids()))
-        .collect();
-    let listed = |names: Vec<String>| match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
-    };
-    match selection {
-        Selection::All => Ok(waiting),
-        Selection::Files(paths) => {
-            for path in paths {
-                if !waiting.iter().any(|(known, _)| known.as_str() == path) {
-                    let changed = waiting.iter().map(|(known, _)| known.to_string()).collect();
-                    return Err(DecideError::UnknownFile {
-                        path: path.clone(),
-                        changed: listed(changed),
-                    });
-                }
-            }
-            let chosen = |(path, _): &(WorkspacePath, _)| paths.iter().any(|p| p == path.as_str());
-            Ok(waiting.into_iter().filter(chosen).collect())
-        }
-        Selection::Hunks(ids) => {
-            for id in ids {
-                if !waiting.iter().any(|(_, known)| known.contains(id)) {
-                    let waiting = waiting.iter().flat_map(|(_, ids)| ids.clone()).collect();
-                    return Err(DecideError::UnknownHunk {
-                        id: id.clone(),
-                        waiting: listed(waiting),
-                    });
-                }
-            }
-            let keep = |(path, known): (WorkspacePath, Vec<String>)| {
-                let chosen: Vec<String> = known.into_iter().filter(|id| ids.contains(id)).collect();
-                (!chosen.is_empty()).then_some((path, chosen))
-            };
-            Ok(waiting.into_iter().filter_map(keep).collect())
-        }
     }
 }

@@ -74,22 +74,21 @@ pub(crate) fn hunk(hunk: &Hunk, live: Option<&str>, theme: Theme) -> String {
     shown
 }
 
-/// A hunk that the user's text came in the way of, both ways. `yours` is what the user has there.
-pub(crate) fn conflict(hunk: &Hunk, yours: Option<&str>, theme: Theme) -> String {
+/// A hunk that the user's text came in the way of, both ways.
+pub(crate) fn conflict(hunk: &Hunk, theme: Theme) -> String {
     let mut shown = head(hunk, theme);
-    let mut part = |title: &str, old: &str, new: &str| {
+    let mut part = |title: &str, new: &str| {
         let _ = writeln!(shown, "{}", paint(theme.yellow, title));
-        let lines = word_diff::lines(old, new, BOUNDS);
+        let lines = word_diff::lines(&hunk.old_text, new, BOUNDS);
         put_lines(&mut shown, &lines, theme);
     };
-    match yours {
+    match &hunk.live_text {
         Some(yours) => {
-            part("you changed this place:", &hunk.old_text, yours);
-            part("the proposal changes it:", &hunk.old_text, &hunk.new_text);
+            part("you changed this place:", yours);
+            part("the proposal changes it:", &hunk.new_text);
         }
         None => part(
-            "your text changed here; the proposal was made on what it was before:",
-            &hunk.old_text,
+            "your text changed here; this is what the proposal was made on:",
             &hunk.new_text,
         ),
     }
@@ -121,7 +120,11 @@ fn put_lines(shown: &mut String, lines: &Shown, theme: Theme) {
         put_line(shown, line, style, theme);
     }
     if let (old, new @ 1..) | (old @ 1.., new) = lines.left_out {
-        let more = format!("… {old} more old and {new} more new lines are not shown");
+        let hint = match new {
+            0 => "",
+            _ => "; `e` opens the proposed text",
+        };
+        let more = format!("… {old} more old and {new} more new lines are not shown{hint}");
         let _ = writeln!(shown, "{}", paint(theme.yellow, more));
     }
 }
@@ -170,6 +173,7 @@ mod tests {
             },
             old_text: old.into(),
             new_text: new.into(),
+            live_text: None,
             note: None,
             group: None,
         }
@@ -317,9 +321,10 @@ mod tests {
 
     #[test]
     fn a_conflict_is_shown_both_ways() {
-        let given = a_hunk((4, 5), "a\n", "b\n");
-        let check = |yours, expect: Expect| {
-            expect.assert_eq(&conflict(&given, yours, Theme::plain()));
+        let check = |yours: Option<&str>, expect: Expect| {
+            let mut given = a_hunk((4, 5), "a\n", "b\n");
+            given.live_text = yours.map(str::to_owned);
+            expect.assert_eq(&conflict(&given, Theme::plain()));
         };
         check(
             Some("c\n"),
@@ -336,11 +341,11 @@ mod tests {
         check(
             None,
             expect![[r#"
-            @@ h1 @@ line 5
-            your text changed here; the proposal was made on what it was before:
-            -a
-            +b
-        "#]],
+                @@ h1 @@ line 5
+                your text changed here; this is what the proposal was made on:
+                -a
+                +b
+            "#]],
         );
     }
 
@@ -350,6 +355,8 @@ mod tests {
         let shown = hunk(&given, None, Theme::plain());
         assert!(shown.len() < 20_000);
         assert!(shown.contains("… (4996000 more characters)"));
-        assert!(shown.ends_with("… 0 more old and 99000 more new lines are not shown\n"));
+        let end =
+            "… 0 more old and 99000 more new lines are not shown; `e` opens the proposed text\n";
+        assert!(shown.ends_with(end));
     }
 }

@@ -108,23 +108,25 @@ impl Board {
         with.len() + 1
     }
 
-    /// What is true of a hunk here. Whether it can be split is for others to know.
-    pub(super) fn place(&self, at: usize, can_split: impl Fn(&Hunk) -> bool) -> Place {
+    /// What is true of a hunk here.
+    pub(super) fn place(&self, at: usize) -> Place {
         let Some((file, hunk)) = self.get(at) else {
             return Place::default();
         };
         let others = (0..self.len()).filter(|other| *other != at && self.verdict(*other).is_none());
         let same_group = |other: usize| self.get(other).is_some_and(|(_, o)| o.group == hunk.group);
-        // A file that goes away has no text afterwards, a binary one or a move none to show.
+        // A file that goes away has no text afterwards; a binary one and a move have none to show.
         let has_text = !hunk.old_text.is_empty() || !hunk.new_text.is_empty();
         let goes = file.kind == ChangeKind::Delete;
+        // What is in the way of a whole file is not solved by another text.
+        let is_blocked = hunk.state == HunkState::Conflicted && hunk.live_text.is_none();
         Place {
             is_conflicted: hunk.state == HunkState::Conflicted,
             is_first: at == 0,
             is_last: at + 1 >= self.len(),
             has_group: hunk.group.is_some() && others.into_iter().any(same_group),
-            can_split: can_split(hunk),
-            can_edit: has_text && !goes,
+            can_split: has_parts(file, hunk),
+            can_edit: has_text && !goes && !is_blocked,
         }
     }
 
@@ -149,4 +151,11 @@ impl Board {
         }
         decisions
     }
+}
+
+/// Whether a session can split a hunk: lines fall into parts, whole files and conflicts do not.
+fn has_parts(file: &FileProposal, hunk: &Hunk) -> bool {
+    let is_whole = matches!(file.kind, ChangeKind::Create | ChangeKind::Delete);
+    let lines = [&hunk.old_text, &hunk.new_text].map(|text| text.split_inclusive('\n').count());
+    hunk.state == HunkState::Pending && !is_whole && lines.iter().any(|count| *count > 1)
 }

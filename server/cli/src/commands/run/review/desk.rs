@@ -1,7 +1,7 @@
 //! What the dialogue needs of a session: the hunks, and two ways of changing what is proposed.
 
 use crate::exit::Failure;
-use boxagnts_protocol::proposal::{FileProposal, Hunk};
+use boxagnts_protocol::proposal::FileProposal;
 use boxagnts_session::Sessions;
 
 /// Where the hunks come from. Its changes are of the proposal alone; no file of the user's is
@@ -9,9 +9,6 @@ use boxagnts_session::Sessions;
 pub(super) trait Desk {
     /// What is proposed, every hunk where it is now.
     fn files(&self) -> Result<Vec<FileProposal>, Failure>;
-
-    /// Whether there is more than one change in a hunk.
-    fn can_split(&self, hunk: &Hunk) -> bool;
 
     /// Makes several hunks of one. Gives the new ones.
     fn split(&self, hunk: &str) -> Result<Vec<String>, Failure>;
@@ -30,10 +27,6 @@ pub(super) struct SessionDesk<'a> {
 impl Desk for SessionDesk<'_> {
     fn files(&self) -> Result<Vec<FileProposal>, Failure> {
         Ok(self.sessions.proposal(self.session)?.files)
-    }
-
-    fn can_split(&self, _hunk: &Hunk) -> bool {
-        false
     }
 
     fn split(&self, _hunk: &str) -> Result<Vec<String>, Failure> {

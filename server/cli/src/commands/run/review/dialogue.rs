@@ -56,7 +56,7 @@ impl Dialogue<'_> {
             if shows {
                 self.show(&board, at, &mut shown_file).map_err(cannot_ask)?;
             }
-            let place = board.place(at, |hunk| self.desk.can_split(hunk));
+            let place = board.place(at);
             step = match self.ask(&board, at, &place).map_err(cannot_ask)? {
                 None => Step::End,
                 Some((key, text)) => self.act(&mut board, at, key, &text)?,
@@ -74,7 +74,7 @@ impl Dialogue<'_> {
             writeln!(self.out, "\n{}", paint(self.theme.bold, render::file(file)))?;
         }
         let text = match hunk.state {
-            HunkState::Conflicted => render::conflict(hunk, None, self.theme),
+            HunkState::Conflicted => render::conflict(hunk, self.theme),
             _ => {
                 let live = render::live_text(self.root, file);
                 render::hunk(hunk, live.as_deref(), self.theme)

@@ -20,6 +20,7 @@ pub(super) fn a_hunk(id: &str, state: HunkState, old: &str, new: &str) -> Hunk {
         },
         old_text: old.into(),
         new_text: new.into(),
+        live_text: None,
         note: None,
         group: None,
     }
@@ -65,10 +66,6 @@ impl FakeDesk {
 impl Desk for FakeDesk {
     fn files(&self) -> Result<Vec<FileProposal>, Failure> {
         Ok(self.files.borrow().clone())
-    }
-
-    fn can_split(&self, hunk: &Hunk) -> bool {
-        hunk.new_text.lines().count() > 1
     }
 
     fn split(&self, hunk: &str) -> Result<Vec<String>, Failure> {

@@ -3,7 +3,7 @@
 use super::decided::Journalled;
 use crate::render;
 use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// Lines shown around a hunk.
@@ -21,7 +21,6 @@ pub(super) struct File {
 /// A hunk with what stands around it.
 #[derive(Debug)]
 pub(super) struct Piece {
-    /// Its id is empty where the journal does not tell it.
     pub(super) hunk: Hunk,
     /// The user's words with the decision.
     pub(super) comment: Option<String>,
@@ -51,20 +50,34 @@ pub(super) fn files(
         };
         files.insert(file.path.clone(), known);
     }
+    let shown: HashSet<String> = files
+        .values()
+        .flat_map(|file| file.hunks.iter().map(|piece| piece.hunk.id.clone()))
+        .collect();
     for journalled in decided.into_iter().chain(waiting) {
-        let lines: Vec<&str> = journalled.base.lines().collect();
-        let mut piece = Piece::of(journalled.hunk, &lines);
-        piece.comment = journalled.comment;
         let file = files
-            .entry(journalled.path.clone())
+            .entry(journalled.path.to_owned())
             .or_insert_with(|| File {
-                path: journalled.path,
+                path: journalled.path.to_owned(),
                 from: journalled.from,
                 kind: journalled.kind,
                 hunks: Vec::new(),
             });
+        let comment = journalled.comment.map(str::to_owned);
+        let (id, state) = (&journalled.hunk.id, journalled.hunk.state);
+        if shown.contains(id) {
+            let same = |piece: &&mut Piece| piece.hunk.id == *id && piece.hunk.state == state;
+            if let Some(piece) = file.hunks.iter_mut().find(same) {
+                piece.comment = comment;
+            }
+            continue;
+        }
+        let lines: Vec<&str> = journalled.base.lines().collect();
+        let mut piece = Piece::of(journalled.hunk, &lines);
+        piece.comment = comment;
         file.hunks.push(piece);
     }
+    files.retain(|_, file| !file.hunks.is_empty());
     let mut files: Vec<File> = files.into_values().collect();
     for file in &mut files {
         let place = |piece: &Piece| (piece.hunk.range.start, piece.hunk.range.end);

@@ -275,23 +275,20 @@ fn one_hunk(piece: &Piece, shift: &mut i64, report: &Report<'_>, left: &mut usiz
     let hunk = &piece.hunk;
     let word = state_word(hunk.state);
     let shown = word_diff::lines(&hunk.old_text, &hunk.new_text, HUNK);
-    let lines = shown.lines.len() + piece.before.len() + piece.after.len();
+    let yours = hunk.live_text.as_deref();
+    let yours = yours.map(|yours| word_diff::lines(&hunk.old_text, yours, HUNK));
+    let lines = shown.lines.len() + yours.as_ref().map_or(0, |yours| yours.lines.len());
     let fits = lines <= *left;
-    *left = left.saturating_sub(lines);
-    let rows = if fits {
-        rows(piece, &shown, *shift)
-    } else {
-        html! {}
-    };
-    if matches!(hunk.state, HunkState::Pending | HunkState::Conflicted) {
+    *left = left.saturating_sub(lines + piece.before.len() + piece.after.len());
+    let shift_here = *shift;
+    if render::is_waiting(hunk) {
         let count = |text: &str| i64::try_from(text.split_inclusive('\n').count()).unwrap_or(0);
         *shift += count(&hunk.new_text) - count(&hunk.old_text);
     }
-    let id = (!hunk.id.is_empty()).then(|| format!("hunk-{}", hunk.id));
     html! {
-        article id=[id] class={ "hunk " (word) } {
+        article id={ "hunk-" (hunk.id) } class={ "hunk " (word) } {
             header {
-                @if !hunk.id.is_empty() { b { (name(&hunk.id)) } " · " }
+                b { (name(&hunk.id)) } " · "
                 span class={ "state " (word) } { (word) }
                 " · " (render::place(hunk))
                 @if let Some((turn, tool)) = hunk.group.as_deref().and_then(|id| report.call(id)) {
@@ -302,28 +299,28 @@ fn one_hunk(piece: &Piece, shift: &mut i64, report: &Report<'_>, left: &mut usiz
             @if let Some(comment) = &piece.comment {
                 div.comment { b { "The user says:" } (block(comment)) }
             }
-            (rows)
+            @if let (true, Some(yours)) = (fits, &yours) {
+                p.note { "The user changed this place:" }
+                (rows(piece, yours, 0))
+                p.note { "The proposal changes it:" }
+            }
+            @if fits { (rows(piece, &shown, shift_here)) }
             @if !fits {
-                p.note { "This page is long enough; " (how_to_see(hunk.state, report)) }
+                p.note { "This page is long enough; " (how_to_see(report)) }
             } @else if shown.left_out != (0, 0) {
                 @let (old, new) = shown.left_out;
                 p.note {
                     (render::thousands(new as u64)) " more new and "
                     (render::thousands(old as u64)) " more old lines are not shown; "
-                    (how_to_see(hunk.state, report))
+                    (how_to_see(report))
                 }
             }
         }
     }
 }
 
-fn how_to_see(state: HunkState, report: &Report<'_>) -> Markup {
-    let session = name(&report.session.session);
-    let command = match state {
-        HunkState::Pending | HunkState::Conflicted => format!("boxagnts session review {session}"),
-        _ => format!("boxagnts session show {session} --json"),
-    };
-    html! { code { (command) } " shows all of it." }
+fn how_to_see(report: &Report<'_>) -> Markup {
+    html! { code { "boxagnts session show " (name(&report.session.session)) " --json" } " has all of it." }
 }
 
 fn rows(piece: &Piece, shown: &Shown, shift: i64) -> Markup {

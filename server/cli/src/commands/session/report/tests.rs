@@ -3,7 +3,7 @@ use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::conversation::{StopReason, TokenUsage, ToolCall};
 use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState, Position, Range};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
-use boxagnts_protocol::update::{ProposedDiff, TurnOutcome};
+use boxagnts_protocol::update::{NamedHunk, ProposedDiff, TurnOutcome};
 use expect_test::{Expect, expect, expect_file};
 use serde_json::json;
 
@@ -88,12 +88,22 @@ fn called(turn: u64, id: &str, report: ToolReport) -> [SessionEvent; 2] {
     [SessionEvent::ToolStarted { turn, call }, finished]
 }
 
-fn changed(files: &[(&str, &str, Option<&str>)]) -> SessionEvent {
-    let file = |(path, diff, base): &(&str, &str, Option<&str>)| ProposedDiff {
-        path: (*path).into(),
-        diff: (*diff).into(),
-        base: base.map(str::to_owned),
+/// A hunk's id, and its lines; none for one of the whole file.
+type Named<'a> = (&'a str, Option<[u64; 4]>);
+
+fn changed(files: &[(&str, &str, Option<&str>, &[Named<'_>])]) -> SessionEvent {
+    let named = |(id, lines): &Named<'_>| NamedHunk {
+        id: (*id).to_owned(),
+        group: Some("c1".into()),
+        lines: *lines,
     };
+    let file =
+        |(path, diff, base, hunks): &(&str, &str, Option<&str>, &[Named<'_>])| ProposedDiff {
+            path: (*path).into(),
+            diff: (*diff).into(),
+            base: base.map(str::to_owned),
+            hunks: hunks.iter().map(named).collect(),
+        };
     SessionEvent::ProposalChanged {
         files: files.len() as u64,
         pending: 1,
@@ -126,6 +136,7 @@ fn hunk(id: &str, state: HunkState, lines: (u32, u32), old: &str, new: &str) -> 
         },
         old_text: old.into(),
         new_text: new.into(),
+        live_text: None,
         note: None,
         group: None,
     }
@@ -147,6 +158,8 @@ const BOTH: &str = "diff --git a/a.rs b/a.rs\n--- a/a.rs\n+++ b/a.rs\n@@ -1,7 +1
 const ONE: &str = "diff --git a/a.rs b/a.rs\n--- a/a.rs\n+++ b/a.rs\n@@ -3,5 +3,5 @@\n three\n four\n \
                    five\n-six\n+SIX\n seven\n";
 
+const NAMED: &[Named<'_>] = &[("h1", Some([1, 2, 1, 2])), ("h2", Some([5, 6, 5, 6]))];
+
 #[test]
 fn a_session_is_one_page() {
     let ok = ToolReport {
@@ -157,7 +170,7 @@ fn a_session_is_one_page() {
     };
     let mut events = vec![started(1, "rename <script>alert(1)</script>\nplease")];
     events.extend(called(1, "c1", ok));
-    events.push(changed(&[("a.rs", BOTH, Some(BASE))]));
+    events.push(changed(&[("a.rs", BOTH, Some(BASE), NAMED)]));
     events.push(answered(1, Some(0.25)));
     events.push(SessionEvent::TextDelta {
         turn: 1,
@@ -168,7 +181,7 @@ fn a_session_is_one_page() {
         &[("h1", HunkState::Rejected)],
         Some("no <shouting>"),
     ));
-    events.push(changed(&[("a.rs", ONE, None)]));
+    events.push(changed(&[("a.rs", ONE, None, &NAMED[1..])]));
     events.push(started(2, "and?"));
     events.extend(called(
         2,
@@ -185,6 +198,8 @@ fn a_session_is_one_page() {
     );
     dangerous.note = Some("creates the file (20 bytes); dangerous: it runs".into());
     dangerous.group = Some("c1".into());
+    let mut conflicted = hunk("h3", HunkState::Conflicted, (8, 9), "9\n", "nine\n");
+    conflicted.live_text = Some("IX\n".into());
     let proposal = [
         file(
             ".github/workflows/<b>.yml",
@@ -202,7 +217,7 @@ fn a_session_is_one_page() {
                     "six = f(1)\n",
                     "six = g(1)",
                 ),
-                hunk("h3", HunkState::Conflicted, (8, 9), "9\n", "nine\n9\n"),
+                conflicted,
             ],
         ),
     ];
@@ -256,15 +271,18 @@ fn check(events: Vec<SessionEvent>, expect: Expect) {
 }
 
 #[test]
-fn decisions_are_found_by_what_they_changed() {
+fn decided_hunks_have_the_text_that_they_had() {
     let taken = BASE.replace("two", "TWO");
     check(
         vec![
-            changed(&[("a.rs", BOTH, Some(BASE))]),
-            decided(&[("h1", HunkState::Accepted)], None),
-            changed(&[("a.rs", ONE, Some(&taken))]),
+            changed(&[("a.rs", BOTH, Some(BASE), NAMED)]),
+            decided(
+                &[("h1", HunkState::Accepted), ("h2", HunkState::Pending)],
+                None,
+            ),
+            changed(&[("a.rs", ONE, Some(&taken), &NAMED[1..])]),
             decided(&[("h2", HunkState::Rejected)], Some("no")),
-            changed(&[("a.rs", "", None)]),
+            changed(&[("a.rs", "", None, &[])]),
         ],
         expect![[r#"
             a.rs "h1" Accepted line 2 "two\n" → "TWO\n"
@@ -275,41 +293,77 @@ fn decisions_are_found_by_what_they_changed() {
         "diff --git a/n b/n\nnew file mode 100644\n--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+x\n";
     let moved = "diff --git a/a.rs b/b.rs\nrename from a.rs\nrename to b.rs\n--- a/a.rs\n+++ b/b.rs\n\
                  @@ -1,4 +1,4 @@\n one\n-two\n+TWO\n three\n four\n";
-    let stays = "diff --git a/a.rs b/a.rs\n--- a/a.rs\n+++ b/a.rs\n@@ -1,4 +1,4 @@\n one\n-two\n+TWO\n three\n four\n";
     check(
         vec![
-            changed(&[("b.rs", moved, Some(BASE)), ("n", create, None)]),
+            changed(&[
+                (
+                    "b.rs",
+                    moved,
+                    Some(BASE),
+                    &[("h1", None), ("h2", Some([1, 2, 1, 2]))],
+                ),
+                ("n", create, None, &[("h3", None)]),
+                ("x", "no diff at all", None, &[("h4", None)]),
+            ]),
             decided(
-                &[("h1", HunkState::Rejected), ("h3", HunkState::Rejected)],
+                &[("h3", HunkState::Rejected), ("h9", HunkState::Rejected)],
                 None,
             ),
-            changed(&[
-                ("a.rs", stays, Some(BASE)),
-                ("b.rs", "", None),
-                ("n", "", None),
-            ]),
+            changed(&[("n", "", None, &[])]),
         ],
         expect![[r#"
-            b.rs "h1" Rejected line 1 "" → "" Some("moves the file here from `a.rs`")
             n "h3" Rejected line 1 "" → "x\n" Some("creates the file (2 bytes)")
-            a.rs "" Pending line 2 "two\n" → "TWO\n"
+            b.rs "h1" Pending line 1 "" → "" Some("moves the file here from `a.rs`")
+            b.rs "h2" Pending line 2 "two\n" → "TWO\n"
+            x "h4" Pending line 1 "" → "" Some("replaces it; it is binary")
         "#]],
     );
 }
 
 #[test]
-fn what_the_journal_does_not_tell_is_not_guessed() {
-    // Two hunks are gone, and one of them was decided on: the user did the other one by hand.
+fn what_was_proposed_again_waits() {
     check(
         vec![
-            changed(&[("a.rs", BOTH, Some(BASE)), ("b", "no diff at all", None)]),
-            decided(&[("h1", HunkState::Accepted)], None),
-            changed(&[("a.rs", "", None)]),
+            changed(&[("a.rs", BOTH, Some(BASE), NAMED)]),
+            decided(&[("h1", HunkState::Rejected)], Some("no")),
+            changed(&[("a.rs", ONE, None, &NAMED[1..])]),
+            changed(&[("a.rs", BOTH, None, NAMED)]),
         ],
         expect![[r#"
-            a.rs "" Accepted line 2 "two\n" → "TWO\n"
-            a.rs "" Accepted line 6 "six\n" → "SIX\n"
-            b "" Pending line 1 "" → "" Some("replaces it; it is binary")
+            a.rs "h1" Pending line 2 "two\n" → "TWO\n"
+            a.rs "h2" Pending line 6 "six\n" → "SIX\n"
+        "#]],
+    );
+    // The user changed their mind, and no proposal came between.
+    check(
+        vec![
+            changed(&[("a.rs", ONE, Some(BASE), &NAMED[1..])]),
+            decided(&[("h2", HunkState::Rejected)], Some("no")),
+            changed(&[("a.rs", "", None, &[])]),
+            decided(&[("h2", HunkState::Accepted)], None),
+        ],
+        expect![[r#"
+            a.rs "h2" Accepted line 6 "six\n" → "SIX\n"
+        "#]],
+    );
+}
+
+#[test]
+fn lines_of_the_journal_are_taken_as_they_are() {
+    // Lines that are not there, and a diff that does not fit its base.
+    check(
+        vec![changed(&[
+            ("a.rs", BOTH, Some(BASE), &[("h1", Some([90, 95, 3, 1]))]),
+            (
+                "b.rs",
+                BOTH,
+                Some("else\r"),
+                &[("h2", Some([0, 1, 0, u64::MAX]))],
+            ),
+        ])],
+        expect![[r#"
+            a.rs "h1" Pending line 91 "" → ""
+            b.rs "h2" Pending line 1 "else\r" → ""
         "#]],
     );
 }
@@ -326,7 +380,7 @@ fn a_huge_hunk_is_cut_and_says_how_to_see_it() {
     assert!(page.len() < 200_000, "{}", page.len());
     for part in [
         "999,500 more new",
-        "<code>boxagnts session review abcdefghijkm</code> shows all of it.",
+        "<code>boxagnts session show abcdefghijkm --json</code> has all of it.",
         "(4,998,000 more characters)",
         "+1000001 −1",
     ] {

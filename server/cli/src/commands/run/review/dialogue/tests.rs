@@ -15,6 +15,7 @@ fn proposal() -> Vec<FileProposal> {
     many.extend([plain("h3", Accepted), plain("h4", Pending)]);
     let mut grouped = file("b", vec![plain("h5", Conflicted), plain("h6", Pending)]);
     let mut last = file("c", vec![a_hunk("h7", Pending, "1\n2\n", "one\ntwo\n")]);
+    grouped.hunks[0].live_text = Some("yours\n".into());
     grouped.hunks[1].group = Some("call".into());
     grouped.hunks[0].group = Some("call".into());
     last.hunks[0].group = Some("call".into());
@@ -124,21 +125,24 @@ fn the_dialogue_is_that_of_git() {
         FakeEditor(None),
         expect![[r#"
 
-        a
-        @@ h1 @@ line 1
-        -old
-        +new
-        (1/6) Accept this hunk [y,n,a,d,A,e,c,j,/,p,q,?]? 3 hunks accepted
+            a
+            @@ h1 @@ line 1
+            -old
+            +new
+            (1/6) Accept this hunk [y,n,a,d,A,e,c,j,/,p,q,?]? 3 hunks accepted
 
-        b
-        @@ h5 @@ line 1
-        your text changed here; the proposal was made on what it was before:
-        -old
-        +new
-        (4/6) Your text changed here; what of this hunk [n,d,G,e,c,j,k,/,p,q,?]? @@ h6 @@ line 1
-        -old
-        +new
-        (5/6) Accept this hunk [y,n,a,d,A,g,G,e,c,j,k,/,p,q,?]? "#]],
+            b
+            @@ h5 @@ line 1
+            you changed this place:
+            -old
+            +yours
+            the proposal changes it:
+            -old
+            +new
+            (4/6) Your text changed here; what of this hunk [n,d,G,e,c,j,k,/,p,q,?]? @@ h6 @@ line 1
+            -old
+            +new
+            (5/6) Accept this hunk [y,n,a,d,A,g,G,e,c,j,k,/,p,q,?]? "#]],
     );
 }
 
@@ -230,9 +234,9 @@ fn a_file_that_goes_away_has_no_text_to_edit() {
     gone.kind = ChangeKind::Delete;
     let mut board = Board::default();
     board.load(vec![gone]);
-    assert!(!board.place(0, |_| false).can_edit);
+    assert!(!board.place(0).can_edit);
     board.load(vec![file("a", vec![a_hunk("h1", Pending, "", "")])]);
-    assert!(!board.place(0, |_| false).can_edit);
+    assert!(!board.place(0).can_edit);
     board.load(vec![file("a", vec![a_hunk("h1", Pending, "old\n", "")])]);
-    assert!(board.place(0, |_| false).can_edit);
+    assert!(board.place(0).can_edit);
 }

@@ -1,0 +1,462 @@
+//! What the user decides on hunks: taken, dropped, amended, split, brought back.
+
+use crate::change::{Amended, FileChange, Name, Namer, Side};
+use crate::content::Content;
+use crate::decided::Redo;
+use crate::error::DecideError;
+use crate::overlay::{Overlay, State};
+use crate::plan::{FilePlan, Selection};
+use boxagnts_policy::path::WorkspacePath;
+use boxagnts_protocol::commands::HunkStatus;
+use boxagnts_protocol::proposal::HunkState;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+impl Overlay {
+    /// The plans are about to be carried out: a text that is exactly what one makes has its hunks.
+    pub fn applying(&self, plans: &[FilePlan]) {
+        let mut state = self.lock();
+        for plan in plans.iter().filter(|plan| plan.from.is_none()) {
+            let hunks = plan.hunks.clone();
+            state
+                .in_flight
+                .insert(plan.path.clone(), (hunks, plan.after.clone()));
+        }
+    }
+
+    /// The plan was not carried out.
+    pub fn not_applied(&self, plan: &FilePlan) {
+        self.lock().in_flight.remove(&plan.path);
+    }
+
+    /// The plan was carried out and its effect was seen: its hunks are accepted.
+    pub fn accepted(&self, plan: &FilePlan) {
+        let mut state = self.lock();
+        state.in_flight.remove(&plan.path);
+        self.settle(&mut state, &plan.path, &plan.hunks, HunkState::Accepted);
+        if let Some(after) = &plan.after {
+            state.seen.insert(plan.path.clone(), after.clone());
+        }
+    }
+
+    /// Another process that has this session open decided on these hunks.
+    pub fn decided_elsewhere(&self, hunks: &[HunkStatus]) {
+        let mut state = self.lock();
+        for decision in [HunkState::Accepted, HunkState::Rejected] {
+            let ids = hunks.iter().filter(|hunk| hunk.state == decision);
+            let ids: HashSet<&str> = ids.map(|hunk| hunk.id.as_str()).collect();
+            let all: Vec<_> = state.waiting();
+            for (path, known) in all {
+                let known: Vec<String> = known
+                    .into_iter()
+                    .filter(|id| ids.contains(id.as_str()))
+                    .collect();
+                if !known.is_empty() {
+                    self.settle(&mut state, &path, &known, decision);
+                }
+            }
+        }
+    }
+
+    /// Drops the selected hunks: tools no longer see them.
+    ///
+    /// # Errors
+    /// The selection names a hunk or a file that waits for no decision. Nothing is dropped then.
+    pub fn reject(&self, selection: &Selection) -> Result<Vec<HunkStatus>, DecideError> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let selected = state.select(selection)?;
+        let mut hunks = Vec::new();
+        for (path, ids) in selected {
+            self.settle(&mut state, &path, &ids, HunkState::Rejected);
+            hunks.extend(ids.into_iter().map(|id| status(id, HunkState::Rejected)));
+        }
+        Ok(hunks)
+    }
+
+    /// Makes a hunk propose `text` instead, for the lines at which it is shown. A hunk that
+    /// conflicts is solved by that. Text that the user has there already drops the hunk.
+    ///
+    /// # Errors
+    /// No such hunk waits, or it is none of text. Nothing is changed then.
+    pub fn amend(&self, id: &str, text: &str) -> Result<HunkStatus, DecideError> {
+        self.remake(id, |change, live, _| {
+            let amended = change.amend(id, text, live)?;
+            Ok(match amended {
+                Amended::Pending => status(id.to_owned(), HunkState::Pending),
+                Amended::Gone => status(id.to_owned(), HunkState::Rejected),
+            })
+        })
+    }
+
+    /// Makes several hunks of one, with ids of their own.
+    ///
+    /// # Errors
+    /// No such hunk waits, or it has no parts. Nothing is changed then.
+    pub fn split(&self, id: &str) -> Result<Vec<HunkStatus>, DecideError> {
+        self.remake(id, |change, _, namer| {
+            let ids = change.split(id, namer)?;
+            let statuses = ids.into_iter().map(|id| status(id, HunkState::Pending));
+            Ok(statuses.collect())
+        })
+    }
+
+    fn remake<T>(
+        &self,
+        id: &str,
+        make: impl FnOnce(&mut FileChange, Option<&Content>, &mut Namer) -> Result<T, String>,
+    ) -> Result<T, DecideError> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let selected = state.select(&Selection::Hunks(vec![id.to_owned()]))?;
+        let unfit = |reason| DecideError::Unfit {
+            id: id.to_owned(),
+            reason,
+        };
+        let (path, _) = selected
+            .into_iter()
+            .next()
+            .ok_or_else(|| unfit("it is gone".to_owned()))?;
+        let live = self.compare(&mut state, &path, true);
+        let live = live.and_then(|(_, content)| content);
+        let mut namer = state.namer.clone();
+        let mut change = state
+            .changes
+            .get(&path)
+            .map(|change| FileChange::clone(change))
+            .ok_or_else(|| unfit("it is gone".to_owned()))?;
+        let made = make(&mut change, live.as_ref(), &mut namer).map_err(unfit)?;
+        state.namer = namer;
+        state.changes.put(path.clone(), change);
+        state.altered(&path);
+        state.decided();
+        Ok(made)
+    }
+
+    /// Proposes rejected hunks again, under their old ids.
+    ///
+    /// # Errors
+    /// A hunk was not rejected, or the file changed at its place. Those in front of it are back then.
+    pub fn repropose(&self, ids: &[String]) -> Result<Vec<HunkStatus>, DecideError> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let mut hunks = Vec::new();
+        for id in ids {
+            let unfit = |reason: &str| DecideError::Unfit {
+                id: id.clone(),
+                reason: reason.to_owned(),
+            };
+            if state.decided.state(id) != Some(HunkState::Rejected) {
+                return Err(unfit("it was not rejected"));
+            }
+            let (path, redo) = state
+                .decided
+                .redo(id)
+                .ok_or_else(|| unfit("its text is not kept any more"))?;
+            match (&redo, redo.texts()) {
+                (Redo::Lines { name, .. }, Some((before, after))) => {
+                    let texts = (before.as_str(), after.as_str());
+                    self.reinstate_lines(&mut state, &path, texts, |_, _| name.clone())
+                        .map_err(|reason| unfit(&reason))?;
+                }
+                (Redo::Whole(change), _) => {
+                    let from = change.from.as_ref().unwrap_or(&path);
+                    if state.changes.get(&path).is_some() || state.changes.get(from).is_some() {
+                        return Err(unfit(
+                            "the file has other hunks by now; decide on them first",
+                        ));
+                    }
+                    state.changes.put(path.clone(), FileChange::clone(change));
+                    state.altered(&path);
+                    state.decided();
+                }
+                _ => return Err(unfit("its text is not kept any more")),
+            }
+            state.decided.forget(id);
+            hunks.push(status(id.clone(), HunkState::Pending));
+        }
+        Ok(hunks)
+    }
+
+    /// Proposes again what led from `before` to `after`, where it was taken back from the user's
+    /// file: under the old `ids`, when it has as many hunks as they are. Gives the ids.
+    ///
+    /// # Errors
+    /// Why it cannot be proposed again. Nothing is changed then.
+    pub fn reinstate(
+        &self,
+        path: &WorkspacePath,
+        before: Option<&Content>,
+        after: Option<&Content>,
+        ids: &[String],
+    ) -> Result<Vec<String>, String> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let old = |index: usize, namer: &mut Namer, count: usize| match ids.get(index) {
+            Some(id) if count == ids.len() => Name {
+                id: id.as_str().into(),
+                group: None,
+            },
+            _ => namer.name(None),
+        };
+        let texts = before
+            .and_then(Content::text)
+            .zip(after.and_then(Content::text));
+        let back = match texts {
+            Some((before, after)) => {
+                let count = crate::merge::changes(
+                    &crate::lines::split(before),
+                    &crate::lines::split(after),
+                )
+                .len();
+                let name = |index, namer: &mut Namer| old(index, namer, count);
+                self.reinstate_lines(&mut state, path, (before, after), name)?
+            }
+            None => {
+                if state.changes.get(path).is_some() {
+                    return Err("the file has other hunks by now".to_owned());
+                }
+                let mut change = FileChange::new(before.cloned(), after.cloned());
+                let name = old(0, &mut state.namer, 1);
+                let id = name.id.to_string();
+                change.whole = Some(name);
+                state.changes.put(path.clone(), change);
+                state.altered(path);
+                state.decided();
+                vec![id]
+            }
+        };
+        for id in &back {
+            state.decided.forget(id);
+        }
+        Ok(back)
+    }
+
+    fn reinstate_lines(
+        &self,
+        state: &mut State,
+        path: &WorkspacePath,
+        (before, after): (&str, &str),
+        name: impl Fn(usize, &mut Namer) -> Name,
+    ) -> Result<Vec<String>, String> {
+        self.compare(state, path, false);
+        let mut change = match state.changes.get(path) {
+            Some(change) => FileChange::clone(change),
+            None => {
+                let live = self.live(path).1;
+                FileChange::new(live.clone(), live)
+            }
+        };
+        let mut namer = state.namer.clone();
+        let ids = change.reinstate(before, after, |index| name(index, &mut namer))?;
+        state.namer = namer;
+        state.changes.put(path.clone(), change);
+        state.altered(path);
+        state.decided();
+        Ok(ids)
+    }
+
+    /// What the user decided on a hunk; `None` while it waits, and for unknown ones.
+    pub fn decision(&self, id: &str) -> Option<HunkState> {
+        self.lock().decided.state(id)
+    }
+
+    pub(crate) fn settle(
+        &self,
+        state: &mut State,
+        path: &WorkspacePath,
+        ids: &[String],
+        decision: HunkState,
+    ) {
+        let Some(change) = state.changes.get(path).cloned() else {
+            return;
+        };
+        // Not compared with it first: where the hunks are in the text already, that would be a guess
+        // at what the decision says.
+        let live = self.live(change.from.as_ref().unwrap_or(path)).1;
+        let selected: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let redo = |id: &str| {
+            (decision == HunkState::Rejected)
+                .then(|| change.redo(id))
+                .flatten()
+        };
+        for mut hunk in change.hunks(live.as_ref()) {
+            if selected.contains(hunk.id.as_str()) {
+                hunk.state = decision;
+                let redo = redo(&hunk.id);
+                state.decided.push(path, change.kind(), hunk, redo);
+            }
+        }
+        let mut change = FileChange::clone(&change);
+        state.changes.take(path);
+        state.altered(path);
+        state.decided();
+        let side = match decision {
+            HunkState::Accepted => Side::Base,
+            _ => Side::Current,
+        };
+        let takes_whole = change
+            .whole
+            .as_ref()
+            .is_some_and(|name| selected.contains(&*name.id));
+        change.settle(&selected, side);
+        if takes_whole && !change.is_of_lines() {
+            // There are no hunks of lines that could take over a part.
+            match side {
+                Side::Base => change.base.clone_from(&change.current),
+                Side::Current => change.current.clone_from(&change.base),
+            }
+        }
+        match (takes_whole, change.from.clone(), side) {
+            (false, ..) => state.changes.put(path.clone(), change),
+            // Where the file is now; line hunks that were not selected still wait there.
+            (true, Some(_), Side::Base) => {
+                state.changes.put(
+                    path.clone(),
+                    FileChange {
+                        from: None,
+                        whole: None,
+                        ..change
+                    },
+                );
+            }
+            (true, Some(from), Side::Current) => {
+                state.altered(&from);
+                state.changes.put(
+                    from,
+                    FileChange {
+                        from: None,
+                        whole: None,
+                        ..change
+                    },
+                );
+            }
+            (true, None, _) => {}
+        }
+    }
+}
+
+impl FileChange {
+    /// What brings a hunk of it back after it was rejected.
+    fn redo(&self, id: &str) -> Option<Redo> {
+        if self.whole.as_ref().is_some_and(|name| &*name.id == id) {
+            return Some(Redo::Whole(Arc::new(self.without_lines())));
+        }
+        let hunk = self.lines.iter().find(|hunk| &*hunk.name.id == id)?;
+        let current = crate::lines::split(self.current.as_ref()?.text()?);
+        Some(Redo::Lines {
+            name: hunk.name.clone(),
+            base: self.base.clone()?,
+            old: hunk.change.old.clone(),
+            new_text: current[hunk.change.new.clone()].concat(),
+        })
+    }
+
+    /// The hunk of the whole file alone.
+    fn without_lines(&self) -> FileChange {
+        let mut change = self.clone();
+        if change.is_of_lines() {
+            change.current.clone_from(&change.base);
+            change.lines.clear();
+        }
+        change
+    }
+}
+
+fn status(id: String, state: HunkState) -> HunkStatus {
+    HunkStatus {
+        id,
+        state,
+        reason: None,
+    }
+}
+
+impl State {
+    /// The ids of the hunks that wait, by file.
+    fn waiting(&self) -> Vec<(WorkspacePath, Vec<String>)> {
+        let ids = |change: &FileChange| change.names().map(|name| name.id.to_string()).collect();
+        self.changes
+            .iter()
+            .map(|(path, change)| (path.clone(), ids(change)))
+            .collect()
+    }
+
+    /// The selected hunks by file.
+    pub(crate) fn select(
+        &self,
+        selection: &Selection,
+    ) -> Result<Vec<(WorkspacePath, Vec<String>)>, DecideError> {
+        let listed = |names: Vec<String>| match names.is_empty() {
+            true => "none".to_owned(),
+            false => names.join(", "),
+        };
+        match selection {
+            Selection::All => Ok(self.waiting()),
+            Selection::Files(paths) => {
+                let waiting = self.waiting();
+                let known: HashSet<&str> = waiting.iter().map(|(path, _)| path.as_str()).collect();
+                if let Some(path) = paths.iter().find(|path| !known.contains(path.as_str())) {
+                    let changed = waiting.iter().map(|(known, _)| known.to_string());
+                    return Err(DecideError::UnknownFile {
+                        path: path.clone(),
+                        changed: listed(changed.collect()),
+                    });
+                }
+                let paths: HashSet<&str> = paths.iter().map(String::as_str).collect();
+                let chosen = |(path, _): &(WorkspacePath, _)| paths.contains(path.as_str());
+                Ok(waiting.into_iter().filter(chosen).collect())
+            }
+            Selection::Hunks(ids) => {
+                let wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
+                let chosen = self.choose(|name| wanted.contains(&*name.id));
+                let found: HashSet<&str> = chosen
+                    .iter()
+                    .flat_map(|(_, ids)| ids)
+                    .map(String::as_str)
+                    .collect();
+                if let Some(id) = ids.iter().find(|id| !found.contains(id.as_str())) {
+                    let waiting = self.waiting().into_iter().flat_map(|(_, ids)| ids);
+                    return Err(DecideError::UnknownHunk {
+                        id: id.clone(),
+                        waiting: listed(waiting.collect()),
+                    });
+                }
+                Ok(chosen)
+            }
+            Selection::Groups(groups) => {
+                let mut known: Vec<String> = Vec::new();
+                for (_, change) in self.changes.iter() {
+                    known.extend(
+                        change
+                            .names()
+                            .filter_map(|name| Some(name.group.as_ref()?.to_string())),
+                    );
+                }
+                if let Some(group) = groups.iter().find(|group| !known.contains(group)) {
+                    known.sort();
+                    known.dedup();
+                    return Err(DecideError::UnknownGroup {
+                        group: group.clone(),
+                        waiting: listed(known),
+                    });
+                }
+                let wanted: HashSet<&str> = groups.iter().map(String::as_str).collect();
+                let of = |name: &Name| {
+                    name.group
+                        .as_deref()
+                        .is_some_and(|group| wanted.contains(group))
+                };
+                Ok(self.choose(of))
+            }
+        }
+    }
+
+    fn choose(&self, wanted: impl Fn(&Name) -> bool) -> Vec<(WorkspacePath, Vec<String>)> {
+        let chosen = self.changes.iter().map(|(path, change)| {
+            let names = change.names().filter(|name| wanted(name));
+            let ids: Vec<String> = names.map(|name| name.id.to_string()).collect();
+            (path.clone(), ids)
+        });
+        chosen.filter(|(_, ids)| !ids.is_empty()).collect()
+    }
+}

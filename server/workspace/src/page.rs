@@ -1,0 +1,142 @@
+//! The proposal as it is shown: files and hunks where they are now, a page at a time.
+
+use crate::overlay::{Overlay, State};
+use boxagnts_policy::path::WorkspacePath;
+use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+/// Which files of a proposal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageQuery {
+    /// Only these files, by path relative to the workspace.
+    pub files: Option<Vec<String>>,
+    /// Only files behind this path.
+    pub after: Option<String>,
+    /// At most so many files.
+    pub limit: Option<usize>,
+    /// Only what waits for a decision.
+    pub waiting: bool,
+}
+
+/// Files of a proposal, and how much there is of it in all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// Sorted by path.
+    pub files: Vec<FileProposal>,
+    /// Where the next page begins; `None` behind the last one.
+    pub next: Option<String>,
+    /// Files with hunks that wait for a decision.
+    pub waiting_files: u64,
+    /// Hunks that wait and fit.
+    pub pending: u64,
+    /// Hunks that wait and conflict.
+    pub conflicted: u64,
+}
+
+impl Overlay {
+    /// What the user reviews, every hunk where it is now; sorted by path.
+    pub fn proposal(&self) -> Vec<FileProposal> {
+        self.page(&PageQuery::default()).files
+    }
+
+    /// A part of what the user reviews. Costs as much as the files of the page, and a look at
+    /// whether each changed file is still what it was.
+    pub fn page(&self, query: &PageQuery) -> Page {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let mut decided: BTreeMap<&WorkspacePath, (ChangeKind, Vec<&Hunk>)> = BTreeMap::new();
+        if !query.waiting {
+            for hunk in state.decided.iter() {
+                let (_, hunks) = decided.entry(&hunk.path).or_insert((hunk.kind, Vec::new()));
+                hunks.push(&hunk.hunk);
+            }
+        }
+        let waiting = state.changes.iter().map(|(path, _)| path);
+        let all: BTreeSet<&WorkspacePath> = decided.keys().copied().chain(waiting).collect();
+        let after = query
+            .after
+            .as_deref()
+            .and_then(|path| WorkspacePath::parse(path).ok());
+        let behind = match &after {
+            Some(path) => (Bound::Excluded(path), Bound::Unbounded),
+            None => (Bound::Unbounded, Bound::Unbounded),
+        };
+        let named = |path: &&&WorkspacePath| {
+            let files = query.files.as_ref();
+            files.is_none_or(|files| files.iter().any(|file| file == path.as_str()))
+        };
+        let mut paths = all.range::<WorkspacePath, _>(behind).filter(named);
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let chosen: Vec<WorkspacePath> = paths
+            .by_ref()
+            .take(limit)
+            .map(|path| (*path).clone())
+            .collect();
+        let more = paths.next().is_some();
+        let mut page = Page {
+            files: Vec::with_capacity(chosen.len()),
+            next: chosen.last().filter(|_| more).map(ToString::to_string),
+            waiting_files: 0,
+            pending: 0,
+            conflicted: 0,
+        };
+        let decided: BTreeMap<WorkspacePath, (ChangeKind, Vec<Hunk>)> = chosen
+            .iter()
+            .filter_map(|path| {
+                let (kind, hunks) = decided.get(path)?;
+                Some((
+                    path.clone(),
+                    (*kind, hunks.iter().copied().cloned().collect()),
+                ))
+            })
+            .collect();
+        for path in &chosen {
+            page.files
+                .push(self.file(&mut state, path, decided.get(path)));
+        }
+        for (_, change) in state.changes.iter() {
+            let (waiting, conflicted) = change.counts();
+            page.waiting_files += u64::from(waiting > 0);
+            page.pending += waiting - conflicted;
+            page.conflicted += conflicted;
+        }
+        page
+    }
+
+    fn file(
+        &self,
+        state: &mut State,
+        path: &WorkspacePath,
+        decided: Option<&(ChangeKind, Vec<Hunk>)>,
+    ) -> FileProposal {
+        let live = self.compare(state, path, true);
+        let change = state.changes.get(path);
+        let kind = change.map(|change| change.kind());
+        let kind = kind.or(decided.map(|(kind, _)| *kind));
+        let from = change.and_then(|change| change.from.as_ref());
+        let waiting =
+            change.map(|change| change.hunks(live.and_then(|(_, content)| content).as_ref()));
+        let mut hunks = waiting.unwrap_or_default();
+        hunks.extend(decided.iter().flat_map(|(_, hunks)| hunks.iter().cloned()));
+        hunks.sort_by_key(|hunk| (hunk.range.start, hunk.range.end));
+        if let Some(reason) = path.dangerous() {
+            let pending = |hunk: &&mut Hunk| hunk.state == HunkState::Pending;
+            for hunk in hunks.iter_mut().filter(pending) {
+                let note = hunk
+                    .note
+                    .take()
+                    .map(|note| format!("{note}; "))
+                    .unwrap_or_default();
+                hunk.note = Some(format!("{note}dangerous: {reason}"));
+            }
+        }
+        FileProposal {
+            uri: self.uri(path),
+            path: path.to_string(),
+            from: from.map(ToString::to_string),
+            kind: kind.unwrap_or(ChangeKind::Modify),
+            hunks,
+        }
+    }
+}
