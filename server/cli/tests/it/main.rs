@@ -9,6 +9,8 @@ mod others;
 #[cfg(test)]
 mod report;
 #[cfg(test)]
+mod review;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod support;

@@ -5,6 +5,7 @@ use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState, Position, Range};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
 use boxagnts_protocol::update::{NamedHunk, ProposedDiff, TurnOutcome};
 use expect_test::{Expect, expect, expect_file};
+use proptest::prelude::*;
 use serde_json::json;
 
 fn summary() -> SessionSummary {
@@ -398,4 +399,38 @@ fn very_many_hunks_make_no_endless_page() {
     let page = page(Vec::new(), Some(&proposal));
     assert!(page.len() < 10_000_000, "{}", page.len());
     assert!(page.contains("id=\"hunk-h499\"") && page.contains("This page is long enough"));
+}
+
+/// A page in which everything that others wrote is this text.
+fn page_of(text: &str) -> String {
+    let report = ToolReport {
+        output: text.into(),
+        ..ToolReport::refused(FailureKind::Failed, text)
+    };
+    let mut events = vec![started(1, text)];
+    events.extend(called(1, text, report));
+    events.push(ended(
+        1,
+        TurnOutcome::Failed {
+            message: text.into(),
+        },
+    ));
+    events.push(decided(&[("h1", HunkState::Rejected)], Some(text)));
+    let mut it = hunk("h2", HunkState::Pending, (0, 0), "", &format!("{text}\n"));
+    it.note = Some(text.into());
+    it.group = Some(text.into());
+    page(events, Some(&[file(text, ChangeKind::Rename, vec![it])]))
+}
+
+proptest! {
+    #[test]
+    fn text_is_never_markup(text in "[a<>&\"'=/\u{202e}\u{1b}\u{2028} -]{1,12}") {
+        let text = format!("x{text}x");
+        let (given, plain) = (page_of(&text), page_of("x"));
+        for mark in ['<', '>', '"'] {
+            prop_assert_eq!(given.matches(mark).count(), plain.matches(mark).count(), "{}", mark);
+        }
+        let sly = given.contains(['\u{202e}', '\u{1b}', '\u{2028}']);
+        prop_assert!(!sly);
+    }
 }
