@@ -5,6 +5,7 @@ mod hunk;
 pub(crate) use hunk::{conflict, diff, hunk, lines_of, place};
 
 use crate::terminal::visible;
+use boxagnts_protocol::commands::{RefusedFile, UndoResult};
 use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
 use boxagnts_protocol::update::TurnOutcome;
@@ -12,6 +13,7 @@ use boxagnts_session::policy::limits::Limit;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
+use std::fmt::Write;
 use std::path::Path;
 
 /// Width of the summary of a tool's input, in characters.
@@ -191,6 +193,35 @@ pub(crate) fn time(ms: u64, zone: &TimeZone, format: &str) -> String {
     zoned
         .map(|time| time.strftime(format).to_string())
         .unwrap_or_default()
+}
+
+/// What came of taking changes back, in words.
+pub(crate) fn undone(result: &UndoResult) -> String {
+    let mut text = match result.files.is_empty() {
+        true => "nothing was taken back".to_owned(),
+        false => format!("taken back: {}", result.files.join(", ")),
+    };
+    push_refused(&mut text, &result.refused);
+    text
+}
+
+/// What became of a batch that a killed process left, in words.
+pub(crate) fn recovered(applied: bool, files: &[String], refused: &[RefusedFile]) -> String {
+    let files = files.join(", ");
+    let mut text = match applied {
+        true => format!("accepted changes were interrupted, and are whole: {files}"),
+        false => {
+            format!("accepted changes were interrupted and taken back; they wait again: {files}")
+        }
+    };
+    push_refused(&mut text, refused);
+    text
+}
+
+fn push_refused(text: &mut String, refused: &[RefusedFile]) {
+    for RefusedFile { path, reason } in refused {
+        let _ = write!(text, "; `{path}` stays as it is: {reason}");
+    }
 }
 
 #[cfg(test)]

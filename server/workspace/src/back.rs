@@ -93,6 +93,36 @@ impl Overlay {
     }
 }
 
+impl Overlay {
+    /// Whether the user's file of now has what the step made of it, whatever else was typed.
+    pub fn arrived(&self, step: &Step) -> bool {
+        let now = self.live(&step.path).1;
+        if step.from.is_some() && now.is_some() {
+            return true;
+        }
+        if now == step.after {
+            return true;
+        }
+        let texts = (
+            step.before.as_ref().and_then(Content::text),
+            step.after.as_ref().and_then(Content::text),
+            now.as_ref().and_then(Content::text),
+        );
+        let (Some(before), Some(after), Some(live)) = texts else {
+            return false;
+        };
+        let (before, after, live) = (split(before), split(after), split(live));
+        let texts = Texts {
+            base: &before,
+            ours: &after,
+            live: &live,
+        };
+        let ours = changes(&before, &after);
+        let places = place_all(&texts, &ours, &changes(&before, &live));
+        places.iter().all(|place| *place == Placement::Done)
+    }
+}
+
 /// What a file is without the step.
 fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, String> {
     if now == step.after.as_ref() {

@@ -123,6 +123,7 @@ fn decided(hunks: &[(&str, HunkState)], comment: Option<&str>) -> SessionEvent {
     SessionEvent::Decided {
         hunks: hunks.iter().map(status).collect(),
         comment: comment.map(str::to_owned),
+        checkpoint: None,
     }
 }
 
