@@ -124,6 +124,69 @@ fn answers_are_carried_out_at_the_end() {
     }
 }
 
+fn with_editor(fixture: &Fixture, id: &str, editor: &str) -> Terminal {
+    let mut command = fixture.command(&["session", "review", id]);
+    command.env("EDITOR", "false").env("VISUAL", editor);
+    Terminal::run(command)
+}
+
+#[test]
+fn hunks_are_split_and_edited_before_they_are_accepted() {
+    let (fixture, id) = proposed();
+    let mut terminal = with_editor(&fixture, &id, "sed -i 's/order_total/# the \"total\"/'");
+    terminal.expect("(1/2) ");
+    terminal.answer("/rm");
+    terminal.expect("(2/2) Accept this hunk [y,n,a,d,A,s,e,c,k,/,p,q,?]? ");
+    terminal.answer("s");
+    terminal.expect("split into 2 hunks");
+    terminal.expect("(2/3) ");
+    terminal.answer("e");
+    terminal.expect("(3/3) ");
+    terminal.answer("n");
+    terminal.end().check(0);
+    assert_eq!(text(&fixture, "a.txt"), "one\ntotal_cost\nthree\n");
+    assert_eq!(
+        text(&fixture, "b.txt"),
+        "# the \"total\"()\nrm(total_cost)\n"
+    );
+}
+
+#[test]
+fn a_conflict_is_shown_both_ways_and_edited() {
+    let (fixture, id) = proposed();
+    fixture.write("a.txt", "one\nmy own words\nthree\n");
+    let mut terminal = with_editor(&fixture, &id, "echo both >");
+    let shown =
+        terminal.expect("(1/2) Your text changed here; what of this hunk [n,d,e,c,j,/,p,q,?]? ");
+    for part in [
+        "-total_cost\r\n+my own words\r\n",
+        "-total_cost\r\n+order_total\r\n",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    terminal.answer("y");
+    terminal.expect("your text changed here: edit the hunk, or reject it");
+    terminal.answer("e");
+    terminal.expect("(2/2) ");
+    terminal.answer("q");
+    terminal.end().check(0);
+    assert_eq!(text(&fixture, "a.txt"), "one\nboth\nthree\n");
+}
+
+#[test]
+fn an_editor_that_fails_changes_nothing() {
+    let (fixture, id) = proposed();
+    let before = fixture.tree();
+    let mut terminal = with_editor(&fixture, &id, "exit 3;");
+    terminal.expect("(1/2) ");
+    terminal.answer("e");
+    terminal.expect("the editor failed: exit status: 3; nothing is changed");
+    terminal.expect("(1/2) ");
+    terminal.answer("q");
+    terminal.end().check(0);
+    assert_eq!(fixture.tree(), before);
+}
+
 #[test]
 fn ctrl_c_decides_nothing() {
     let (fixture, id) = proposed();

@@ -1,7 +1,8 @@
 //! What the dialogue needs of a session: the hunks, and two ways of changing what is proposed.
 
 use crate::exit::Failure;
-use boxagnts_protocol::proposal::FileProposal;
+use boxagnts_protocol::commands::HunkStatus;
+use boxagnts_protocol::proposal::{FileProposal, HunkState};
 use boxagnts_session::Sessions;
 
 /// Where the hunks come from. Its changes are of the proposal alone; no file of the user's is
@@ -29,11 +30,16 @@ impl Desk for SessionDesk<'_> {
         Ok(self.sessions.proposal(self.session)?.files)
     }
 
-    fn split(&self, _hunk: &str) -> Result<Vec<String>, Failure> {
-        Err(Failure::failed("TODO"))
+    fn split(&self, hunk: &str) -> Result<Vec<String>, Failure> {
+        let result = self.sessions.split(self.session, hunk)?;
+        Ok(result.hunks.into_iter().map(|hunk| hunk.id).collect())
     }
 
-    fn amend(&self, _hunk: &str, _text: &str) -> Result<Vec<String>, Failure> {
-        Err(Failure::failed("TODO"))
+    fn amend(&self, hunk: &str, text: &str) -> Result<Vec<String>, Failure> {
+        let result = self.sessions.amend(self.session, hunk, text)?;
+        // What the user has already is proposed no more.
+        let waits = |hunk: &HunkStatus| hunk.state == HunkState::Pending;
+        let waiting = result.hunks.into_iter().filter(waits);
+        Ok(waiting.map(|hunk| hunk.id).collect())
     }
 }

@@ -45,8 +45,7 @@ struct Proposed<'a> {
 impl<'a> Replay<'a> {
     pub(super) fn event(&mut self, event: &'a SessionEvent) {
         match event {
-            SessionEvent::Decided {
- hunks, comment, .. } => {
+            SessionEvent::Decided { hunks, comment, .. } => {
                 for status in hunks {
                     self.decide(status, comment.as_deref());
                 }
