@@ -5,7 +5,6 @@ mod hunks;
 mod page;
 mod turns;
 
-use super::decisions;
 use crate::asking::TerminalAsker;
 use crate::exit::{Exit, Failure};
 use crate::outfile::OutFile;
@@ -131,7 +130,7 @@ fn write(
         session,
         turns: turns::turns(entries),
         files,
-        decisions: decisions::all(entries),
+        decisions: turns::decisions(entries),
         zone,
     })
 }

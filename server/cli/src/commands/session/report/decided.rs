@@ -1,7 +1,7 @@
 //! Hunks by the journal alone: those that were decided on, and those that wait by its last word. It
 //! has what is proposed as diffs, and which lines each hunk stands for.
 
-use boxagnts_protocol::commands::HunkStatus;
+use boxagnts_protocol::commands::{HunkStatus, UndoResult};
 use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState, Position, Range};
 use boxagnts_protocol::update::{NamedHunk, ProposedDiff, SessionEvent};
 use boxagnts_session::workspace::diff;
@@ -18,6 +18,10 @@ pub(super) struct Journalled<'a> {
     pub(super) comment: Option<&'a str>,
     /// The text that the hunk was made on.
     pub(super) base: &'a str,
+    /// By what it could be taken back.
+    checkpoint: Option<u64>,
+    /// It was accepted, and is not in the user's file any more.
+    pub(super) is_undone: bool,
 }
 
 /// Follows the proposal through the journal.
@@ -26,6 +30,8 @@ pub(super) struct Replay<'a> {
     /// The text that the latest change of each path was made on.
     bases: HashMap<&'a str, &'a str>,
     files: BTreeMap<&'a str, Proposed<'a>>,
+    /// Of each checkpoint that was made by taking others back: those.
+    undoing: HashMap<u64, &'a [u64]>,
     /// In the order of the decisions.
     decided: Vec<Journalled<'a>>,
 }
@@ -45,11 +51,19 @@ struct Proposed<'a> {
 impl<'a> Replay<'a> {
     pub(super) fn event(&mut self, event: &'a SessionEvent) {
         match event {
-            SessionEvent::Decided { hunks, comment, .. } => {
+            SessionEvent::Decided {
+                hunks,
+                comment,
+                checkpoint,
+            } => {
                 for status in hunks {
-                    self.decide(status, comment.as_deref());
+                    self.decide(status, comment.as_deref(), *checkpoint);
                 }
             }
+            SessionEvent::Undone {
+                checkpoints,
+                result,
+            } => self.undo(checkpoints, result),
             SessionEvent::ProposalChanged { changed, .. } => {
                 changed.iter().for_each(|file| self.change(file));
             }
@@ -81,7 +95,7 @@ impl<'a> Replay<'a> {
         self.files.insert(&file.path, proposed);
     }
 
-    fn decide(&mut self, status: &HunkStatus, comment: Option<&'a str>) {
+    fn decide(&mut self, status: &HunkStatus, comment: Option<&'a str>, checkpoint: Option<u64>) {
         if !matches!(status.state, HunkState::Accepted | HunkState::Rejected) {
             return;
         }
@@ -96,10 +110,34 @@ impl<'a> Replay<'a> {
         };
         journalled.hunk.state = status.state;
         journalled.comment = comment;
+        journalled.checkpoint = checkpoint;
+        journalled.is_undone = false;
         if let Some(at) = earlier {
             self.decided.remove(at);
         }
         self.decided.push(journalled);
+    }
+}
+
+impl<'a> Replay<'a> {
+    /// Taking back what took something back brings that again.
+    fn undo(&mut self, checkpoints: &'a [u64], result: &'a UndoResult) {
+        for checkpoint in checkpoints {
+            let (batches, is_undone) = match self.undoing.get(checkpoint) {
+                Some(batches) => (*batches, false),
+                None => (std::slice::from_ref(checkpoint), true),
+            };
+            let of = |it: &&mut Journalled<'_>| {
+                it.checkpoint.is_some_and(|at| batches.contains(&at))
+                    && result.files.iter().any(|file| file == it.path)
+            };
+            for journalled in self.decided.iter_mut().filter(of) {
+                journalled.is_undone = is_undone;
+            }
+        }
+        if let Some(made) = result.checkpoint {
+            self.undoing.insert(made, checkpoints);
+        }
     }
 }
 
@@ -169,6 +207,8 @@ impl<'a> Proposed<'a> {
             },
             comment: None,
             base: self.base,
+            checkpoint: None,
+            is_undone: false,
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Piece {
     pub(super) hunk: Hunk,
     /// The user's words with the decision.
     pub(super) comment: Option<String>,
+    /// It was accepted, and is not in the user's file any more.
+    pub(super) is_undone: bool,
     pub(super) before: Vec<String>,
     pub(super) after: Vec<String>,
 }
@@ -69,12 +71,15 @@ pub(super) fn files(
             let same = |piece: &&mut Piece| piece.hunk.id == *id && piece.hunk.state == state;
             if let Some(piece) = file.hunks.iter_mut().find(same) {
                 piece.comment = comment;
+                piece.is_undone = journalled.is_undone;
             }
             continue;
         }
-        let lines: Vec<&str> = journalled.base.lines().collect();
+        let (lines, is_undone) = (journalled.base.lines(), journalled.is_undone);
+        let lines: Vec<&str> = lines.collect();
         let mut piece = Piece::of(journalled.hunk, &lines);
         piece.comment = comment;
+        piece.is_undone = is_undone;
         file.hunks.push(piece);
     }
     files.retain(|_, file| !file.hunks.is_empty());
@@ -114,6 +119,7 @@ impl Piece {
         Piece {
             hunk,
             comment: None,
+            is_undone: false,
             before: lines[start.saturating_sub(context)..start]
                 .iter()
                 .map(owned)

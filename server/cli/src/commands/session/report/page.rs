@@ -2,8 +2,7 @@
 //! escapes, and what cannot be seen is shown as on a terminal.
 
 use super::hunks::{File, Piece};
-use super::turns::{Called, Turn};
-use crate::commands::session::decisions::Decision;
+use super::turns::{Called, Decision, Turn};
 use crate::render;
 use crate::terminal::visible;
 use crate::word_diff::{self, Bounds, Line, Shown, Sign};
@@ -295,6 +294,7 @@ fn one_hunk(piece: &Piece, shift: &mut i64, report: &Report<'_>, left: &mut usiz
                     " · by " a href={ "#turn-" (turn) } { bdi { (name(tool)) } " in turn " (turn) }
                 }
             }
+            @if piece.is_undone { p.note { "taken back since" } }
             @if let Some(note) = &hunk.note { p.note { bdi { (name(note)) } } }
             @if let Some(comment) = &piece.comment {
                 div.comment { b { "The user says:" } (block(comment)) }
@@ -389,7 +389,6 @@ fn content(line: &Line) -> Markup {
 }
 
 fn decisions(report: &Report<'_>) -> Markup {
-    let of_hunks = |decision: &&Decision<'_>| matches!(decision, Decision::Hunks { .. });
     let shown: HashSet<&str> = report
         .files
         .iter()
@@ -406,21 +405,24 @@ fn decisions(report: &Report<'_>) -> Markup {
         }
     };
     html! {
-        @if report.decisions.iter().any(|decision| of_hunks(&decision)) {
+        @if !report.decisions.is_empty() {
             section id="decisions" {
                 h2 { "Decisions" }
                 ul {
                     @for decision in &report.decisions {
-                        @if let Decision::Hunks { at_ms, accepted, rejected, comment, .. } = decision {
-                            li {
-                                span.quiet { (render::time(*at_ms, report.zone, "%Y-%m-%d %H:%M:%S")) }
-                                @if !accepted.is_empty() {
-                                    " " span.state.accepted { "accepted" } (ids(accepted))
-                                }
-                                @if !rejected.is_empty() {
-                                    " " span.state.rejected { "rejected" } (ids(rejected))
-                                }
-                                @if let Some(comment) = comment { div.comment { (block(comment)) } }
+                        li {
+                            span.quiet {
+                                (render::time(decision.at_ms, report.zone, "%Y-%m-%d %H:%M:%S"))
+                            }
+                            @if !decision.accepted.is_empty() {
+                                " " span.state.accepted { "accepted" } (ids(&decision.accepted))
+                            }
+                            @if !decision.rejected.is_empty() {
+                                " " span.state.rejected { "rejected" } (ids(&decision.rejected))
+                            }
+                            @if let Some(told) = &decision.told { " " bdi { (name(told)) } }
+                            @if let Some(comment) = decision.comment {
+                                div.comment { (block(comment)) }
                             }
                         }
                     }

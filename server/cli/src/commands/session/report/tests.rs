@@ -1,5 +1,5 @@
 use super::*;
-use boxagnts_protocol::commands::HunkStatus;
+use boxagnts_protocol::commands::{HunkStatus, UndoResult};
 use boxagnts_protocol::conversation::{StopReason, TokenUsage, ToolCall};
 use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState, Position, Range};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
@@ -266,6 +266,7 @@ fn check(events: Vec<SessionEvent>, expect: Expect) {
             hunk.note,
             it.comment,
         );
+        let line = if it.is_undone { line + " undone" } else { line };
         text.push_str(&line.replace(" None", ""));
         text.push('\n');
     }
@@ -348,6 +349,44 @@ fn what_was_proposed_again_waits() {
             a.rs "h2" Accepted line 6 "six\n" → "SIX\n"
         "#]],
     );
+}
+
+#[test]
+fn what_was_taken_back_says_so() {
+    let undone = |checkpoints: &[u64], made: u64, files: &[&str]| SessionEvent::Undone {
+        checkpoints: checkpoints.to_vec(),
+        result: UndoResult {
+            checkpoint: Some(made),
+            files: files.iter().map(|file| (*file).to_owned()).collect(),
+            refused: Vec::new(),
+            hunks: Vec::new(),
+        },
+    };
+    let mut accepted = decided(
+        &[("h1", HunkState::Accepted), ("h2", HunkState::Accepted)],
+        None,
+    );
+    if let SessionEvent::Decided { checkpoint, .. } = &mut accepted {
+        *checkpoint = Some(7);
+    }
+    let mut events = vec![
+        changed(&[("a.rs", BOTH, Some(BASE), NAMED)]),
+        accepted,
+        changed(&[("a.rs", "", None, &[])]),
+        undone(&[7], 8, &["b.rs", "a.rs"]),
+    ];
+    let expect_undone = expect![[r#"
+        a.rs "h1" Accepted line 2 "two\n" → "TWO\n" undone
+        a.rs "h2" Accepted line 6 "six\n" → "SIX\n" undone
+    "#]];
+    check(events.clone(), expect_undone);
+    assert!(page(events.clone(), None).contains("taken back: b.rs, a.rs"));
+    // And that was taken back too.
+    events.push(undone(&[8], 9, &["a.rs"]));
+    check(events, expect![[r#"
+        a.rs "h1" Accepted line 2 "two\n" → "TWO\n"
+        a.rs "h2" Accepted line 6 "six\n" → "SIX\n"
+    "#]]);
 }
 
 #[test]

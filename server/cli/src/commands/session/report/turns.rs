@@ -1,7 +1,9 @@
 //! The turns of a session, put together from its journal: what was asked, which tools ran, how it
-//! ended, what it cost.
+//! ended, what it cost; and what the user decided between them.
 
+use crate::render;
 use boxagnts_protocol::conversation::{TokenUsage, ToolCall};
+use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_session::store::{Entry, Recorded};
@@ -31,6 +33,56 @@ pub(super) struct Called<'a> {
     pub(super) call: &'a ToolCall,
     /// `None` for a call without an end.
     pub(super) report: Option<&'a ToolReport>,
+}
+
+/// What became of hunks, at a time.
+#[derive(Debug)]
+pub(super) struct Decision<'a> {
+    pub(super) at_ms: u64,
+    pub(super) accepted: Vec<&'a str>,
+    pub(super) rejected: Vec<&'a str>,
+    /// The user's words.
+    pub(super) comment: Option<&'a str>,
+    /// What else there is to say, in words.
+    pub(super) told: Option<String>,
+}
+
+/// Every decision, in order; changes that were taken back are among them.
+pub(super) fn decisions(entries: &[Entry]) -> Vec<Decision<'_>> {
+    entries.iter().filter_map(decision).collect()
+}
+
+fn decision(entry: &Entry) -> Option<Decision<'_>> {
+    let Recorded::Known(event) = &entry.event else {
+        return None;
+    };
+    let mut decision = Decision {
+        at_ms: entry.at_ms,
+        accepted: Vec::new(),
+        rejected: Vec::new(),
+        comment: None,
+        told: None,
+    };
+    match &**event {
+        SessionEvent::Decided { hunks, comment, .. } => {
+            let of = |state| {
+                let hunks = hunks.iter().filter(move |hunk| hunk.state == state);
+                hunks.map(|hunk| hunk.id.as_str()).collect()
+            };
+            decision.accepted = of(HunkState::Accepted);
+            decision.rejected = of(HunkState::Rejected);
+            decision.comment = comment.as_deref();
+        }
+        SessionEvent::Undone { result, .. } => decision.told = Some(render::undone(result)),
+        SessionEvent::Recovered {
+            applied,
+            files,
+            refused,
+            ..
+        } => decision.told = Some(render::recovered(*applied, files, refused)),
+        _ => return None,
+    }
+    Some(decision)
 }
 
 /// All turns, in order.
