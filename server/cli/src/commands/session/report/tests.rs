@@ -383,10 +383,13 @@ fn what_was_taken_back_says_so() {
     assert!(page(events.clone(), None).contains("taken back: b.rs, a.rs"));
     // And that was taken back too.
     events.push(undone(&[8], 9, &["a.rs"]));
-    check(events, expect![[r#"
+    check(
+        events,
+        expect![[r#"
         a.rs "h1" Accepted line 2 "two\n" → "TWO\n"
         a.rs "h2" Accepted line 6 "six\n" → "SIX\n"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
