@@ -6,11 +6,13 @@ mod commands;
 mod exit;
 mod interrupt;
 mod log;
+mod outfile;
 mod render;
 mod settings;
 mod setup;
 mod terminal;
 mod turn;
+mod word_diff;
 
 use args::{Cli, Command};
 use clap::Parser;
