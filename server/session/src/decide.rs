@@ -48,7 +48,8 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     if !plans.is_empty() {
         let count = plans.iter().map(|plan| plan.hunks.len()).sum();
         let label = format!("accept {}", of_files(count, "hunk", plans.len()));
-        match batch::begin(session, BatchKind::Accept, &label, &plans).await {
+        let ground = session.ground();
+        match batch::begin(&ground, BatchKind::Accept, &label, &plans).await {
             Err(error) => {
                 let reason = error.to_string();
                 let kept = |_: &str| (HunkState::Pending, Some(reason.clone()));
@@ -56,7 +57,7 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
             }
             Ok(id) => {
                 session.overlay.applying(&plans);
-                let results = batch::carry_out(session, id, &plans).await;
+                let results = batch::carry_out(&ground, id, &plans).await;
                 for (plan, result) in plans.iter().zip(results) {
                     let (state, reason) = match result {
                         Ok(()) => {

@@ -7,7 +7,7 @@ use crate::sessions::Sessions;
 use boxagnts_protocol::commands::RefusedFile;
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_store::{BatchId, BatchSummary};
-use boxagnts_workspace::{Overlay, Step};
+use boxagnts_workspace::{Overlay, Step, remove_leftovers};
 use std::sync::Arc;
 
 impl Sessions {
@@ -55,6 +55,7 @@ impl Sessions {
         };
         let steps: Vec<Step> = files.iter().filter_map(batch::step).collect();
         let overlay = self.overlay()?;
+        remove_leftovers(&overlay, steps.iter().map(|step| &step.path));
         let found: Vec<(Step, bool)> = steps
             .into_iter()
             .map(|step| {

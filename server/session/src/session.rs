@@ -1,6 +1,7 @@
 //! The state of one session, and the way every event takes: journal first, then listeners.
 
 use crate::applier::Applier;
+use crate::batch::Ground;
 use crate::environment::Environment;
 use crate::permission::Asker;
 use crate::watch::Watcher;
@@ -131,6 +132,16 @@ impl Session {
             changed: delta.changed,
             last_hunk: delta.last_hunk,
         })
+    }
+
+    /// Where batches of it are applied.
+    pub(crate) fn ground(&self) -> Ground {
+        Ground {
+            session: self.id.clone(),
+            environment: Arc::clone(&self.environment),
+            overlay: Arc::clone(&self.overlay),
+            applier: Arc::clone(&self.applier),
+        }
     }
 
     /// Has the files watched that the proposal changes.

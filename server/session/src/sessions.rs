@@ -1,6 +1,7 @@
 //! The sessions of one workspace folder: what faces call.
 
 use crate::applier::Applier;
+use crate::batch::Ground;
 use crate::decide;
 use crate::environment::Environment;
 use crate::error::SessionError;
@@ -514,6 +515,20 @@ impl Sessions {
 
     pub(crate) fn applier(&self) -> &dyn Applier {
         &*self.applier
+    }
+
+    pub(crate) fn applying(&self) -> &tokio::sync::Mutex<()> {
+        &self.applying
+    }
+
+    /// Where batches are applied in the name of a session that is not live.
+    pub(crate) fn ground(&self, session: &str) -> Result<Ground, SessionError> {
+        Ok(Ground {
+            session: session.to_owned(),
+            environment: Arc::clone(&self.environment),
+            overlay: self.overlay()?,
+            applier: Arc::clone(&self.applier),
+        })
     }
 
     /// The user's files, with nothing proposed.

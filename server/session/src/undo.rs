@@ -2,7 +2,7 @@
 //! What the user typed since stays; the hunks wait for a decision again; and it is a batch itself,
 //! so that it can be taken back too.
 
-use crate::batch;
+use crate::batch::{self, Ground};
 use crate::decide::of_files;
 use crate::error::SessionError;
 use crate::session::{Session, lock};
@@ -116,7 +116,13 @@ impl Sessions {
         let newest = batches
             .first()
             .ok_or_else(|| nothing("nothing was applied since"))?;
-        let session = self.get(&newest.session)?;
+        // A session whose model cannot be had any more has nobody to tell, and its changes can be
+        // taken back all the same.
+        let session = self.get(&newest.session).ok();
+        let ground = match &session {
+            Some(session) => session.ground(),
+            None => self.ground(&newest.session)?,
+        };
         let store = self.environment().store();
         let mut taken: Vec<Batch> = Vec::new();
         for summary in &batches {
@@ -133,10 +139,10 @@ impl Sessions {
             .collect();
         drop(taken);
 
-        let turnstile = session.applying.lock().await;
+        let turnstile = self.applying().lock().await;
         let steps = done.iter().flat_map(|(_, files)| files);
         let steps: Arc<[Step]> = steps.filter_map(batch::step).collect();
-        let WayBack { plans, refused } = way_back(&session, &steps).await?;
+        let WayBack { plans, refused } = way_back(&ground, &steps).await?;
         let mut refused: BTreeMap<String, String> = refused
             .into_iter()
             .map(|(path, reason)| (path.to_string(), reason))
@@ -148,8 +154,8 @@ impl Sessions {
                 _ => format!("undo checkpoint {}", oldest(&done)),
             };
             let label = format!("{what}: {}", of_files(done.len(), "batch", plans.len()));
-            let id = batch::begin(&session, kind, &label, &plans).await?;
-            let results = batch::carry_out(&session, id, &plans).await;
+            let id = batch::begin(&ground, kind, &label, &plans).await?;
+            let results = batch::carry_out(&ground, id, &plans).await;
             for (plan, result) in plans.iter().zip(results) {
                 match result {
                     Ok(()) => made = Some(id),
@@ -157,7 +163,6 @@ impl Sessions {
                 }
             }
         }
-
         drop(turnstile);
         let (files, hunks) = self.bring_back(&done, &refused);
         let result = UndoResult {
@@ -169,17 +174,18 @@ impl Sessions {
                 .collect(),
             hunks,
         };
-        if !result.files.is_empty() {
+        if let (false, Some(session)) = (result.files.is_empty(), &session) {
             let note = format!(
                 "[The user took accepted changes back; these files are as before: {}]",
                 result.files.join(", ")
             );
             lock(&session.activity).notes.push(note);
         }
-        session.emit(SessionEvent::Undone {
+        let undone = SessionEvent::Undone {
             checkpoints: done.iter().map(|(batch, _)| batch.id.0).collect(),
             result: result.clone(),
-        })?;
+        };
+        self.publish(&ground.session, undone)?;
         Ok(result)
     }
 
@@ -225,8 +231,8 @@ impl Sessions {
     }
 }
 
-async fn way_back(session: &Session, steps: &Arc<[Step]>) -> Result<WayBack, SessionError> {
-    let (overlay, steps) = (Arc::clone(&session.overlay), Arc::clone(steps));
+async fn way_back(ground: &Ground, steps: &Arc<[Step]>) -> Result<WayBack, SessionError> {
+    let (overlay, steps) = (Arc::clone(&ground.overlay), Arc::clone(steps));
     let way = tokio::task::spawn_blocking(move || overlay.way_back(&steps));
     way.await.map_err(|error| SessionError::Stopped {
         reason: error.to_string(),

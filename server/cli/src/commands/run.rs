@@ -100,6 +100,7 @@ impl Run {
             .map(|path| OutFile::find("the diff", path))
             .transpose()?;
         let (sessions, ask, mode) = self.open()?;
+        setup::recover(&sessions).await?;
         let mut updates = sessions.subscribe();
         let asked = sessions.ask(ask)?;
         let ended = self.follow(&sessions, &asked, &mut updates).await?;

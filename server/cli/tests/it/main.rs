@@ -18,3 +18,4 @@ mod support;
 mod tool;
 #[cfg(test)]
 mod tools_of_users;
+mod undo;

@@ -5,7 +5,6 @@ mod hunks;
 mod page;
 mod turns;
 
-use crate::asking::TerminalAsker;
 use crate::exit::{Exit, Failure};
 use crate::outfile::OutFile;
 use crate::settings::{self, Overrides};
@@ -15,13 +14,10 @@ use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::proposal::FileProposal;
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_session::store::{Entry, Recorded, Store};
-use boxagnts_session::workspace::NoBuffers;
-use boxagnts_session::{DiskApplier, Sessions};
 use clap::Args;
 use decided::Replay;
 use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Write a session as one HTML page for reviewers: what was asked, what ran, every hunk.
 ///
@@ -103,9 +99,7 @@ impl Report {
 fn proposal(session: &SessionSummary) -> Result<Vec<FileProposal>, Failure> {
     let root = Path::new(&session.workspace);
     let config = settings::load_and_warn(root, &Overrides::default())?;
-    let environment = setup::environment(config, setup::toolbox()?, root)?;
-    let (buffers, applier) = (Arc::new(NoBuffers), Arc::new(DiskApplier));
-    let sessions = Sessions::open(environment, root, buffers, applier, Arc::new(TerminalAsker))?;
+    let sessions = setup::sessions(config, root)?;
     Ok(sessions.proposal(&session.session)?.files)
 }
 
