@@ -90,6 +90,7 @@ fn what_cannot_be_taken_back_is_named() {
 }
 
 /// Every file of a folder with its bytes.
+#[allow(clippy::unwrap_used)]
 fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
