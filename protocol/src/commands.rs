@@ -12,6 +12,20 @@ pub const PROPOSAL: &str = "boxagnts.proposal";
 pub const ACCEPT: &str = "boxagnts.accept";
 /// `boxagnts.reject`: drops hunks.
 pub const REJECT: &str = "boxagnts.reject";
+/// `boxagnts.amend`: another text for a hunk.
+pub const AMEND: &str = "boxagnts.amend";
+/// `boxagnts.split`: several hunks of one.
+pub const SPLIT: &str = "boxagnts.split";
+/// `boxagnts.repropose`: rejected hunks wait again.
+pub const REPROPOSE: &str = "boxagnts.repropose";
+/// `boxagnts.undo`: takes an accepted batch back.
+pub const UNDO: &str = "boxagnts.undo";
+/// `boxagnts.checkpoints`: what was applied to the workspace, and can be taken back.
+pub const CHECKPOINTS: &str = "boxagnts.checkpoints";
+/// `boxagnts.restore`: takes back everything since a checkpoint.
+pub const RESTORE: &str = "boxagnts.restore";
+/// `boxagnts.showPatch`: the proposal as a patch file in the editor; saving it amends.
+pub const SHOW_PATCH: &str = "boxagnts.showPatch";
 /// `boxagnts.cancel`: ends the running turn.
 pub const CANCEL: &str = "boxagnts.cancel";
 /// `boxagnts.sessions`: the sessions of this workspace.
@@ -61,7 +75,158 @@ pub struct SessionParams {
     pub session: String,
 }
 
-/// Parameters of [`ACCEPT`] and [`REJECT`]. Exactly one of `hunks`, `files`, `all` is given.
+/// Parameters of [`PROPOSAL`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProposalParams {
+    /// The session.
+    pub session: String,
+    /// Only these files: URIs, or paths relative to the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Vec<String>>,
+    /// Only files behind this one: `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// At most so many files; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// `true` for what waits for a decision alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waiting: bool,
+}
+
+/// Parameters of [`AMEND`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AmendParams {
+    /// The session.
+    pub session: String,
+    /// The hunk.
+    pub hunk: String,
+    /// What it puts in place of the lines at which it is shown.
+    pub text: String,
+    /// `true` to accept it at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept: bool,
+}
+
+/// Parameters of [`SPLIT`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SplitParams {
+    /// The session.
+    pub session: String,
+    /// The hunk.
+    pub hunk: String,
+}
+
+/// Parameters of [`REPROPOSE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReproposeParams {
+    /// The session.
+    pub session: String,
+    /// Hunks that were rejected.
+    pub hunks: Vec<String>,
+}
+
+/// Parameters of [`UNDO`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UndoParams {
+    /// The checkpoint; the latest accepted batch that was not taken back when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+    /// Without `checkpoint`: only batches of this session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+}
+
+/// Parameters of [`RESTORE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreParams {
+    /// The files become what they were before it.
+    pub checkpoint: u64,
+}
+
+/// Parameters of [`CHECKPOINTS`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointsParams {
+    /// Only those of this session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// At most so many, the newest; 100 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+/// What made a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckpointKind {
+    /// Hunks were accepted.
+    Accept,
+    /// A batch was taken back.
+    Undo,
+    /// Everything since a checkpoint was taken back.
+    Restore,
+}
+
+/// One batch of changes that was applied to the user's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Checkpoint {
+    /// Its number, unique in the journal.
+    pub checkpoint: u64,
+    /// The session.
+    pub session: String,
+    /// What made it.
+    pub kind: CheckpointKind,
+    /// In words.
+    pub label: String,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// Whether it was taken back since.
+    pub undone: bool,
+    /// The files that were changed, relative to the workspace.
+    pub files: Vec<String>,
+}
+
+/// Answer of [`UNDO`] and [`RESTORE`], at once; an update tells the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UndoStarted {
+    /// The checkpoints that are being taken back, the newest first.
+    pub checkpoints: Vec<u64>,
+}
+
+/// What came of [`UNDO`] or [`RESTORE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UndoResult {
+    /// The checkpoint that was made by that: undoing it brings back what was taken back. Absent when
+    /// no file had to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<u64>,
+    /// Files that are as they were.
+    pub files: Vec<String>,
+    /// Files that could not be taken back, with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<RefusedFile>,
+    /// Hunks that wait for a decision again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hunks: Vec<String>,
+}
+
+/// A file that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RefusedFile {
+    /// The file, relative to the workspace.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Parameters of [`ACCEPT`] and [`REJECT`]. Exactly one of `hunks`, `files`, `groups`, `all` is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecideParams {
@@ -73,6 +238,9 @@ pub struct DecideParams {
     /// File URIs, or paths relative to the workspace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<String>>,
+    /// Ids of tool calls: all hunks that they made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
     /// `true` for everything that is pending.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<bool>,

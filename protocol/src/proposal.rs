@@ -114,4 +114,13 @@ pub struct Proposal {
     pub state: SessionState,
     /// Changed files, sorted by path.
     pub files: Vec<FileProposal>,
+    /// Where the next page begins; absent behind the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Files with hunks that wait, on all pages.
+    pub waiting_files: u64,
+    /// Hunks that wait and fit, on all pages.
+    pub pending: u64,
+    /// Hunks that wait and conflict, on all pages.
+    pub conflicted: u64,
 }

@@ -1,7 +1,7 @@
 //! What happens in a session, as it happens: journalled, sent as `boxagnts/update`, printed by
 //! `boxagnts run --json`.
 
-use crate::commands::HunkStatus;
+use crate::commands::{HunkStatus, RefusedFile, UndoResult};
 use crate::conversation::{StopReason, TokenUsage, ToolCall};
 use crate::tool::ToolReport;
 use schemars::JsonSchema;
@@ -174,6 +174,33 @@ pub enum SessionEvent {
         /// The user's words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         comment: Option<String>,
+        /// The checkpoint by which the accepted ones can be taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        checkpoint: Option<u64>,
+    },
+    /// The user took accepted changes back, or took that back.
+    Undone {
+        /// The checkpoints that were taken back, the newest first.
+        checkpoints: Vec<u64>,
+        /// What came of it.
+        result: UndoResult,
+    },
+    /// The process died while accepted hunks were being applied; this is what became of them.
+    Recovered {
+        /// The batch.
+        checkpoint: u64,
+        /// Whether all of it is in the user's files; else nothing of it is, but for `refused`.
+        applied: bool,
+        /// Its files.
+        files: Vec<String>,
+        /// Files that could not be brought back to what they were, with the reason.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refused: Vec<RefusedFile>,
+    },
+    /// Something that the user should know.
+    Notice {
+        /// What.
+        message: String,
     },
     /// A turn has ended.
     TurnEnded {

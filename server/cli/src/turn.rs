@@ -168,6 +168,7 @@ mod tests {
         let decided = SessionEvent::Decided {
             hunks: vec![hunk],
             comment: None,
+            checkpoint: None,
         };
         assert!(seen.take_in(decided, 2).is_none());
         assert!(seen.take_in(changed(""), 2).is_none());

@@ -3,10 +3,15 @@
 use crate::convert;
 use crate::folder::Folder;
 use crate::server::Shared;
-use boxagnts_protocol::commands::{ACCEPT, ASK, AskParams, DecideParams, REJECT, TextDocument};
+use boxagnts_protocol::commands::{
+    ACCEPT, ASK, AskParams, DecideParams, REJECT, SHOW_PATCH, SPLIT, SessionParams, SplitParams,
+    TextDocument, UNDO, UndoParams,
+};
 use boxagnts_protocol::proposal::{Hunk, HunkState};
+use boxagnts_session::PageQuery;
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tower_lsp::ls_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeLens, Command, Range,
 };
@@ -24,33 +29,50 @@ pub(crate) struct Waiting {
     pub(crate) hunk: Hunk,
     /// In the client's encoding.
     pub(crate) range: Range,
+    /// How many hunks of its tool call wait, in all files.
+    pub(crate) siblings: usize,
 }
 
 /// Every hunk that waits in a folder with the URI of its file, of all sessions that this process
 /// knows.
 pub(crate) fn all_waiting(shared: &Shared, folder: &Folder) -> Vec<(String, Waiting)> {
+    waiting_in(shared, folder, None)
+}
+
+fn waiting_in(
+    shared: &Shared,
+    folder: &Folder,
+    files: Option<Vec<String>>,
+) -> Vec<(String, Waiting)> {
     let encoding = shared.documents.encoding();
     let mut found = Vec::new();
+    let query = PageQuery {
+        files,
+        waiting: true,
+        ..PageQuery::default()
+    };
     for session in shared.sessions_of(folder) {
-        let Ok(proposal) = folder.proposal(&session) else {
+        let Ok(proposal) = folder.page(&session, &query) else {
             continue;
         };
+        let sizes = folder.sessions.group_sizes(&session).unwrap_or_default();
         for file in proposal.files {
             let rope = shared.documents.rope(&file.uri);
             for hunk in file.hunks {
-                if !matches!(hunk.state, HunkState::Pending | HunkState::Conflicted) {
-                    continue;
-                }
                 let range = convert::range(hunk.range);
                 let range = rope
                     .as_ref()
                     .map_or(range, |rope| encoding.encode_range(rope, range));
+                let group = hunk.group.as_ref();
+                let siblings = group.and_then(|group| sizes.get(group.as_str()).copied());
+                let siblings = siblings.unwrap_or(1);
                 found.push((
                     file.uri.clone(),
                     Waiting {
                         session: session.clone(),
                         hunk,
                         range,
+                        siblings,
                     },
                 ));
             }
@@ -61,10 +83,43 @@ pub(crate) fn all_waiting(shared: &Shared, folder: &Folder) -> Vec<(String, Wait
 
 /// The hunks that wait in a document.
 fn waiting(shared: &Shared, folder: &Folder, uri: &str) -> Vec<Waiting> {
-    let all = all_waiting(shared, folder).into_iter();
+    let Some(path) = folder.names.relative(uri) else {
+        return Vec::new();
+    };
+    let all = waiting_in(shared, folder, Some(vec![path])).into_iter();
     all.filter(|(file, _)| file == uri)
         .map(|(_, waiting)| waiting)
         .collect()
+}
+
+/// Hunks of one tool call.
+struct Group {
+    session: String,
+    id: String,
+    count: usize,
+}
+
+/// The tool calls that made these hunks, where one made several of them.
+fn groups(hunks: &[Waiting]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for Waiting {
+        session,
+        hunk,
+        siblings,
+        ..
+    } in hunks
+    {
+        let Some(id) = &hunk.group else { continue };
+        let known = groups.iter().any(|group| group.id == *id);
+        if *siblings > 1 && !known {
+            groups.push(Group {
+                session: session.clone(),
+                id: id.clone(),
+                count: *siblings,
+            });
+        }
+    }
+    groups
 }
 
 /// The actions at a range.
@@ -119,7 +174,39 @@ pub(crate) fn code_actions(
             None,
         );
     }
-    if let Some(Waiting { session, .. }) = hunks.first() {
+    for group in groups(&hunks) {
+        let title = format!("Accept all {} hunks of this change", group.count);
+        add(
+            title.clone(),
+            &refactor,
+            decide_group(ACCEPT, &title, &group),
+            None,
+        );
+    }
+    if let Some(Waiting { session, hunk, .. }) = hunks.first() {
+        if hunk.note.is_none() && hunk.state == HunkState::Pending {
+            let title = format!("Split hunk {}", hunk.id);
+            let params = SplitParams {
+                session: session.clone(),
+                hunk: hunk.id.clone(),
+            };
+            add(
+                title.clone(),
+                &refactor,
+                command(SPLIT, &title, &params),
+                None,
+            );
+        }
+        let title = "Show the whole proposal";
+        let params = SessionParams {
+            session: session.clone(),
+        };
+        add(
+            title.to_owned(),
+            &refactor,
+            command(SHOW_PATCH, title, &params),
+            None,
+        );
         let file = Some(vec![uri.clone()]);
         let title = "Accept all hunks in this file";
         add(
@@ -137,6 +224,11 @@ pub(crate) fn code_actions(
         );
     }
 
+    if shared.applied.load(Ordering::Relaxed) {
+        let title = "Take back what was accepted last";
+        let command = command(UNDO, title, &UndoParams::default());
+        add(title.to_owned(), &refactor, command, None);
+    }
     for diagnostic in &params.context.diagnostics {
         if diagnostic.source.as_deref() == Some(crate::observer::SOURCE) {
             continue;
@@ -212,10 +304,15 @@ pub(crate) fn code_lenses(shared: &Arc<Shared>, folder: &Folder, uri: &str) -> V
         session,
         hunk,
         range,
+        ..
     } in waiting(shared, folder, uri)
     {
         let one = Some(vec![hunk.id.clone()]);
-        for (command, verb) in [(ACCEPT, "Accept"), (REJECT, "Reject")] {
+        let offered: &[(&str, &str)] = match hunk.state {
+            HunkState::Conflicted => &[(REJECT, "Your text changed here: keep it, reject")],
+            _ => &[(ACCEPT, "Accept"), (REJECT, "Reject")],
+        };
+        for (command, verb) in offered {
             let title = format!("{verb} {}", hunk.id);
             let command = decide(command, &title, &session, one.clone(), None);
             lenses.push(CodeLens {
@@ -248,6 +345,22 @@ fn decide(
             session,
             hunks,
             files,
+            groups: None,
+            all: None,
+            comment: None,
+        },
+    )
+}
+
+fn decide_group(name: &str, title: &str, group: &Group) -> Command {
+    command(
+        name,
+        title,
+        &DecideParams {
+            session: group.session.clone(),
+            hunks: None,
+            files: None,
+            groups: Some(vec![group.id.clone()]),
             all: None,
             comment: None,
         },

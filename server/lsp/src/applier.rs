@@ -7,13 +7,14 @@ use crate::folder::FolderNames;
 use async_trait::async_trait;
 use boxagnts_session::workspace::{Content, DecideError, FilePlan, Live, Overlay, Selection};
 use boxagnts_session::{Applier, DiskApplier};
+use futures::future::join_all;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 use tower_lsp::Client;
 use tower_lsp::ls_types::{
-    DocumentChanges, OneOf, OptionalVersionedTextDocumentIdentifier, TextDocumentEdit, TextEdit,
-    WorkspaceEdit,
+    AnnotatedTextEdit, DocumentChanges, OneOf, OptionalVersionedTextDocumentIdentifier,
+    TextDocumentEdit, TextEdit, WorkspaceEdit,
 };
 
 /// How long the editor may take to answer and to tell of the change. A person may stand behind it
@@ -21,12 +22,8 @@ use tower_lsp::ls_types::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the change may take after the editor said that it applied it.
 const ECHO: Duration = Duration::from_secs(5);
-/// Typing makes a plan stale: another is made at once, so often; then when the user pauses.
-const AT_ONCE: u32 = 3;
-/// Longer than between two letters.
-const PAUSE: Duration = Duration::from_millis(150);
-/// Longest wait for a pause before the next plan is tried all the same.
-const TYPING: Duration = Duration::from_secs(2);
+/// Typing makes a plan stale; planned again this often.
+const ATTEMPTS: usize = 3;
 
 /// Applies through the editor where it holds the text.
 pub(crate) struct EditorApplier {
@@ -39,93 +36,95 @@ pub(crate) struct EditorApplier {
 
 #[async_trait]
 impl Applier for EditorApplier {
+    /// What documents hold goes to the editor as one edit, so that it is one step for whoever takes
+    /// it back there. Only when all of that has arrived, files are written.
     async fn apply(&self, overlay: &Arc<Overlay>, plans: &[FilePlan]) -> Vec<Result<(), String>> {
-        let mut results = Vec::with_capacity(plans.len());
-        for plan in plans {
-            results.push(self.apply_one(overlay, plan).await);
+        let (texts, files): (Vec<usize>, Vec<usize>) =
+            (0..plans.len()).partition(|&at| is_edit(&plans[at]));
+        let mut results: Vec<Result<(), String>> = vec![Ok(()); plans.len()];
+        let edited: Vec<&FilePlan> = texts.iter().map(|&at| &plans[at]).collect();
+        for (&at, result) in texts.iter().zip(self.edit(&edited).await) {
+            results[at] = match result {
+                Ok(()) => Ok(()),
+                Err(failure) => self.again(overlay, &plans[at], failure).await,
+            };
+        }
+        let failed = texts.iter().find(|&&at| results[at].is_err());
+        let failed = failed.map(|&at| plans[at].path.clone());
+        for at in files {
+            results[at] = match &failed {
+                None => self.write(overlay, &plans[at]).await,
+                Some(path) => Err(format!(
+                    "`{path}` could not be changed, and this belongs to the same batch"
+                )),
+            };
         }
         results
     }
 }
 
-/// Why an edit is not in the text.
-struct Failure {
-    reason: String,
-    /// The editor has changed nothing.
-    untouched: bool,
+/// Whether a plan changes text that a document holds.
+fn is_edit(plan: &FilePlan) -> bool {
+    let stays = plan.from.is_none() && matches!(plan.after, Some(Content::Text { .. }));
+    stays && matches!(plan.live, Live::Buffer { .. })
 }
 
-impl Failure {
-    fn untouched(reason: impl Into<String>) -> Failure {
-        let reason = reason.into();
-        Failure {
-            reason,
-            untouched: true,
-        }
-    }
-}
-
-impl From<String> for Failure {
-    fn from(reason: String) -> Failure {
-        Failure {
-            reason,
-            untouched: false,
-        }
-    }
+/// An edit that is on its way: its document, the text that it was made for, and the news that the
+/// text which has it was seen.
+struct Sent {
+    edit: TextDocumentEdit,
+    seen: watch::Receiver<bool>,
 }
 
 impl EditorApplier {
-    async fn apply_one(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
-        let mut plan = plan.clone();
-        let begun = Instant::now();
-        for attempt in 1.. {
-            let Live::Buffer { version } = plan.live else {
-                let mut results = DiskApplier
-                    .apply(overlay, std::slice::from_ref(&plan))
-                    .await;
-                return results
-                    .pop()
-                    .unwrap_or_else(|| Err("nothing was written".to_owned()));
-            };
-            let moves = plan.from.is_some() || plan.after.is_none();
-            if moves || !matches!(plan.after, Some(Content::Text { .. })) {
-                return self.apply_whole(overlay, &plan).await;
-            }
-            let failure = match self.edit(&plan, version).await {
-                Ok(()) => return Ok(()),
-                Err(failure) => failure,
-            };
-            if attempt >= AT_ONCE {
-                let key = self.names.open_uri(&self.documents, plan.path.as_str());
-                let _ = tokio::time::timeout(TYPING, self.documents.pause(&key, PAUSE)).await;
+    /// Tries an edit again that failed, on the text as it is by then.
+    async fn again(
+        &self,
+        overlay: &Arc<Overlay>,
+        plan: &FilePlan,
+        failure: String,
+    ) -> Result<(), String> {
+        let (mut plan, mut failure) = (plan.clone(), failure);
+        for _ in 1..ATTEMPTS {
+            if plan.hunks.is_empty() {
+                // A way back is planned anew by who wanted it.
+                return Err(failure);
             }
             // The text tells, whatever the editor said.
-            match overlay.plan(&Selection::Hunks(plan.hunks.clone())) {
+            let again = match overlay.plan(&Selection::Hunks(plan.hunks.clone())) {
                 Err(DecideError::UnknownHunk { .. }) => return Ok(()),
                 Err(error) => return Err(error.to_string()),
-                Ok(again) => {
-                    let same = again.into_iter().find(|other| other.path == plan.path);
-                    let Some(again) = same else { return Ok(()) };
-                    if let Some(refused) = again.refused.first() {
-                        return Err(refused.reason.clone().unwrap_or(failure.reason));
-                    }
-                    if again.edits.is_empty() {
-                        return Ok(());
-                    }
-                    // Only a text that moved on is worth another try; one that the edit may have
-                    // changed is so a few times.
-                    let tired = !failure.untouched && attempt >= AT_ONCE;
-                    if again.live == plan.live || tired {
-                        return Err(failure.reason);
-                    }
-                    if begun.elapsed() > PATIENCE {
-                        break;
-                    }
-                    plan = again;
-                }
+                Ok(again) => again,
+            };
+            let same = again.into_iter().find(|other| other.path == plan.path);
+            let Some(again) = same else { return Ok(()) };
+            if let Some(refused) = again.refused.first() {
+                return Err(refused.reason.clone().unwrap_or(failure));
+            }
+            if again.edits.is_empty() {
+                return Ok(());
+            }
+            // Only a text that moved on is worth another try.
+            if again.live == plan.live {
+                return Err(failure);
+            }
+            plan = again;
+            if !is_edit(&plan) {
+                return self.write(overlay, &plan).await;
+            }
+            match self.edit(&[&plan]).await.pop() {
+                Some(Err(next)) => failure = next,
+                _ => return Ok(()),
             }
         }
-        Err("the document changes faster than hunks can be applied; try again".to_owned())
+        Err(failure)
+    }
+
+    async fn write(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
+        match plan.live {
+            Live::Buffer { .. } => self.apply_whole(overlay, plan).await,
+            _ => on_disk(overlay, plan).await,
+        }
     }
 
     /// Moves, deletions and binary content of a file that a document holds: on disk, unless that
@@ -140,82 +139,119 @@ impl EditorApplier {
                 "`{source}` has unsaved changes; save it and accept again"
             ));
         }
-        let mut results = DiskApplier.apply(overlay, std::slice::from_ref(plan)).await;
-        results
-            .pop()
-            .unwrap_or_else(|| Err("nothing was written".to_owned()))
+        on_disk(overlay, plan).await
     }
 
-    /// Sends one document's edits and waits until its text proves them.
-    async fn edit(&self, plan: &FilePlan, version: i32) -> Result<(), Failure> {
-        let key = self.names.open_uri(&self.documents, plan.path.as_str());
-        let Some(before) = self
-            .documents
-            .get(&key)
-            .filter(|now| now.version == version)
-        else {
-            return Err(Failure::untouched("the document changed meanwhile"));
-        };
-        let uri = convert::uri(&key).ok_or_else(|| Failure::from(format!("{key} is no URI")))?;
-        let expected: Arc<str> = match &plan.after {
-            Some(content) => Arc::from(content.text().unwrap_or_default()),
-            None => return Err("a deletion is no edit".to_owned().into()),
-        };
-        let seen = self.documents.expect(&key, expected);
-        let Some(mut seen) = seen else {
-            return Err("the document was closed".to_owned().into());
-        };
-        let encoding = self.documents.encoding();
-        let edits = || {
-            plan.edits.iter().map(|edit| TextEdit {
-                range: encoding.encode_range(&before.rope, convert::range(edit.range)),
-                new_text: edit.new_text.clone(),
-            })
-        };
-        let edit = if self.document_changes {
-            WorkspaceEdit {
-                document_changes: Some(DocumentChanges::Edits(vec![TextDocumentEdit {
-                    text_document: OptionalVersionedTextDocumentIdentifier {
-                        uri,
-                        version: Some(version),
-                    },
-                    edits: edits().map(OneOf::Left).collect(),
-                }])),
-                ..WorkspaceEdit::default()
-            }
-        } else {
-            // Without versions: the echo alone shows whether the edit met the text it was made for.
-            WorkspaceEdit {
-                changes: Some([(uri, edits().collect())].into_iter().collect()),
-                ..WorkspaceEdit::default()
-            }
-        };
-        let answered = tokio::select! {
-            answer = self.client.apply_edit(edit) => answer,
+    /// Sends the edits of all documents at once and waits until the text of each proves them.
+    async fn edit(&self, plans: &[&FilePlan]) -> Vec<Result<(), String>> {
+        let prepared: Vec<Result<Sent, String>> =
+            plans.iter().map(|plan| self.prepare(plan)).collect();
+        let edits: Vec<TextDocumentEdit> = prepared
+            .iter()
+            .flatten()
+            .map(|sent| sent.edit.clone())
+            .collect();
+        if edits.is_empty() {
+            return prepared.into_iter().map(|sent| sent.map(drop)).collect();
+        }
+        let arrival = join_all(prepared.iter().flatten().map(|sent| {
+            let mut seen = sent.seen.clone();
+            async move { arrived(&mut seen).await }
+        }));
+        let edit = self.workspace_edit(edits);
+        let failure = tokio::select! {
+            answer = self.client.apply_edit(edit) => match answer {
+                Err(error) => Some(format!("the editor refused the edit: {}", error.message)),
+                Ok(answer) if !answer.applied => {
+                    let reason = answer.failure_reason;
+                    let reason = reason.unwrap_or_else(|| "it gave no reason".to_owned());
+                    Some(format!("the editor did not apply the edit: {reason}"))
+                }
+                Ok(_) => None,
+            },
             // Some editors tell of the change first, and some never answer.
-            () = arrived(&mut seen) => return Ok(()),
-            () = tokio::time::sleep(PATIENCE) => return Err("the editor did not answer".to_owned().into()),
+            _ = arrival => None,
+            () = tokio::time::sleep(PATIENCE) => Some("the editor did not answer".to_owned()),
         };
-        match answered {
-            Err(error) => Err(format!("the editor refused the edit: {}", error.message).into()),
-            Ok(answer) if !answer.applied => {
-                let reason = answer
-                    .failure_reason
-                    .unwrap_or_else(|| "it gave no reason".to_owned());
-                Err(Failure::untouched(format!(
-                    "the editor did not apply the edit: {reason}"
-                )))
+        let failure = &failure;
+        let prove = |sent: Result<Sent, String>| async move {
+            let mut seen = sent?.seen;
+            if *seen.borrow() {
+                return Ok(());
             }
-            Ok(_) => tokio::select! {
+            if let Some(failure) = failure {
+                return Err(failure.clone());
+            }
+            tokio::select! {
                 () = arrived(&mut seen) => Ok(()),
                 () = tokio::time::sleep(ECHO) => Err(
                     "the editor says that it applied the edit, and its text does not show it"
-                        .to_owned()
-                        .into(),
+                        .to_owned(),
                 ),
+            }
+        };
+        join_all(prepared.into_iter().map(prove)).await
+    }
+
+    fn prepare(&self, plan: &FilePlan) -> Result<Sent, String> {
+        let key = self.names.open_uri(&self.documents, plan.path.as_str());
+        let Live::Buffer { version } = plan.live else {
+            return Err("the document was closed".to_owned());
+        };
+        let before = self
+            .documents
+            .get(&key)
+            .filter(|now| now.version == version);
+        let before = before.ok_or("the document changed meanwhile")?;
+        let uri = convert::uri(&key).ok_or_else(|| format!("{key} is no URI"))?;
+        let after = plan.after.as_ref().and_then(Content::text);
+        let after = after.ok_or("a deletion is no edit")?;
+        let seen = self.documents.expect(&key, Arc::from(after));
+        let seen = seen.ok_or("the document was closed")?;
+        let encoding = self.documents.encoding();
+        let edits = plan.edits.iter().map(|edit| TextEdit {
+            range: encoding.encode_range(&before.rope, convert::range(edit.range)),
+            new_text: edit.new_text.clone(),
+        });
+        Ok(Sent {
+            edit: TextDocumentEdit {
+                text_document: OptionalVersionedTextDocumentIdentifier {
+                    uri,
+                    version: Some(version),
+                },
+                edits: edits.map(OneOf::Left).collect(),
             },
+            seen,
+        })
+    }
+
+    fn workspace_edit(&self, edits: Vec<TextDocumentEdit>) -> WorkspaceEdit {
+        if self.document_changes {
+            return WorkspaceEdit {
+                document_changes: Some(DocumentChanges::Edits(edits)),
+                ..WorkspaceEdit::default()
+            };
+        }
+        // Without versions: the echo alone shows whether the edit met the text it was made for.
+        let plain = |edit: OneOf<TextEdit, AnnotatedTextEdit>| match edit {
+            OneOf::Left(edit) => edit,
+            OneOf::Right(edit) => edit.text_edit,
+        };
+        let changes = edits.into_iter().map(|edit| {
+            let edits = edit.edits.into_iter().map(plain).collect();
+            (edit.text_document.uri, edits)
+        });
+        WorkspaceEdit {
+            changes: Some(changes.collect()),
+            ..WorkspaceEdit::default()
         }
     }
+}
+
+async fn on_disk(overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
+    let mut results = DiskApplier.apply(overlay, std::slice::from_ref(plan)).await;
+    let nothing = || Err("nothing was written".to_owned());
+    results.pop().unwrap_or_else(nothing)
 }
 
 /// Ends when the expected text was seen; never when the document is closed first.

@@ -1,7 +1,9 @@
 //! What the client can do, and what we offer it.
 
 use crate::commands;
+use crate::patch;
 use crate::positions::Encoding;
+use serde_json::{Value, json};
 use tower_lsp::ls_types::*;
 
 /// What matters of the client's capabilities.
@@ -17,8 +19,44 @@ pub(crate) struct ClientCan {
     pub(crate) refresh_lenses: bool,
     /// Versioned document changes.
     pub(crate) document_changes: bool,
+    /// Show documents whose text we are asked for (LSP 3.18).
+    pub(crate) virtual_documents: bool,
     /// Review proposals by a plugin of its own: then no questions from us.
     pub(crate) review: bool,
+}
+
+/// Where [`keep_untyped`] puts capabilities that the library has no types for.
+const UNTYPED: &str = "boxagntsUntyped";
+
+/// Moves what the library would drop of a client's capabilities to where it keeps everything.
+pub(crate) fn keep_untyped(initialize: &mut Value) {
+    let Some(capabilities) = initialize.get_mut("capabilities") else {
+        return;
+    };
+    let content = capabilities
+        .pointer("/workspace/textDocumentContent")
+        .is_some();
+    if let Some(all) = capabilities.as_object_mut() {
+        let own = all.entry("experimental").or_insert_with(|| json!({}));
+        if let Some(own) = own.as_object_mut() {
+            own.insert(
+                UNTYPED.to_owned(),
+                json!({ "textDocumentContent": content }),
+            );
+        }
+    }
+}
+
+/// Adds to the answer to `initialize` what the library has no types for.
+pub(crate) fn add_untyped(answer: &mut Value) {
+    if let Some(workspace) = answer.pointer_mut("/capabilities/workspace")
+        && let Some(workspace) = workspace.as_object_mut()
+    {
+        workspace.insert(
+            "textDocumentContent".to_owned(),
+            json!({ "schemes": [patch::SCHEME] }),
+        );
+    }
 }
 
 impl ClientCan {
@@ -45,7 +83,12 @@ impl ClientCan {
             document_changes: yes(workspace
                 .and_then(|w| w.workspace_edit.as_ref())
                 .and_then(|e| e.document_changes)),
-            review: own.and_then(|own| own.get("review")) == Some(&serde_json::Value::Bool(true)),
+            virtual_documents: client
+                .experimental
+                .as_ref()
+                .and_then(|all| all.pointer(&format!("/{UNTYPED}/textDocumentContent")))
+                == Some(&Value::Bool(true)),
+            review: own.and_then(|own| own.get("review")) == Some(&Value::Bool(true)),
         }
     }
 }

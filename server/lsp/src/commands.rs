@@ -4,21 +4,44 @@ use crate::convert;
 use crate::documents::Snapshot;
 use crate::folder::Folder;
 use crate::params;
+use crate::patch;
 use crate::positions::Encoding;
 use crate::server::Shared;
+use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
-    ACCEPT, ASK, AskParams, CANCEL, DecideParams, PROPOSAL, REJECT, SESSIONS, SessionParams,
+    ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, CheckpointsParams,
+    DecideParams, PROPOSAL, ProposalParams, REJECT, REPROPOSE, RESTORE, ReproposeParams,
+    RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO, UndoParams,
+    UndoStarted,
 };
-use boxagnts_protocol::proposal::Range;
+use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
-use boxagnts_session::{Ask, Context, Selection, SessionError};
+use boxagnts_session::{Ask, Context, PageQuery, Selection, SessionError, Undoing};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
+use tower_lsp::ls_types::MessageType;
 
 /// Names of all commands.
-pub(crate) const ALL: &[&str] = &[ASK, PROPOSAL, ACCEPT, REJECT, CANCEL, SESSIONS];
+pub(crate) const ALL: &[&str] = &[
+    ASK,
+    PROPOSAL,
+    ACCEPT,
+    REJECT,
+    AMEND,
+    SPLIT,
+    REPROPOSE,
+    UNDO,
+    CHECKPOINTS,
+    RESTORE,
+    SHOW_PATCH,
+    CANCEL,
+    SESSIONS,
+];
+
+/// Checkpoints that are listed when nobody says how many.
+const CHECKPOINTS_SHOWN: usize = 100;
 
 /// What is left to do of a command once its arguments have been read.
 pub(crate) type Job = Box<dyn FnOnce() -> Result<Value> + Send>;
@@ -29,6 +52,9 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
     let latest = || shared.latest();
     let session = || params::session(command, arguments, latest()).map_err(Error::invalid_params);
     let decide = || params::decide(command, arguments, latest()).map_err(Error::invalid_params);
+    fn read<T>(params: std::result::Result<T, String>) -> Result<T> {
+        params.map_err(Error::invalid_params)
+    }
     let shared = Arc::clone(shared);
     Ok(match command {
         ASK => Box::new(ask(
@@ -36,8 +62,36 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
             params::ask(arguments).map_err(Error::invalid_params)?,
         )),
         PROPOSAL => {
-            let given = session()?;
+            let given = read(params::proposal(arguments, latest()))?;
             Box::new(move || proposal(&shared, &given))
+        }
+        AMEND => {
+            let given = read(params::amend(arguments, latest()))?;
+            Box::new(move || amend(&shared, &given))
+        }
+        SPLIT => {
+            let given = read(params::split(arguments, latest()))?;
+            Box::new(move || split(&shared, &given))
+        }
+        REPROPOSE => {
+            let given = read(params::repropose(arguments, latest()))?;
+            Box::new(move || repropose(&shared, &given))
+        }
+        UNDO => {
+            let given = read(params::undo(arguments))?;
+            Box::new(move || undo(&shared, &given))
+        }
+        RESTORE => {
+            let given = read(params::restore(arguments))?;
+            Box::new(move || restore(&shared, &given))
+        }
+        CHECKPOINTS => {
+            let given = read(params::checkpoints(arguments))?;
+            Box::new(move || checkpoints(&shared, &given))
+        }
+        SHOW_PATCH => {
+            let given = session()?;
+            Box::new(move || patch::show(&shared, &given))
         }
         ACCEPT => {
             let given = decide()?;
@@ -124,9 +178,106 @@ fn context(
     })
 }
 
-pub(crate) fn proposal(shared: &Arc<Shared>, params: &SessionParams) -> Result<Value> {
+pub(crate) fn proposal(shared: &Arc<Shared>, params: &ProposalParams) -> Result<Value> {
     let folder = shared.folder_of_session(&params.session)?;
-    json(&folder.proposal(&params.session).map_err(error)?)
+    let files = params.files.as_ref();
+    let query = PageQuery {
+        files: files.map(|files| files.iter().map(|file| path_in(&folder, file)).collect()),
+        after: params.after.clone(),
+        limit: params.limit,
+        waiting: params.waiting,
+    };
+    json(&folder.page(&params.session, &query).map_err(error)?)
+}
+
+pub(crate) fn amend(shared: &Arc<Shared>, params: &AmendParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    let (session, hunk) = (&params.session, &params.hunk);
+    let amended = folder.sessions.amend(session, hunk, &params.text);
+    let amended = amended.map_err(error)?;
+    let waits = |status: &HunkStatus| status.state == HunkState::Pending;
+    if params.accept && amended.hunks.iter().all(waits) {
+        let selection = Selection::Hunks(vec![hunk.clone()]);
+        let (result, _task) = folder.sessions.accept(session, &selection).map_err(error)?;
+        return json(&result);
+    }
+    json(&amended)
+}
+
+pub(crate) fn split(shared: &Arc<Shared>, params: &SplitParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    let split = folder.sessions.split(&params.session, &params.hunk);
+    json(&split.map_err(error)?)
+}
+
+pub(crate) fn repropose(shared: &Arc<Shared>, params: &ReproposeParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    let back = folder.sessions.repropose(&params.session, &params.hunks);
+    json(&back.map_err(error)?)
+}
+
+pub(crate) fn undo(shared: &Arc<Shared>, params: &UndoParams) -> Result<Value> {
+    let session = params.session.as_deref();
+    let try_in = |folder: &Folder| folder.sessions.undo(params.checkpoint, session);
+    taking_back(shared, session, try_in)
+}
+
+pub(crate) fn restore(shared: &Arc<Shared>, params: &RestoreParams) -> Result<Value> {
+    taking_back(shared, None, |folder| {
+        folder.sessions.restore(params.checkpoint)
+    })
+}
+
+/// Starts it in the session's folder, else in the first one that has something to take back. The
+/// task goes on by itself; an update tells how it ends, and an error is shown.
+fn taking_back(
+    shared: &Arc<Shared>,
+    session: Option<&str>,
+    try_in: impl Fn(&Folder) -> std::result::Result<Undoing, SessionError>,
+) -> Result<Value> {
+    let folders = match session {
+        Some(session) => vec![shared.folder_of_session(session)?],
+        None => shared.folders(),
+    };
+    let mut answer = None;
+    for folder in folders {
+        match try_in(&folder) {
+            Ok(Undoing { checkpoints, task }) => {
+                let client = shared.client.clone();
+                tokio::spawn(async move {
+                    if let Ok(Err(error)) = task.await {
+                        let message = format!("BoxAgnts: {error}");
+                        client.show_message(MessageType::ERROR, message).await;
+                    }
+                });
+                return json(&UndoStarted { checkpoints });
+            }
+            Err(failed) => answer = answer.or(Some(error(failed))),
+        }
+    }
+    Err(match answer {
+        Some(answer) => answer,
+        None => match shared.first_folder() {
+            Err(why) => why,
+            Ok(_) => Error::invalid_params("there is nothing to take back"),
+        },
+    })
+}
+
+pub(crate) fn checkpoints(shared: &Arc<Shared>, params: &CheckpointsParams) -> Result<Value> {
+    let session = params.session.as_deref();
+    let folders = match session {
+        Some(session) => vec![shared.folder_of_session(session)?],
+        None => shared.folders(),
+    };
+    let limit = params.limit.unwrap_or(CHECKPOINTS_SHOWN);
+    let mut all = Vec::new();
+    for folder in folders {
+        all.extend(folder.sessions.checkpoints(session, limit).map_err(error)?);
+    }
+    all.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.checkpoint));
+    all.truncate(limit);
+    json(&all)
 }
 
 pub(crate) fn accept(shared: &Arc<Shared>, params: &DecideParams) -> Result<Value> {
@@ -165,37 +316,31 @@ pub(crate) fn sessions(shared: &Arc<Shared>) -> Result<Value> {
 }
 
 fn selection(folder: &Folder, params: &DecideParams) -> Result<Selection> {
-    match params {
-        DecideParams {
-            hunks: Some(hunks),
-            files: None,
-            all: None | Some(false),
-            ..
-        } => Ok(Selection::Hunks(hunks.clone())),
-        DecideParams {
-            hunks: None,
-            files: Some(files),
-            all: None | Some(false),
-            ..
-        } => {
-            let path = |file: &String| {
-                folder
-                    .names
-                    .relative(&convert::normalize(file))
-                    .unwrap_or_else(|| file.clone())
-            };
-            Ok(Selection::Files(files.iter().map(path).collect()))
+    let DecideParams {
+        hunks,
+        files,
+        groups,
+        all,
+        ..
+    } = params;
+    match (hunks, files, groups, all.unwrap_or(false)) {
+        (Some(hunks), None, None, false) => Ok(Selection::Hunks(hunks.clone())),
+        (None, Some(files), None, false) => {
+            let files = files.iter().map(|file| path_in(folder, file));
+            Ok(Selection::Files(files.collect()))
         }
-        DecideParams {
-            hunks: None,
-            files: None,
-            all: Some(true),
-            ..
-        } => Ok(Selection::All),
+        (None, None, Some(groups), false) => Ok(Selection::Groups(groups.clone())),
+        (None, None, None, true) => Ok(Selection::All),
         _ => Err(Error::invalid_params(
-            "give exactly one of hunks, files, all: true",
+            "give exactly one of hunks, files, groups, all: true",
         )),
     }
+}
+
+/// A file's path in the workspace, given so or as a URI.
+fn path_in(folder: &Folder, file: &str) -> String {
+    let path = folder.names.relative(&convert::normalize(file));
+    path.unwrap_or_else(|| file.to_owned())
 }
 
 /// Session errors are the caller's to mend: unknown names, busy sessions.
@@ -211,7 +356,7 @@ pub(crate) fn error(error: SessionError) -> Error {
     }
 }
 
-fn json<T: Serialize>(value: &T) -> Result<Value> {
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<Value> {
     serde_json::to_value(value).map_err(|error| {
         let message = format!("cannot write the answer: {error}");
         Error {

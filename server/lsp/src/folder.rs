@@ -8,17 +8,18 @@ use crate::server::Shared;
 use boxagnts_protocol::proposal::Proposal;
 use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::workspace::{Buffer, Buffers};
-use boxagnts_session::{Environment, SessionError, Sessions};
-use std::collections::BTreeSet;
+use boxagnts_session::{Environment, PageQuery, SessionError, Sessions};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tower_lsp::ls_types::Diagnostic;
 
 /// A workspace folder.
 pub(crate) struct Folder {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) names: Arc<FolderNames>,
-    /// Documents that have diagnostics of ours; locked while they are renewed.
-    pub(crate) marked: tokio::sync::Mutex<BTreeSet<String>>,
+    /// Our diagnostics as the editor has them, by document; locked while they are renewed.
+    pub(crate) marked: tokio::sync::Mutex<BTreeMap<String, Vec<Diagnostic>>>,
     documents: Arc<Documents>,
 }
 
@@ -114,7 +115,12 @@ impl Folder {
 
     /// What a session proposes, with the editor's URIs.
     pub(crate) fn proposal(&self, session: &str) -> Result<Proposal, SessionError> {
-        let mut proposal = self.sessions.proposal(session)?;
+        self.page(session, &PageQuery::default())
+    }
+
+    /// A part of it.
+    pub(crate) fn page(&self, session: &str, query: &PageQuery) -> Result<Proposal, SessionError> {
+        let mut proposal = self.sessions.page(session, query)?;
         for file in &mut proposal.files {
             file.uri = self.names.open_uri(&self.documents, &file.path);
         }

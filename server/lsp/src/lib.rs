@@ -13,6 +13,7 @@ mod documents;
 mod folder;
 mod observer;
 mod params;
+mod patch;
 mod positions;
 mod review;
 mod server;

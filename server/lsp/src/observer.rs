@@ -6,15 +6,17 @@
 use crate::actions::{self, Waiting};
 use crate::convert;
 use crate::folder::Folder;
+use crate::patch::{self, ContentRefresh, RefreshParams};
 use crate::review::{self, Ended};
 use crate::server::Shared;
-use boxagnts_protocol::commands::HunkStatus;
+use boxagnts_protocol::commands::{HunkStatus, RefusedFile};
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::{self, SessionEvent, TurnOutcome, Update};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tower_lsp::ls_types::notification::Notification;
@@ -26,6 +28,8 @@ use tower_lsp::ls_types::{
 pub(crate) const SOURCE: &str = "boxagnts";
 /// Typing is let settle before hunks are shown at their new places.
 const SETTLE: Duration = Duration::from_millis(250);
+/// Editors tell of their open documents soon after they have started us.
+const DOCUMENTS: Duration = Duration::from_secs(1);
 /// Longest text of a hunk in a diagnostic, in lines.
 const DIAGNOSTIC_LINES: usize = 12;
 /// Longest answer that is kept for the client's message, in bytes.
@@ -49,8 +53,28 @@ pub(crate) fn watch(shared: &Arc<Shared>, folder: &Arc<Folder>) {
     tokio::spawn(observer.run(folder.sessions.subscribe()));
 }
 
-/// Shows hunks where they are after documents have changed.
+/// Carries hunks over to what documents have become: their states at once, the marks at their new
+/// places when typing pauses.
 pub(crate) fn follow_documents(shared: &Arc<Shared>) {
+    let looking = Arc::clone(shared);
+    let settled = Arc::new(Notify::new());
+    let typed = Arc::clone(&settled);
+    tokio::spawn(async move {
+        loop {
+            looking.moved.notified().await;
+            typed.notify_one();
+            let shared = Arc::clone(&looking);
+            let look = move || {
+                shared
+                    .known_folders()
+                    .iter()
+                    .for_each(|folder| folder.sessions.look())
+            };
+            if let Err(error) = tokio::task::spawn_blocking(look).await {
+                tracing::error!(%error, "looking at changed documents stopped");
+            }
+        }
+    });
     if shared.can().code_lens {
         // The client asks for lenses again by itself.
         return;
@@ -58,7 +82,7 @@ pub(crate) fn follow_documents(shared: &Arc<Shared>) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         loop {
-            shared.moved.notified().await;
+            settled.notified().await;
             tokio::time::sleep(SETTLE).await;
             let looking = Arc::clone(&shared);
             let look = move || looking.known_folders();
@@ -67,6 +91,35 @@ pub(crate) fn follow_documents(shared: &Arc<Shared>) {
             }
         }
     });
+}
+
+/// Brings batches to an end that a killed server left, once the editor has told its documents.
+pub(crate) async fn recover(shared: &Arc<Shared>, folders: Vec<Arc<Folder>>) {
+    tokio::time::sleep(DOCUMENTS).await;
+    for folder in folders {
+        if let Err(error) = folder.sessions.recover().await {
+            let message = format!("BoxAgnts: interrupted changes cannot be looked at: {error}");
+            shared
+                .client
+                .show_message(MessageType::ERROR, message)
+                .await;
+        }
+    }
+}
+
+/// What became of a batch that a killed server left, in words.
+fn recovered(applied: bool, files: &[String], refused: &[RefusedFile]) -> String {
+    let files = files.join(", ");
+    let mut text = match applied {
+        true => format!("accepted changes were interrupted, and are whole: {files}"),
+        false => {
+            format!("accepted changes were interrupted and taken back; they wait again: {files}")
+        }
+    };
+    for RefusedFile { path, reason } in refused {
+        text.push_str(&format!("; `{path}` stays as it is: {reason}"));
+    }
+    text
 }
 
 /// The session whose turn a progress token belongs to.
@@ -146,8 +199,31 @@ impl Observer {
                     .unwrap_or_default();
                 self.doing(&session, format!("{} {object}", call.name).trim_end());
             }
-            SessionEvent::ProposalChanged { .. } => self.show_hunks().await,
-            SessionEvent::Decided { hunks, .. } => self.warn(&hunks).await,
+            SessionEvent::ProposalChanged { .. } => self.show_hunks(&session).await,
+            SessionEvent::Decided {
+                hunks, checkpoint, ..
+            } => {
+                if checkpoint.is_some() {
+                    self.shared.applied.store(true, Ordering::Relaxed);
+                }
+                self.warn(&hunks).await;
+            }
+            SessionEvent::Undone { result, .. } => {
+                for RefusedFile { path, reason } in &result.refused {
+                    let text = format!("`{path}` was not taken back: {reason}");
+                    self.say(MessageType::WARNING, &text).await;
+                }
+            }
+            SessionEvent::Recovered {
+                applied,
+                files,
+                refused,
+                ..
+            } => {
+                let text = recovered(applied, &files, &refused);
+                self.say(MessageType::WARNING, &text).await;
+            }
+            SessionEvent::Notice { message } => self.say(MessageType::WARNING, &message).await,
             SessionEvent::TurnEnded { outcome, .. } => {
                 let said = self
                     .turns
@@ -166,9 +242,24 @@ impl Observer {
         }
     }
 
-    /// Where lenses and diagnostics are, they are made anew.
-    async fn show_hunks(&self) {
+    async fn say(&self, kind: MessageType, text: &str) {
+        let message = format!("BoxAgnts: {text}");
+        self.shared.client.show_message(kind, message).await;
+    }
+
+    /// Where lenses and diagnostics are, they are made anew; so are documents of the proposal.
+    async fn show_hunks(&self, session: &str) {
         let can = self.shared.can();
+        if can.virtual_documents {
+            let client = self.shared.client.clone();
+            let uri = patch::uri(session);
+            tokio::spawn(async move {
+                let refreshed = client.send_request::<ContentRefresh>(RefreshParams { uri });
+                if let Err(error) = refreshed.await {
+                    tracing::debug!(%error, "the client does not refresh documents");
+                }
+            });
+        }
         if !can.code_lens {
             mark(&self.shared, &self.folder).await;
         } else if can.refresh_lenses && self.shared.shows_lenses.load(Ordering::Relaxed) {
@@ -271,22 +362,22 @@ async fn mark(shared: &Arc<Shared>, folder: &Arc<Folder>) {
     let Ok(found) = tokio::task::spawn_blocking(look).await else {
         return;
     };
-    let now: BTreeSet<String> = found.keys().cloned().collect();
-    for uri in marked.difference(&now).filter_map(|uri| convert::uri(uri)) {
-        shared
-            .client
-            .publish_diagnostics(uri, Vec::new(), None)
-            .await;
-    }
-    for (uri, diagnostics) in found {
-        if let Some(uri) = convert::uri(&uri) {
-            shared
-                .client
-                .publish_diagnostics(uri, diagnostics, None)
+    let gone = marked.keys().filter(|uri| !found.contains_key(*uri));
+    let gone = gone.map(|uri| (uri, &[][..]));
+    // Of a large proposal only what is another one than before.
+    let new = found
+        .iter()
+        .filter(|(uri, now)| marked.get(*uri) != Some(now));
+    let new = new.map(|(uri, diagnostics)| (uri, &diagnostics[..]));
+    for (uri, diagnostics) in gone.chain(new) {
+        if let Some(uri) = convert::uri(uri) {
+            let client = &shared.client;
+            client
+                .publish_diagnostics(uri, diagnostics.to_vec(), None)
                 .await;
         }
     }
-    *marked = now;
+    *marked = found;
 }
 
 fn diagnostic(waiting: Waiting) -> Diagnostic {

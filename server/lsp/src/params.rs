@@ -1,7 +1,11 @@
 //! Command arguments as editors really send them: objects, JSON in strings, or words typed at a
 //! prompt.
 
-use boxagnts_protocol::commands::{AskParams, DecideParams, SessionParams};
+use boxagnts_protocol::commands::{
+    AMEND, AmendParams, AskParams, CHECKPOINTS, CheckpointsParams, DecideParams, PROPOSAL,
+    ProposalParams, REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SPLIT, SessionParams,
+    SplitParams, UNDO, UndoParams,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -54,11 +58,12 @@ pub(crate) fn decide(
         let given = [
             params.hunks.is_some(),
             params.files.is_some(),
+            params.groups.is_some(),
             params.all == Some(true),
         ];
         if given.iter().filter(|given| **given).count() != 1 {
             return Err(format!(
-                "{command} needs exactly one of hunks, files, all: true"
+                "{command} needs exactly one of hunks, files, groups, all: true"
             ));
         }
         return Ok(params);
@@ -75,9 +80,120 @@ pub(crate) fn decide(
         session,
         hunks: (!all).then_some(hunks),
         files: None,
+        groups: None,
         all: all.then_some(true),
         comment: None,
     })
+}
+
+/// Parameters of `boxagnts.proposal`: an object, or the session.
+pub(crate) fn proposal(
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<ProposalParams, String> {
+    if let Some(params) = object(PROPOSAL, arguments)? {
+        return Ok(params);
+    }
+    let SessionParams { session } = session(PROPOSAL, arguments, latest)?;
+    Ok(ProposalParams {
+        session,
+        files: None,
+        after: None,
+        limit: None,
+        waiting: false,
+    })
+}
+
+/// Parameters of `boxagnts.amend`: an object, or a hunk of the latest session and its text.
+pub(crate) fn amend(arguments: &[Value], latest: Option<String>) -> Result<AmendParams, String> {
+    if let Some(params) = object(AMEND, arguments)? {
+        return Ok(params);
+    }
+    match (words(arguments)?.as_slice(), latest) {
+        ([hunk, text], Some(session)) => Ok(AmendParams {
+            session,
+            hunk: hunk.clone(),
+            text: text.clone(),
+            accept: false,
+        }),
+        _ => Err(format!(
+            "{AMEND} needs {{\"session\": …, \"hunk\": …, \"text\": …}}"
+        )),
+    }
+}
+
+/// Parameters of `boxagnts.split`: an object, or a hunk of the latest session.
+pub(crate) fn split(arguments: &[Value], latest: Option<String>) -> Result<SplitParams, String> {
+    if let Some(params) = object(SPLIT, arguments)? {
+        return Ok(params);
+    }
+    match (words(arguments)?.as_slice(), latest) {
+        ([hunk], Some(session)) => Ok(SplitParams {
+            session,
+            hunk: hunk.clone(),
+        }),
+        _ => Err(format!("{SPLIT} needs {{\"session\": …, \"hunk\": …}}")),
+    }
+}
+
+/// Parameters of `boxagnts.repropose`: an object, or hunks of the latest session.
+pub(crate) fn repropose(
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<ReproposeParams, String> {
+    if let Some(params) = object(REPROPOSE, arguments)? {
+        return Ok(params);
+    }
+    match (words(arguments)?, latest) {
+        (hunks, Some(session)) if !hunks.is_empty() => Ok(ReproposeParams { session, hunks }),
+        _ => Err(format!(
+            "{REPROPOSE} needs {{\"session\": …, \"hunks\": […]}}"
+        )),
+    }
+}
+
+/// Parameters of `boxagnts.undo`: an object, a checkpoint, or nothing for the latest.
+pub(crate) fn undo(arguments: &[Value]) -> Result<UndoParams, String> {
+    if let Some(params) = object(UNDO, arguments)? {
+        return Ok(params);
+    }
+    Ok(UndoParams {
+        checkpoint: match words(arguments)?.as_slice() {
+            [] => None,
+            [checkpoint] => Some(number(UNDO, checkpoint)?),
+            _ => return Err(format!("{UNDO} needs {{\"checkpoint\": …}}, or nothing")),
+        },
+        session: None,
+    })
+}
+
+/// Parameters of `boxagnts.restore`: an object, or a checkpoint.
+pub(crate) fn restore(arguments: &[Value]) -> Result<RestoreParams, String> {
+    if let Some(params) = object(RESTORE, arguments)? {
+        return Ok(params);
+    }
+    match words(arguments)?.as_slice() {
+        [checkpoint] => Ok(RestoreParams {
+            checkpoint: number(RESTORE, checkpoint)?,
+        }),
+        _ => Err(format!("{RESTORE} needs {{\"checkpoint\": …}}")),
+    }
+}
+
+/// Parameters of `boxagnts.checkpoints`: an object, a session, or nothing for all.
+pub(crate) fn checkpoints(arguments: &[Value]) -> Result<CheckpointsParams, String> {
+    if let Some(params) = object(CHECKPOINTS, arguments)? {
+        return Ok(params);
+    }
+    Ok(CheckpointsParams {
+        session: words(arguments)?.into_iter().next(),
+        limit: None,
+    })
+}
+
+fn number(command: &str, word: &str) -> Result<u64, String> {
+    word.parse()
+        .map_err(|_| format!("{command}: `{word}` is no checkpoint; `{CHECKPOINTS}` lists them"))
 }
 
 /// The parameters, when one object is given, by itself or as JSON in a string.

@@ -7,9 +7,13 @@ use crate::convert;
 use crate::documents::Documents;
 use crate::folder::{Folder, FolderNames};
 use crate::observer;
+use crate::patch::{self, ContentParams};
 use crate::positions::Encoding;
 use crate::transport;
-use boxagnts_protocol::commands::{AskParams, DecideParams, SessionParams};
+use boxagnts_protocol::commands::{
+    AmendParams, AskParams, CheckpointsParams, DecideParams, ProposalParams, ReproposeParams,
+    RestoreParams, SessionParams, SplitParams, UndoParams,
+};
 use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;
 use serde_json::Value;
@@ -48,6 +52,14 @@ where
     .custom_method("boxagnts/proposal", Server::proposal)
     .custom_method("boxagnts/accept", Server::accept)
     .custom_method("boxagnts/reject", Server::reject)
+    .custom_method("boxagnts/amend", Server::amend)
+    .custom_method("boxagnts/split", Server::split)
+    .custom_method("boxagnts/repropose", Server::repropose)
+    .custom_method("boxagnts/undo", Server::undo)
+    .custom_method("boxagnts/checkpoints", Server::checkpoints)
+    .custom_method("boxagnts/restore", Server::restore)
+    .custom_method("boxagnts/showPatch", Server::show_patch)
+    .custom_method("workspace/textDocumentContent", Server::content)
     .custom_method("boxagnts/cancel", Server::cancel)
     .custom_method("boxagnts/sessions", Server::sessions)
     .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
@@ -65,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) documents: Arc<Documents>,
     /// Whether the client has ever asked for code lenses: then it wants to hear of new ones.
     pub(crate) shows_lenses: AtomicBool,
+    /// Whether this process has applied something that can be taken back.
+    pub(crate) applied: AtomicBool,
     /// Rung when a document changed: pending hunks may have moved.
     pub(crate) moved: Notify,
     connector: Arc<dyn Connector>,
@@ -92,6 +106,7 @@ impl Shared {
             client,
             documents: Arc::new(Documents::new()),
             shows_lenses: AtomicBool::new(false),
+            applied: AtomicBool::new(false),
             moved: Notify::new(),
             connector,
             can: OnceLock::new(),
@@ -301,8 +316,12 @@ impl LanguageServer for Server {
     async fn initialized(&self, _: InitializedParams) {
         let shared = Arc::clone(&self.shared);
         observer::follow_documents(&shared);
-        // The first request should find everything open.
-        tokio::task::spawn_blocking(move || shared.folders());
+        tokio::spawn(async move {
+            // The first request should find everything open.
+            let connecting = Arc::clone(&shared);
+            let connected = tokio::task::spawn_blocking(move || connecting.folders()).await;
+            observer::recover(&shared, connected.unwrap_or_default()).await;
+        });
     }
 
     async fn shutdown(&self) -> Result<()> {
@@ -406,9 +425,50 @@ impl Server {
         blocking(commands::ask(&self.shared, params)).await
     }
 
-    async fn proposal(&self, params: SessionParams) -> Result<Value> {
+    async fn proposal(&self, params: ProposalParams) -> Result<Value> {
         let shared = Arc::clone(&self.shared);
         blocking(move || commands::proposal(&shared, &params)).await
+    }
+
+    async fn amend(&self, params: AmendParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::amend(&shared, &params)).await
+    }
+
+    async fn split(&self, params: SplitParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::split(&shared, &params)).await
+    }
+
+    async fn repropose(&self, params: ReproposeParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::repropose(&shared, &params)).await
+    }
+
+    async fn undo(&self, params: UndoParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::undo(&shared, &params)).await
+    }
+
+    async fn checkpoints(&self, params: CheckpointsParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::checkpoints(&shared, &params)).await
+    }
+
+    async fn restore(&self, params: RestoreParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::restore(&shared, &params)).await
+    }
+
+    async fn show_patch(&self, params: SessionParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || patch::show(&shared, &params)).await
+    }
+
+    /// The text of a `boxagnts:` document.
+    async fn content(&self, params: ContentParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || patch::content(&shared, &params)).await
     }
 
     async fn accept(&self, params: DecideParams) -> Result<Value> {

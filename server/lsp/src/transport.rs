@@ -3,6 +3,7 @@
 //! The library's own transport ends at the first message that it cannot read. Here a message that
 //! is no JSON-RPC is answered and the next one is read.
 
+use crate::capabilities;
 use futures::{SinkExt, StreamExt};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -120,12 +121,21 @@ impl<S: LanguageServer> Calls<S> {
             return;
         }
         // Until it is answered, nothing else may be.
-        let alone = request.method() == "initialize";
+        if request.method() == "initialize" {
+            let (method, id, params) = request.into_parts();
+            let mut request = Request::build(method);
+            if let Some(id) = id {
+                request = request.id(id);
+            }
+            if let Some(mut params) = params {
+                capabilities::keep_untyped(&mut params);
+                request = request.params(params);
+            }
+            let answered = self.service.call(request.finish()).await;
+            return send(&self.out, answered.map(|answer| answer.map(with_untyped)));
+        }
         let mut call = self.service.call(request);
-        let first = match alone {
-            true => Poll::Ready((&mut call).await),
-            false => futures::poll!(&mut call),
-        };
+        let first = futures::poll!(&mut call);
         match first {
             Poll::Ready(answered) => send(&self.out, answered),
             Poll::Pending => {
@@ -144,6 +154,14 @@ impl<S: LanguageServer> Calls<S> {
     fn answer(&self, response: &Response) {
         let _ = serde_json::to_vec(response).map(|body| self.out.send(body));
     }
+}
+
+fn with_untyped(answer: Response) -> Response {
+    let (id, mut body) = answer.into_parts();
+    if let Ok(result) = &mut body {
+        capabilities::add_untyped(result);
+    }
+    Response::from_parts(id, body)
 }
 
 /// Sends what a handler answered; notifications are not answered, nor is anything behind `exit`.

@@ -43,7 +43,10 @@ impl Query {
                 SessionEvent::ModelRetry { .. }
                 | SessionEvent::Configured { .. }
                 | SessionEvent::ProposalChanged { .. }
-                | SessionEvent::Decided { .. } => {}
+                | SessionEvent::Decided { .. }
+                | SessionEvent::Undone { .. }
+                | SessionEvent::Notice { .. }
+                | SessionEvent::Recovered { .. } => {}
             }
         }
         half.flush(&mut query);

@@ -1,11 +1,14 @@
 //! Carrying out what the user decided on hunks.
 
+use crate::batch;
 use crate::error::SessionError;
 use crate::session::{Session, lock};
 use boxagnts_protocol::commands::{DecideResult, HunkStatus};
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::SessionEvent;
-use boxagnts_workspace::{FilePlan, Selection};
+use boxagnts_store::BatchKind;
+use boxagnts_workspace::{FilePlan, PageQuery, Selection};
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
@@ -41,22 +44,34 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     let (plans, empty): (Vec<FilePlan>, Vec<FilePlan>) =
         plans.into_iter().partition(|plan| !plan.hunks.is_empty());
     let mut hunks = statuses(&empty, |_| (HunkState::Pending, None));
+    let mut checkpoint = None;
     if !plans.is_empty() {
-        let results = session.applier.apply(&session.overlay, &plans).await;
-        let unanswered = || Err("the editor gave no answer for this file".to_owned());
-        let results = results
-            .into_iter()
-            .chain(std::iter::repeat_with(unanswered));
-        for (plan, result) in plans.iter().zip(results) {
-            match result {
-                Ok(()) => {
-                    session.overlay.accepted(plan);
-                    let accepted = |_: &str| (HunkState::Accepted, None);
-                    hunks.extend(statuses(std::slice::from_ref(plan), accepted));
-                }
-                Err(reason) => {
-                    let kept = |_: &str| (HunkState::Pending, Some(reason.clone()));
-                    hunks.extend(statuses(std::slice::from_ref(plan), kept));
+        let count = plans.iter().map(|plan| plan.hunks.len()).sum();
+        let label = format!("accept {}", of_files(count, "hunk", plans.len()));
+        let ground = session.ground();
+        match batch::begin(&ground, BatchKind::Accept, &label, &plans).await {
+            Err(error) => {
+                let reason = error.to_string();
+                let kept = |_: &str| (HunkState::Pending, Some(reason.clone()));
+                hunks.extend(statuses(&plans, kept));
+            }
+            Ok(id) => {
+                session.overlay.applying(&plans);
+                let results = batch::carry_out(&ground, id, &plans).await;
+                for (plan, result) in plans.iter().zip(results) {
+                    let (state, reason) = match result {
+                        Ok(()) => {
+                            session.overlay.accepted(plan);
+                            checkpoint = Some(id.0);
+                            (HunkState::Accepted, None)
+                        }
+                        Err(reason) => {
+                            session.overlay.not_applied(plan);
+                            (HunkState::Pending, Some(reason))
+                        }
+                    };
+                    let of = |_: &str| (state, reason.clone());
+                    hunks.extend(statuses(std::slice::from_ref(plan), of));
                 }
             }
         }
@@ -64,9 +79,57 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     let _ = session.emit(SessionEvent::Decided {
         hunks: hunks.clone(),
         comment: None,
+        checkpoint,
     });
     let _ = session.emit_proposal();
     hunks
+}
+
+/// "3 hunks in 2 files".
+pub(crate) fn of_files(count: usize, thing: &str, files: usize) -> String {
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    format!(
+        "{count} {thing}{} in {files} file{}",
+        plural(count),
+        plural(files)
+    )
+}
+
+/// Another text for a hunk.
+pub(crate) fn amend(
+    session: &Session,
+    hunk: &str,
+    text: &str,
+) -> Result<DecideResult, SessionError> {
+    let amended = session.overlay.amend(hunk, text)?;
+    told(session, vec![amended])
+}
+
+/// Several hunks of one.
+pub(crate) fn split(session: &Session, hunk: &str) -> Result<DecideResult, SessionError> {
+    let pieces = session.overlay.split(hunk)?;
+    told(session, pieces)
+}
+
+/// Rejected hunks wait again; the model is told, because it was told that they are undone.
+pub(crate) fn repropose(session: &Session, hunks: &[String]) -> Result<DecideResult, SessionError> {
+    let back = session.overlay.repropose(hunks)?;
+    let ids: Vec<&str> = back.iter().map(|hunk| hunk.id.as_str()).collect();
+    let note = format!(
+        "[The user wants these hunks after all; they are proposed again: {}]",
+        ids.join(", ")
+    );
+    lock(&session.activity).notes.push(note);
+    told(session, back)
+}
+
+/// Journals what became of hunks without a decision.
+fn told(session: &Session, hunks: Vec<HunkStatus>) -> Result<DecideResult, SessionError> {
+    session.emit_proposal()?;
+    Ok(DecideResult {
+        session: session.id.clone(),
+        hunks,
+    })
 }
 
 /// The selection without hunks that were decided since it was made; their own events have told.
@@ -90,18 +153,19 @@ pub(crate) fn reject(
     comment: Option<String>,
 ) -> Result<DecideResult, SessionError> {
     // Described before they are gone.
-    let before = session.overlay.proposal();
+    let before = session.overlay.page(&PageQuery {
+        waiting: true,
+        ..PageQuery::default()
+    });
     let hunks = session.overlay.reject(selection)?;
     let comment = comment.filter(|text| !text.trim().is_empty());
 
     let mut note =
         String::from("[The user rejected these hunks of your proposal; they are undone:");
-    for file in &before {
+    let rejected: HashSet<&str> = hunks.iter().map(|hunk| hunk.id.as_str()).collect();
+    for file in &before.files {
         for hunk in &file.hunks {
-            let rejected = hunks
-                .iter()
-                .any(|h| h.id == hunk.id && h.state == HunkState::Rejected);
-            if rejected {
+            if rejected.contains(hunk.id.as_str()) {
                 let line = hunk.range.start.line + 1;
                 let _ = write!(note, " {} of `{}` at line {line};", hunk.id, file.path);
             }
@@ -118,6 +182,7 @@ pub(crate) fn reject(
     session.emit(SessionEvent::Decided {
         hunks: hunks.clone(),
         comment,
+        checkpoint: None,
     })?;
     session.emit_proposal()?;
     Ok(DecideResult {

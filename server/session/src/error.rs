@@ -32,6 +32,18 @@ pub enum SessionError {
     /// The selection names hunks or files that the proposal does not have.
     #[error(transparent)]
     Selection(#[from] boxagnts_workspace::DecideError),
+    /// A patch file cannot be written, or what the user made of it cannot be used.
+    #[error("{0}")]
+    Patch(String),
+    /// There is nothing to take back.
+    #[error("{0}")]
+    NothingToUndo(String),
+    /// A task of ours ended before its time.
+    #[error("an internal error; the log has the details: {reason}")]
+    Stopped {
+        /// What the runtime says.
+        reason: String,
+    },
     /// The workspace cannot be used.
     #[error(transparent)]
     Workspace(#[from] boxagnts_workspace::OpenError),

@@ -12,14 +12,19 @@ pub use boxagnts_workspace as workspace;
 
 mod applier;
 mod approvals;
+mod batch;
 mod decide;
 mod environment;
 mod error;
+mod patch;
 mod permission;
 mod prompt;
+mod recover;
 mod session;
 mod sessions;
 mod turn;
+mod undo;
+mod watch;
 
 pub use applier::{Applier, DiskApplier};
 pub use approvals::JournalApprovals;
@@ -27,5 +32,6 @@ pub use environment::{Environment, EnvironmentParts};
 pub use error::SessionError;
 pub use permission::{Asker, Choice, NoAsker, Question};
 pub use prompt::Context;
-pub use sessions::{Ask, Sessions};
-pub use workspace::Selection;
+pub use sessions::{Ask, Sessions, Sides};
+pub use undo::Undoing;
+pub use workspace::{PageQuery, Selection};

@@ -1,15 +1,18 @@
 //! The state of one session, and the way every event takes: journal first, then listeners.
 
 use crate::applier::Applier;
+use crate::batch::Ground;
 use crate::environment::Environment;
 use crate::permission::Asker;
+use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
-use boxagnts_protocol::proposal::{HunkState, Proposal, SessionState};
+use boxagnts_protocol::proposal::{Proposal, SessionState};
 use boxagnts_protocol::update::{SessionEvent, Update};
 use boxagnts_query::Query;
 use boxagnts_store::StoreError;
-use boxagnts_workspace::Overlay;
+use boxagnts_workspace::{Overlay, PageQuery};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
@@ -33,16 +36,17 @@ impl Hub {
         receiver
     }
 
-    fn publish(
+    /// Gives the event's number in the journal.
+    pub(crate) fn publish(
         &self,
         environment: &Environment,
         session: &str,
         event: SessionEvent,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         // Held across the append, so that listeners hear events in the journal's order.
         let mut listeners = lock(&self.listeners);
         let (seq, result) = match environment.store().append(session, &event) {
-            Ok(seq) => (seq, Ok(())),
+            Ok(seq) => (seq, Ok(seq)),
             // Listeners still hear how a turn ends when the journal cannot be written; 0 is no
             // place in any journal.
             Err(error) => (0, Err(error)),
@@ -80,21 +84,35 @@ pub(crate) struct Session {
     /// Locked by the running turn for its whole length.
     pub(crate) query: tokio::sync::Mutex<Query>,
     pub(crate) activity: Mutex<Activity>,
-    /// One batch of accepted hunks at a time: a plan holds for the text it was made on.
-    pub(crate) applying: tokio::sync::Mutex<()>,
+    /// One batch of changes in a workspace at a time: a plan holds for the text it was made on.
+    pub(crate) applying: Arc<tokio::sync::Mutex<()>>,
     /// Version of the overlay that the journal knows.
     pub(crate) told: Mutex<u64>,
+    /// The states of hunks that listeners know.
+    pub(crate) seen: AtomicU64,
+    /// Number of the youngest event that is this process's own, or known to it.
+    pub(crate) seq: Mutex<u64>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) watcher: Arc<Watcher>,
 }
 
 impl Session {
     /// Journals an event and tells listeners.
     pub(crate) fn emit(&self, event: SessionEvent) -> Result<(), StoreError> {
-        let result = self.hub.publish(&self.environment, &self.id, event);
-        if let Err(error) = &result {
-            tracing::error!(session = %self.id, %error, "cannot journal");
+        let mut known = lock(&self.seq);
+        match self.hub.publish(&self.environment, &self.id, event) {
+            Ok(seq) => {
+                // A gap is what another process said in between: it is still to be heard.
+                if seq == *known + 1 {
+                    *known = seq;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(session = %self.id, %error, "cannot journal");
+                Err(error)
+            }
         }
-        result
     }
 
     /// Tells what became another in the proposal, and how many hunks wait.
@@ -103,6 +121,10 @@ impl Session {
         let mut told = lock(&self.told);
         let delta = self.overlay.delta(*told);
         *told = delta.version;
+        if let Some(seen) = self.overlay.look(self.seen.load(Ordering::Relaxed)) {
+            self.seen.store(seen, Ordering::Relaxed);
+        }
+        self.follow();
         self.emit(SessionEvent::ProposalChanged {
             files: delta.files,
             pending: delta.pending,
@@ -112,14 +134,41 @@ impl Session {
         })
     }
 
+    /// Where batches of it are applied.
+    pub(crate) fn ground(&self) -> Ground {
+        Ground {
+            session: self.id.clone(),
+            environment: Arc::clone(&self.environment),
+            overlay: Arc::clone(&self.overlay),
+            applier: Arc::clone(&self.applier),
+        }
+    }
+
+    /// Has the files watched that the proposal changes.
+    pub(crate) fn follow(&self) {
+        self.watcher.follow(&self.id, self.overlay.folders());
+    }
+
+    /// Compares the proposal with the user's files of now, and tells when hunks that waited do so no
+    /// more, or conflict, or do so no more. Does nothing while a batch is being applied: that tells
+    /// by itself how it ended.
+    pub(crate) fn look(&self) {
+        let Ok(_turnstile) = self.applying.try_lock() else {
+            return;
+        };
+        if self
+            .overlay
+            .look(self.seen.load(Ordering::Relaxed))
+            .is_some()
+        {
+            let _ = self.emit_proposal();
+        }
+    }
+
     /// What the user reviews, as it is now.
-    pub(crate) fn proposal(&self) -> Proposal {
-        let files = self.overlay.proposal();
-        let undecided = |state| matches!(state, HunkState::Pending | HunkState::Conflicted);
-        let waits = files
-            .iter()
-            .flat_map(|file| &file.hunks)
-            .any(|hunk| undecided(hunk.state));
+    pub(crate) fn proposal(&self, query: &PageQuery) -> Proposal {
+        let page = self.overlay.page(query);
+        let waits = page.pending + page.conflicted > 0;
         let state = match (lock(&self.activity).running.is_some(), waits) {
             (true, _) => SessionState::Running,
             (false, true) => SessionState::Review,
@@ -128,7 +177,11 @@ impl Session {
         Proposal {
             session: self.id.clone(),
             state,
-            files,
+            files: page.files,
+            next: page.next,
+            waiting_files: page.waiting_files,
+            pending: page.pending,
+            conflicted: page.conflicted,
         }
     }
 }

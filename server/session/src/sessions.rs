@@ -1,13 +1,16 @@
 //! The sessions of one workspace folder: what faces call.
 
 use crate::applier::Applier;
+use crate::batch::Ground;
 use crate::decide;
 use crate::environment::Environment;
 use crate::error::SessionError;
+use crate::patch::Patches;
 use crate::permission::Asker;
 use crate::prompt::{Context, SYSTEM};
 use crate::session::{Activity, Hub, Session, lock};
 use crate::turn::{self, Turn};
+use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::{Level, Mode};
@@ -17,14 +20,19 @@ use boxagnts_protocol::tool::ToolSpec;
 use boxagnts_protocol::update::{ProposedDiff, SessionEvent, Update};
 use boxagnts_query::{self as query, Query, ToolInfo};
 use boxagnts_store::StoreError;
-use boxagnts_workspace::{Buffers, Overlay, Selection};
+use boxagnts_workspace::{Buffers, Content, Overlay, PageQuery, Selection};
 use dashmap::DashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// How often an idle task asks whether its sessions are still there.
+const IDLE: Duration = Duration::from_secs(60);
 
 /// A user's wish.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +49,15 @@ pub struct Ask {
     pub settings: Option<serde_json::Value>,
 }
 
+/// Both texts of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sides {
+    /// As the user has it.
+    pub base: String,
+    /// As it would be.
+    pub proposed: String,
+}
+
 /// The sessions of one workspace folder.
 pub struct Sessions {
     environment: Arc<Environment>,
@@ -50,6 +67,9 @@ pub struct Sessions {
     asker: Arc<dyn Asker>,
     live: DashMap<String, Arc<Session>>,
     hub: Arc<Hub>,
+    applying: Arc<tokio::sync::Mutex<()>>,
+    watcher: Arc<Watcher>,
+    patches: Patches,
 }
 
 impl Sessions {
@@ -68,7 +88,7 @@ impl Sessions {
         let root = Overlay::open(root, environment.config().mounts(), Arc::clone(&buffers))?
             .root()
             .to_path_buf();
-        Ok(Arc::new(Sessions {
+        let sessions = Arc::new(Sessions {
             environment,
             root,
             buffers,
@@ -76,7 +96,15 @@ impl Sessions {
             asker,
             live: DashMap::new(),
             hub: Arc::new(Hub::default()),
-        }))
+            applying: Arc::default(),
+            watcher: Arc::default(),
+            patches: Patches::default(),
+        });
+        // A caller without a runtime reads only.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(follow_files(Arc::downgrade(&sessions)));
+        }
+        Ok(sessions)
     }
 
     /// Absolute path of the workspace folder.
@@ -133,7 +161,33 @@ impl Sessions {
     /// # Errors
     /// Unknown session.
     pub fn proposal(&self, session: &str) -> Result<Proposal, SessionError> {
-        Ok(self.get(session)?.proposal())
+        self.page(session, &PageQuery::default())
+    }
+
+    /// A part of what a session proposes.
+    ///
+    /// # Errors
+    /// Unknown session.
+    pub fn page(&self, session: &str, query: &PageQuery) -> Result<Proposal, SessionError> {
+        Ok(self.get(session)?.proposal(query))
+    }
+
+    /// How many hunks of each tool call wait for a decision.
+    ///
+    /// # Errors
+    /// Unknown session.
+    pub fn group_sizes(&self, session: &str) -> Result<HashMap<Arc<str>, usize>, SessionError> {
+        Ok(self.get(session)?.overlay.group_sizes())
+    }
+
+    /// Compares what the sessions of this process propose with the user's files of now, and tells of
+    /// hunks that conflict by now, or no more. Faces call it when documents change; files that no
+    /// document holds are watched.
+    pub fn look(&self) {
+        let live: Vec<Arc<Session>> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
+        for session in live {
+            session.look();
+        }
     }
 
     /// Unified diff of what waits for a decision.
@@ -142,6 +196,29 @@ impl Sessions {
     /// Unknown session.
     pub fn diff(&self, session: &str) -> Result<String, SessionError> {
         Ok(self.get(session)?.overlay.diff())
+    }
+
+    /// A file as the user has it, and with everything that is proposed for it and fits. What is
+    /// binary, or is no file, is empty.
+    ///
+    /// # Errors
+    /// Unknown session, or a file that it does not change.
+    pub fn sides(&self, session: &str, path: &str) -> Result<Sides, SessionError> {
+        let session = self.get(session)?;
+        let plans = session
+            .overlay
+            .plan(&Selection::Files(vec![path.to_owned()]))?;
+        let text = |content: Option<&Content>| {
+            content
+                .and_then(Content::text)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let plan = plans.first();
+        Ok(Sides {
+            base: text(plan.and_then(|plan| plan.before.as_ref())),
+            proposed: text(plan.and_then(|plan| plan.after.as_ref())),
+        })
     }
 
     /// Checks the selection at once and applies it in a task; the task's result says what became
@@ -168,6 +245,35 @@ impl Sessions {
         comment: Option<String>,
     ) -> Result<DecideResult, SessionError> {
         decide::reject(&*self.get(session)?, selection, comment)
+    }
+
+    /// Makes a hunk propose `text` for the lines at which it is shown; solves a conflict by that.
+    ///
+    /// # Errors
+    /// Unknown session; no such hunk waits, or it is none of text.
+    pub fn amend(
+        &self,
+        session: &str,
+        hunk: &str,
+        text: &str,
+    ) -> Result<DecideResult, SessionError> {
+        decide::amend(&*self.get(session)?, hunk, text)
+    }
+
+    /// Makes several hunks of one.
+    ///
+    /// # Errors
+    /// Unknown session; no such hunk waits, or it has no parts.
+    pub fn split(&self, session: &str, hunk: &str) -> Result<DecideResult, SessionError> {
+        decide::split(&*self.get(session)?, hunk)
+    }
+
+    /// Proposes rejected hunks again, under their old ids.
+    ///
+    /// # Errors
+    /// Unknown session; a hunk was not rejected, or the file changed at its place.
+    pub fn repropose(&self, session: &str, hunks: &[String]) -> Result<DecideResult, SessionError> {
+        decide::repropose(&*self.get(session)?, hunks)
     }
 
     /// Ends the running turn, if one runs.
@@ -198,9 +304,12 @@ impl Sessions {
 
 impl Sessions {
     /// The live session of that id, brought back from the journal when it is not live.
-    fn get(&self, id: &str) -> Result<Arc<Session>, SessionError> {
-        if let Some(session) = self.live.get(id) {
-            return Ok(Arc::clone(&session));
+    pub(crate) fn get(&self, id: &str) -> Result<Arc<Session>, SessionError> {
+        let live = self.live.get(id).map(|session| Arc::clone(&session));
+        if let Some(session) = live
+            && self.is_current(&session)?
+        {
+            return Ok(session);
         }
         let unknown = || SessionError::UnknownSession {
             session: id.to_owned(),
@@ -214,18 +323,52 @@ impl Sessions {
             Ok(_) | Err(StoreError::UnknownSession { .. }) => return Err(unknown()),
             Err(error) => return Err(error.into()),
         };
-        let events: Vec<SessionEvent> = store
-            .events(id, 0)?
+        let entries = store.events(id, 0)?;
+        let seq = entries.last().map_or(0, |entry| entry.seq);
+        let events: Vec<SessionEvent> = entries
             .into_iter()
             .filter_map(|entry| entry.event.known())
             .collect();
         let config = self.config(settings(&events))?;
         let provider = self.environment.connect(&config, &summary.model)?;
-        let session = self.assemble(summary.session, config, provider, &events)?;
+        let session = self.assemble(summary.session, config, provider, (&events, seq))?;
+        let mut entry = self
+            .live
+            .entry(id.to_owned())
+            .or_insert(Arc::clone(&session));
         // Two faces may ask for the same session at once: the first one stays.
-        Ok(Arc::clone(
-            &self.live.entry(id.to_owned()).or_insert(session),
-        ))
+        if *lock(&entry.seq) < seq {
+            *entry = session;
+        }
+        let session = Arc::clone(&entry);
+        drop(entry);
+        session.follow();
+        Ok(session)
+    }
+
+    /// Whether a live session is what the journal says: another process may have gone on with it.
+    /// What that decided is taken over; where it did more, the session is to be brought back anew.
+    fn is_current(&self, session: &Session) -> Result<bool, SessionError> {
+        let store = self.environment.store();
+        let known = *lock(&session.seq);
+        if store.last_seq(&session.id)? <= known {
+            return Ok(true);
+        }
+        let news = store.events(&session.id, known)?;
+        // Our own turn goes on in this process alone.
+        let ours =
+            lock(&session.activity).running.is_some() || session.applying.try_lock().is_err();
+        if !ours {
+            return Ok(false);
+        }
+        let mut known = lock(&session.seq);
+        for entry in news {
+            *known = (*known).max(entry.seq);
+            if let Some(SessionEvent::Decided { hunks, .. }) = entry.event.known() {
+                session.overlay.decided_elsewhere(&hunks);
+            }
+        }
+        Ok(true)
     }
 
     /// The configuration of a session with settings of its own.
@@ -251,7 +394,7 @@ impl Sessions {
             .environment
             .store()
             .create_session(&self.workspace(), provider.id())?;
-        let session = self.assemble(id.clone(), config, provider, &[])?;
+        let session = self.assemble(id.clone(), config, provider, (&[], 0))?;
         // First of all: what comes back from the journal is as strict as it was.
         if let Some(settings) = settings {
             session.emit(SessionEvent::Configured { settings })?;
@@ -260,13 +403,13 @@ impl Sessions {
         Ok(session)
     }
 
-    /// A session with the past that `events` tell.
+    /// A session with the past that the events tell; the number is that of the last one.
     fn assemble(
         &self,
         id: String,
         config: Config,
         provider: Arc<dyn Provider>,
-        events: &[SessionEvent],
+        (events, seq): (&[SessionEvent], u64),
     ) -> Result<Arc<Session>, SessionError> {
         let overlay = Overlay::open(&self.root, config.mounts(), Arc::clone(&self.buffers))?;
         let mut notes = Vec::new();
@@ -282,6 +425,7 @@ impl Sessions {
         }
         // What was read from the journal need not be told to it.
         let told = overlay.delta(u64::MAX).version;
+        let seen = overlay.look(0).unwrap_or(0);
         notes.extend(undelivered(events));
         let turns = events
             .iter()
@@ -303,9 +447,12 @@ impl Sessions {
             asker: Arc::clone(&self.asker),
             query: tokio::sync::Mutex::new(query),
             activity: Mutex::new(activity),
-            applying: tokio::sync::Mutex::new(()),
+            applying: Arc::clone(&self.applying),
             told: Mutex::new(told),
+            seen: AtomicU64::new(seen),
+            seq: Mutex::new(seq),
             hub: Arc::clone(&self.hub),
+            watcher: Arc::clone(&self.watcher),
         }))
     }
 
@@ -347,8 +494,89 @@ impl Sessions {
         all.iter().filter(reads).cloned().collect()
     }
 
-    fn workspace(&self) -> String {
+    pub(crate) fn workspace(&self) -> String {
         self.root.display().to_string()
+    }
+
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    pub(crate) fn patches(&self) -> &Patches {
+        &self.patches
+    }
+
+    /// Looks at the patch file of a session whenever its folder changes.
+    pub(crate) fn watch_patch(&self, session: &str, folder: &Path) {
+        let of_patch = format!("{session}.diff");
+        self.watcher
+            .follow(&of_patch, [folder.to_path_buf()].into());
+    }
+
+    pub(crate) fn applier(&self) -> &dyn Applier {
+        &*self.applier
+    }
+
+    pub(crate) fn applying(&self) -> &tokio::sync::Mutex<()> {
+        &self.applying
+    }
+
+    /// Where batches are applied in the name of a session that is not live.
+    pub(crate) fn ground(&self, session: &str) -> Result<Ground, SessionError> {
+        Ok(Ground {
+            session: session.to_owned(),
+            environment: Arc::clone(&self.environment),
+            overlay: self.overlay()?,
+            applier: Arc::clone(&self.applier),
+        })
+    }
+
+    /// The user's files, with nothing proposed.
+    pub(crate) fn overlay(&self) -> Result<Arc<Overlay>, SessionError> {
+        let mounts = self.environment.config().mounts();
+        Ok(Overlay::open(
+            &self.root,
+            mounts,
+            Arc::clone(&self.buffers),
+        )?)
+    }
+
+    /// Journals an event of a session that need not be live.
+    pub(crate) fn publish(&self, session: &str, event: SessionEvent) -> Result<(), SessionError> {
+        match self.live.get(session).map(|session| Arc::clone(&session)) {
+            Some(session) => Ok(session.emit(event)?),
+            None => {
+                self.hub.publish(&self.environment, session, event)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Looks again whenever files with pending hunks change, for as long as the sessions are there.
+async fn follow_files(sessions: Weak<Sessions>) {
+    loop {
+        let Some(watcher) = sessions
+            .upgrade()
+            .map(|sessions| Arc::clone(&sessions.watcher))
+        else {
+            return;
+        };
+        tokio::select! {
+            () = watcher.changed() => {}
+            // Only to notice that the sessions are gone.
+            () = tokio::time::sleep(IDLE) => continue,
+        }
+        let Some(sessions) = sessions.upgrade() else {
+            return;
+        };
+        let looked = tokio::task::spawn_blocking(move || {
+            sessions.take_patches();
+            sessions.look();
+        });
+        if let Err(error) = looked.await {
+            tracing::error!(%error, "looking at changed files stopped");
+        }
     }
 }
 
@@ -394,7 +622,7 @@ fn undelivered(events: &[SessionEvent]) -> Vec<String> {
     for event in events {
         match event {
             SessionEvent::TurnStarted { .. } => notes.clear(),
-            SessionEvent::Decided { hunks, comment } => {
+            SessionEvent::Decided { hunks, comment, .. } => {
                 let rejected = hunks
                     .iter()
                     .filter(|hunk| hunk.state == HunkState::Rejected);

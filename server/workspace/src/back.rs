@@ -2,7 +2,7 @@
 
 use crate::content::Content;
 use crate::lines::{self, split};
-use crate::merge::{Placement, Texts, changes, place_all, splice};
+use crate::merge::{Change, Placement, Texts, changes, place_all, splice};
 use crate::overlay::Overlay;
 use crate::plan::{FilePlan, TextEdit};
 use crate::view::Live;
@@ -93,6 +93,30 @@ impl Overlay {
     }
 }
 
+impl Overlay {
+    /// Whether the user's file of now has what the step made of it, whatever else was typed: it is
+    /// nearer to that than to what it was.
+    pub fn arrived(&self, step: &Step) -> bool {
+        let now = self.live(&step.path).1;
+        if step.from.is_some() && now.is_some() {
+            return true;
+        }
+        if now == step.after {
+            return true;
+        }
+        let text = |content: &Option<Content>| content.as_ref()?.text().map(str::to_owned);
+        let texts = (text(&step.before), text(&step.after), text(&now));
+        let (Some(before), Some(after), Some(live)) = texts else {
+            return false;
+        };
+        let live = split(&live);
+        let lines = |change: &Change| change.old.len().max(change.new.len());
+        let distance =
+            |text: &str| -> usize { changes(&split(text), &live).iter().map(lines).sum() };
+        distance(&after) < distance(&before)
+    }
+}
+
 /// What a file is without the step.
 fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, String> {
     if now == step.after.as_ref() {
@@ -175,7 +199,7 @@ impl Here {
 /// Edits from one text to the other.
 fn edits(from: &str, to: &str) -> Vec<TextEdit> {
     let (from, to) = (split(from), split(to));
-    let edit = |change: crate::merge::Change| TextEdit {
+    let edit = |change: Change| TextEdit {
         range: lines::range(&from, &change.old),
         new_text: to[change.new].concat(),
     };

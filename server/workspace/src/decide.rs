@@ -9,7 +9,7 @@ use crate::plan::{FilePlan, Selection};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::proposal::HunkState;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Overlay {
@@ -99,6 +99,46 @@ impl Overlay {
             let statuses = ids.into_iter().map(|id| status(id, HunkState::Pending));
             Ok(statuses.collect())
         })
+    }
+
+    /// Carries what the user made of proposed files over to the proposal: for each path what was
+    /// proposed when the user began, and what is by now. All or none.
+    ///
+    /// # Errors
+    /// A file is not proposed any more, or its proposal changed at the same place.
+    pub fn rewrite(
+        &self,
+        files: &[(WorkspacePath, Option<Content>, Option<Content>)],
+    ) -> Result<(), DecideError> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let mut namer = state.namer.clone();
+        let mut rewritten = Vec::new();
+        for (path, was, now) in files {
+            let before = state
+                .changes
+                .get(path)
+                .ok_or_else(|| DecideError::UnknownFile {
+                    path: path.to_string(),
+                    changed: "others".to_owned(),
+                })?;
+            let mut change = FileChange::clone(before);
+            change
+                .rewrite(was.as_ref(), now.as_ref())
+                .map_err(|reason| DecideError::Unfit {
+                    id: path.to_string(),
+                    reason,
+                })?;
+            change.name_hunks(Some(before), &mut namer, None);
+            rewritten.push((path, change));
+        }
+        state.namer = namer;
+        for (path, change) in rewritten {
+            state.changes.put(path.clone(), change);
+            state.altered(path);
+        }
+        state.decided();
+        Ok(())
     }
 
     fn remake<T>(
@@ -254,6 +294,18 @@ impl Overlay {
         state.altered(path);
         state.decided();
         Ok(ids)
+    }
+
+    /// How many hunks of each tool call wait.
+    pub fn group_sizes(&self) -> HashMap<Arc<str>, usize> {
+        let state = self.lock();
+        let mut sizes = HashMap::new();
+        for (_, change) in state.changes.iter() {
+            for group in change.names().filter_map(|name| name.group.as_ref()) {
+                *sizes.entry(Arc::clone(group)).or_insert(0) += 1;
+            }
+        }
+        sizes
     }
 
     /// What the user decided on a hunk; `None` while it waits, and for unknown ones.

@@ -2,6 +2,9 @@
 //! session comes back from its journal.
 
 mod binary;
+mod recount;
+
+pub use recount::recount;
 
 use crate::content::Content;
 use boxagnts_policy::path::{PathError, WorkspacePath};

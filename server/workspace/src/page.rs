@@ -1,10 +1,13 @@
 //! The proposal as it is shown: files and hunks where they are now, a page at a time.
 
+use crate::change::FileChange;
 use crate::overlay::{Overlay, State};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which files of a proposal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,6 +105,35 @@ impl Overlay {
             page.conflicted += conflicted;
         }
         page
+    }
+
+    /// Folders on disk of the files that the proposal changes, or the nearest that exist.
+    pub fn folders(&self) -> BTreeSet<PathBuf> {
+        let state = self.lock();
+        let sources = |(path, change): (&WorkspacePath, &Arc<FileChange>)| {
+            let from = change.from.clone();
+            [Some(path.clone()), from]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+        };
+        let parents: BTreeSet<Option<WorkspacePath>> = state
+            .changes
+            .iter()
+            .flat_map(sources)
+            .map(|path| path.parent())
+            .collect();
+        drop(state);
+        let existing = |folder: Option<WorkspacePath>| {
+            let folder = self
+                .root
+                .absolute(&folder.unwrap_or_else(WorkspacePath::root));
+            folder
+                .ancestors()
+                .find(|folder| folder.is_dir())
+                .map(PathBuf::from)
+        };
+        parents.into_iter().filter_map(existing).collect()
     }
 
     fn file(

@@ -380,9 +380,13 @@ async fn pending_hunks_show_as_actions_lenses_and_diagnostics() {
         .collect();
     let accept = format!("Accept hunk {}", ids[1].0);
     let reject = format!("Reject hunk {}", ids[1].0);
+    let split = format!("Split hunk {}", ids[1].0);
     let expect = [
         accept.as_str(),
         reject.as_str(),
+        "Accept all 2 hunks of this change",
+        split.as_str(),
+        "Show the whole proposal",
         "Accept all hunks in this file",
         "Reject all hunks in this file",
         "Fix this diagnostic with BoxAgnts",

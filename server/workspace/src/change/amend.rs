@@ -104,6 +104,55 @@ impl FileChange {
         }
     }
 
+    /// Carries what led from `was` to `now`, two texts of what is proposed, over to the proposal of
+    /// now. Its hunks are to be found anew.
+    ///
+    /// # Errors
+    /// Why it cannot be carried over. Nothing has changed then.
+    pub(crate) fn rewrite(
+        &mut self,
+        was: Option<&Content>,
+        now: Option<&Content>,
+    ) -> Result<(), String> {
+        if self.current.as_ref() == was {
+            self.current = now.cloned();
+            return Ok(());
+        }
+        let texts = |content: Option<&Content>| Some(content?.text()?.to_owned());
+        let (Some(was), Some(now), Some(current)) =
+            (texts(was), texts(now), texts(self.current.as_ref()))
+        else {
+            return Err("what is proposed changed since".to_owned());
+        };
+        let (was, now, current) = (split(&was), split(&now), split(&current));
+        let ours = changes(&was, &now);
+        let texts = Texts {
+            base: &was,
+            ours: &now,
+            live: &current,
+        };
+        let mut edits = Vec::new();
+        let places = place_all(&texts, &ours, &changes(&was, &current));
+        for (change, place) in ours.iter().zip(places) {
+            match place {
+                Placement::Clean(span) => edits.push((span, now[change.new.clone()].concat())),
+                Placement::Merged(merged) => edits.push((merged.span, merged.text)),
+                Placement::Done => {}
+                Placement::Conflict(_) => return Err("what is proposed changed since".to_owned()),
+            }
+        }
+        let edits: Vec<_> = edits
+            .iter()
+            .map(|(span, text)| (span, split(text)))
+            .collect();
+        let edits = edits
+            .iter()
+            .map(|(span, lines)| ((*span).clone(), &lines[..]));
+        let text = splice(&current, edits);
+        self.set_current(Content::from_text(text.into()));
+        Ok(())
+    }
+
     /// Makes several hunks of one; gives their ids.
     ///
     /// # Errors

@@ -68,7 +68,7 @@ fn of(entry: &Entry) -> Option<Decision<'_>> {
                 audit: &report.audit,
             })
         }
-        SessionEvent::Decided { hunks, comment } => {
+        SessionEvent::Decided { hunks, comment, .. } => {
             let of = |state| {
                 let hunks = hunks.iter().filter(|hunk| hunk.state == state);
                 hunks.map(|hunk| hunk.id.as_str()).collect()

@@ -115,9 +115,19 @@ impl<'a> Transcript<'a> {
                     self.line(&line);
                 }
             }
-            SessionEvent::Decided { hunks, comment } => {
+            SessionEvent::Decided { hunks, comment, .. } => {
                 self.line(&decided(hunks, comment.as_deref(), theme));
             }
+            SessionEvent::Undone { result, .. } => {
+                self.line(&visible(&render::undone(result)));
+            }
+            SessionEvent::Recovered {
+                applied,
+                files,
+                refused,
+                ..
+            } => self.line(&visible(&render::recovered(*applied, files, refused))),
+            SessionEvent::Notice { message } => self.line(&visible(message)),
             SessionEvent::TurnEnded {
                 outcome,
                 usage,
@@ -327,6 +337,7 @@ mod tests {
                         status("h1", HunkState::Accepted, None),
                         status("h2", HunkState::Pending, Some("the file changed")),
                     ],
+                    checkpoint: None,
                     comment: None,
                 },
                 SessionEvent::ProposalChanged {
@@ -338,6 +349,7 @@ mod tests {
                 },
                 SessionEvent::Decided {
                     hunks: vec![status("h2", HunkState::Rejected, None)],
+                    checkpoint: None,
                     comment: Some("keep it".into()),
                 },
             ],

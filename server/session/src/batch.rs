@@ -1,0 +1,110 @@
+//! Changes reach the user's files in batches: written down before, with what each file was, and
+//! closed behind. From that come undo, and the way back after the process was killed in between.
+
+use crate::applier::Applier;
+use crate::environment::Environment;
+use crate::error::SessionError;
+use boxagnts_policy::path::WorkspacePath;
+use boxagnts_store::{BatchFile, BatchId, BatchKind, NewBatch};
+use boxagnts_workspace::{Content, FilePlan, Overlay, Step, mode_on_disk};
+use std::borrow::Cow;
+use std::sync::Arc;
+use tokio::task::JoinError;
+
+/// Contents that checkpoints keep in the journal, in bytes, and how long, in milliseconds.
+const KEEP_BYTES: u64 = 512 << 20;
+const KEEP_MS: u64 = 60 * 24 * 60 * 60 * 1000;
+
+/// Whose files a batch changes, in whose name, and how.
+#[derive(Clone)]
+pub(crate) struct Ground {
+    pub(crate) session: String,
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) overlay: Arc<Overlay>,
+    pub(crate) applier: Arc<dyn Applier>,
+}
+
+/// Writes a batch down. It is on the disk when this returns.
+pub(crate) async fn begin(
+    ground: &Ground,
+    kind: BatchKind,
+    label: &str,
+    plans: &[FilePlan],
+) -> Result<BatchId, SessionError> {
+    let (ground, label, plans) = (ground.clone(), label.to_owned(), plans.to_vec());
+    // Packs contents and waits for the disk.
+    let begun = tokio::task::spawn_blocking(move || {
+        let files: Vec<BatchFile<'_>> = plans
+            .iter()
+            .map(|plan| BatchFile {
+                path: plan.path.to_string(),
+                moved_from: plan.from.as_ref().map(ToString::to_string),
+                before: plan.before.as_ref().map(Content::bytes),
+                after: plan.after.as_ref().map(Content::bytes),
+                mode: mode_on_disk(&ground.overlay, plan.from.as_ref().unwrap_or(&plan.path)),
+                hunks: plan.hunks.clone(),
+            })
+            .collect();
+        ground.environment.store().begin_batch(&NewBatch {
+            session: &ground.session,
+            kind,
+            label: &label,
+            files: &files,
+        })
+    });
+    let stopped = |error: JoinError| SessionError::Stopped {
+        reason: error.to_string(),
+    };
+    Ok(begun.await.map_err(stopped)??)
+}
+
+/// Applies the plans of a batch and closes it; one result for each plan.
+pub(crate) async fn carry_out(
+    ground: &Ground,
+    batch: BatchId,
+    plans: &[FilePlan],
+) -> Vec<Result<(), String>> {
+    let mut results = ground.applier.apply(&ground.overlay, plans).await;
+    results.resize_with(plans.len(), || {
+        Err("the editor gave no answer for this file".to_owned())
+    });
+    let store = ground.environment.store();
+    for (plan, result) in plans.iter().zip(&results) {
+        let path = plan.path.as_str();
+        // What the user typed meanwhile is no part of the batch: what it did is what was planned.
+        let applied = result.as_ref().map(|()| None).map_err(String::as_str);
+        if let Err(error) = store.file_applied(batch, path, applied) {
+            tracing::error!(%batch, path, %error, "cannot journal what became of a file");
+        }
+    }
+    if let Err(error) = store.finish_batch(batch) {
+        tracing::error!(%batch, %error, "cannot close a batch");
+    }
+    let environment = Arc::clone(&ground.environment);
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = environment.store().prune_batches(KEEP_BYTES, KEEP_MS) {
+            tracing::warn!(%error, "cannot forget old checkpoints");
+        }
+    });
+    results
+}
+
+/// What a batch did to a file, as the workspace takes it back.
+pub(crate) fn step(file: &BatchFile<'_>) -> Option<Step> {
+    let content = |bytes: &Option<Cow<'_, [u8]>>| {
+        bytes
+            .as_ref()
+            .map(|bytes| Content::from_bytes(bytes.to_vec()))
+    };
+    let path = |path: &str| WorkspacePath::parse(path).ok();
+    Some(Step {
+        path: path(&file.path)?,
+        from: match &file.moved_from {
+            Some(from) => Some(path(from)?),
+            None => None,
+        },
+        before: content(&file.before),
+        after: content(&file.after),
+        mode: file.mode,
+    })
+}

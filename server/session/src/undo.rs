@@ -1,0 +1,284 @@
+//! Taking accepted changes back: the latest batch, a chosen one, or everything since a checkpoint.
+//! What the user typed since stays; the hunks wait for a decision again; and it is a batch itself,
+//! so that it can be taken back too.
+
+use crate::batch::{self, Ground};
+use crate::decide::of_files;
+use crate::error::SessionError;
+use crate::session::{Session, lock};
+use crate::sessions::Sessions;
+use boxagnts_protocol::commands::{Checkpoint, CheckpointKind, RefusedFile, UndoResult};
+use boxagnts_protocol::update::SessionEvent;
+use boxagnts_store::{Batch, BatchFile, BatchId, BatchKind, BatchState, BatchSummary};
+use boxagnts_workspace::{Step, WayBack};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+/// Batches that are looked through for one to take back, or for a list of them.
+const MAX_BATCHES: usize = 10_000;
+
+/// Batches that are being taken back.
+#[derive(Debug)]
+pub struct Undoing {
+    /// Them, the newest first.
+    pub checkpoints: Vec<u64>,
+    /// Ends with what came of it, which an update tells too.
+    pub task: JoinHandle<Result<UndoResult, SessionError>>,
+}
+
+impl Sessions {
+    /// What was applied to this workspace and is kept, newest first; of one session, or of all.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn checkpoints(
+        &self,
+        session: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Checkpoint>, SessionError> {
+        let batches = self.batches(session, limit.min(MAX_BATCHES))?;
+        Ok(batches.iter().map(checkpoint).collect())
+    }
+
+    /// Takes a batch back, the one given, or the latest accepted one that was not taken back: chosen
+    /// now, carried out in a task. What could not be taken back of some files is in its result.
+    ///
+    /// # Errors
+    /// There is no such batch, or it is taken back already, or the journal cannot be used.
+    pub fn undo(
+        self: &Arc<Self>,
+        checkpoint: Option<u64>,
+        session: Option<&str>,
+    ) -> Result<Undoing, SessionError> {
+        let chosen = match checkpoint {
+            Some(id) => self.applied(id)?,
+            None => self
+                .batches(session, MAX_BATCHES)?
+                .into_iter()
+                .find(|batch| batch.kind == BatchKind::Accept && !undone(batch))
+                .ok_or_else(|| nothing("nothing was accepted that is not taken back already"))?,
+        };
+        if undone(&chosen) {
+            let id = chosen.id;
+            return Err(nothing(&format!("checkpoint {id} is taken back already")));
+        }
+        Ok(self.start(vec![chosen], BatchKind::Undo))
+    }
+
+    /// Takes back this checkpoint and everything that was applied since.
+    ///
+    /// # Errors
+    /// As [`Sessions::undo`].
+    pub fn restore(self: &Arc<Self>, checkpoint: u64) -> Result<Undoing, SessionError> {
+        self.applied(checkpoint)?;
+        let mut since = self.batches(None, MAX_BATCHES)?;
+        since.retain(|batch| batch.id.0 >= checkpoint);
+        Ok(self.start(since, BatchKind::Restore))
+    }
+
+    fn start(self: &Arc<Self>, batches: Vec<BatchSummary>, kind: BatchKind) -> Undoing {
+        let checkpoints = batches.iter().map(|batch| batch.id.0).collect();
+        let sessions = Arc::clone(self);
+        let task = tokio::spawn(async move { sessions.take_back(batches, kind).await });
+        Undoing { checkpoints, task }
+    }
+
+    /// The closed batches of which something was applied, newest first.
+    fn batches(
+        &self,
+        session: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<BatchSummary>, SessionError> {
+        let store = self.environment().store();
+        let mut batches = store.batches(&self.workspace(), session, limit)?;
+        batches.retain(|batch| batch.state == BatchState::Applied);
+        Ok(batches)
+    }
+
+    fn applied(&self, checkpoint: u64) -> Result<BatchSummary, SessionError> {
+        self.batches(None, MAX_BATCHES)?
+            .into_iter()
+            .find(|batch| batch.id.0 == checkpoint)
+            .ok_or_else(|| {
+                nothing(&format!(
+                    "there is no checkpoint {checkpoint} in this workspace, or not any more"
+                ))
+            })
+    }
+
+    /// Takes batches back, the newest first, as one batch.
+    async fn take_back(
+        self: &Arc<Self>,
+        batches: Vec<BatchSummary>,
+        kind: BatchKind,
+    ) -> Result<UndoResult, SessionError> {
+        let newest = batches
+            .first()
+            .ok_or_else(|| nothing("nothing was applied since"))?;
+        // A session whose model cannot be had any more has nobody to tell, and its changes can be
+        // taken back all the same.
+        let session = self.get(&newest.session).ok();
+        let ground = match &session {
+            Some(session) => session.ground(),
+            None => self.ground(&newest.session)?,
+        };
+        let store = self.environment().store();
+        let mut taken: Vec<Batch> = Vec::new();
+        for summary in &batches {
+            taken.push(store.batch(summary.id)?);
+        }
+        let applied = |batch: &Batch| -> Vec<BatchFile<'static>> {
+            let files = batch.files.iter().zip(&batch.summary.files);
+            let files = files.filter(|(_, summary)| summary.applied);
+            files.map(|(file, _)| file.clone()).collect()
+        };
+        let done: Vec<(BatchSummary, Vec<BatchFile<'static>>)> = taken
+            .iter()
+            .map(|batch| (batch.summary.clone(), applied(batch)))
+            .collect();
+        drop(taken);
+
+        let turnstile = self.applying().lock().await;
+        let steps = done.iter().flat_map(|(_, files)| files);
+        let steps: Arc<[Step]> = steps.filter_map(batch::step).collect();
+        let WayBack { plans, refused } = way_back(&ground, &steps).await?;
+        let mut refused: BTreeMap<String, String> = refused
+            .into_iter()
+            .map(|(path, reason)| (path.to_string(), reason))
+            .collect();
+        let mut made = None;
+        if !plans.is_empty() {
+            let what = match kind {
+                BatchKind::Restore => format!("restore checkpoint {}", oldest(&done)),
+                _ => format!("undo checkpoint {}", oldest(&done)),
+            };
+            let label = format!("{what}: {}", of_files(done.len(), "batch", plans.len()));
+            let id = batch::begin(&ground, kind, &label, &plans).await?;
+            let results = batch::carry_out(&ground, id, &plans).await;
+            for (plan, result) in plans.iter().zip(results) {
+                match result {
+                    Ok(()) => made = Some(id),
+                    Err(reason) => drop(refused.insert(plan.path.to_string(), reason)),
+                }
+            }
+        }
+        drop(turnstile);
+        let (files, hunks) = self.bring_back(&done, &refused);
+        let result = UndoResult {
+            checkpoint: made.map(|id: BatchId| id.0),
+            files,
+            refused: refused
+                .into_iter()
+                .map(|(path, reason)| RefusedFile { path, reason })
+                .collect(),
+            hunks,
+        };
+        if let (false, Some(session)) = (result.files.is_empty(), &session) {
+            let note = format!(
+                "[The user took accepted changes back; these files are as before: {}]",
+                result.files.join(", ")
+            );
+            lock(&session.activity).notes.push(note);
+        }
+        let undone = SessionEvent::Undone {
+            checkpoints: done.iter().map(|(batch, _)| batch.id.0).collect(),
+            result: result.clone(),
+        };
+        self.publish(&ground.session, undone)?;
+        Ok(result)
+    }
+
+    /// The hunks of files that are as before wait again: the oldest batch first, as they were made.
+    /// Gives the files and the hunks.
+    fn bring_back(
+        self: &Arc<Self>,
+        done: &[(BatchSummary, Vec<BatchFile<'static>>)],
+        refused: &BTreeMap<String, String>,
+    ) -> (Vec<String>, Vec<String>) {
+        let mut files = Vec::new();
+        let mut back = Vec::new();
+        for (batch, changed) in done.iter().rev() {
+            let changed = changed
+                .iter()
+                .filter(|file| !refused.contains_key(&file.path));
+            let changed: Vec<&BatchFile<'_>> = changed.collect();
+            files.extend(changed.iter().map(|file| file.path.clone()));
+            let ids: Vec<String> = changed.iter().flat_map(|file| file.hunks.clone()).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            if let Err(error) = self.environment().store().release_hunks(batch.id, &ids) {
+                tracing::error!(batch = %batch.id, %error, "hunks stay claimed");
+            }
+            // A session whose model is not configured any more has nobody to decide for.
+            let Ok(session) = self.get(&batch.session) else {
+                continue;
+            };
+            for file in changed {
+                match again(&session, file) {
+                    Ok(ids) => back.extend(ids),
+                    Err(reason) => {
+                        tracing::info!(path = file.path, reason, "not proposed again");
+                    }
+                }
+            }
+            let _ = session.emit_proposal();
+        }
+        let mut seen = HashSet::new();
+        files.retain(|path| seen.insert(path.clone()));
+        (files, back)
+    }
+}
+
+async fn way_back(ground: &Ground, steps: &Arc<[Step]>) -> Result<WayBack, SessionError> {
+    let (overlay, steps) = (Arc::clone(&ground.overlay), Arc::clone(steps));
+    let way = tokio::task::spawn_blocking(move || overlay.way_back(&steps));
+    way.await.map_err(|error| SessionError::Stopped {
+        reason: error.to_string(),
+    })
+}
+
+/// Proposes again what was taken back in one file.
+fn again(session: &Session, file: &BatchFile<'_>) -> Result<Vec<String>, String> {
+    let Some(step) = batch::step(file) else {
+        return Err("its path is not one".to_owned());
+    };
+    if step.from.is_some() {
+        return Err("it was moved".to_owned());
+    }
+    let (before, after) = (step.before.as_ref(), step.after.as_ref());
+    session
+        .overlay
+        .reinstate(&step.path, before, after, &file.hunks)
+}
+
+fn oldest(done: &[(BatchSummary, Vec<BatchFile<'static>>)]) -> u64 {
+    done.last().map_or(0, |(batch, _)| batch.id.0)
+}
+
+fn nothing(reason: &str) -> SessionError {
+    SessionError::NothingToUndo(reason.to_owned())
+}
+
+/// Whether all of an accepted batch is taken back.
+fn undone(batch: &BatchSummary) -> bool {
+    batch.kind == BatchKind::Accept && batch.claimed.is_empty()
+}
+
+fn checkpoint(batch: &BatchSummary) -> Checkpoint {
+    let applied = batch.files.iter().filter(|file| file.applied);
+    Checkpoint {
+        checkpoint: batch.id.0,
+        session: batch.session.clone(),
+        kind: match batch.kind {
+            BatchKind::Accept => CheckpointKind::Accept,
+            BatchKind::Undo => CheckpointKind::Undo,
+            BatchKind::Restore => CheckpointKind::Restore,
+        },
+        label: batch.label.clone(),
+        at_ms: batch.at_ms,
+        undone: undone(batch),
+        files: applied.map(|file| file.path.clone()).collect(),
+    }
+}

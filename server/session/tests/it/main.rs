@@ -1,0 +1,6 @@
+//! Sessions over real folders and a real journal, without a face.
+// Helpers of tests fail as tests do.
+#![allow(clippy::expect_used)]
+
+mod harness;
+mod interrupted;
