@@ -5,6 +5,7 @@ use dashmap::DashMap;
 use ropey::Rope;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::watch;
 use tower_lsp::ls_types::{Range, TextDocumentContentChangeEvent};
 
@@ -164,6 +165,15 @@ impl Documents {
         {
             document.unsaved = if same { Unsaved::No } else { Unsaved::Yes };
         }
+    }
+
+    /// Ends when the document has not changed for so long, or is closed: its user pauses.
+    pub(crate) async fn pause(&self, uri: &str, length: Duration) {
+        let listen = |document: &Document| document.changed.subscribe();
+        let Some(mut changed) = self.open.get(uri).map(|document| listen(&document)) else {
+            return;
+        };
+        while let Ok(Ok(())) = tokio::time::timeout(length, changed.changed()).await {}
     }
 
     /// Becomes true when the document passes through exactly this text. `None` when it is not

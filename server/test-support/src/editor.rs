@@ -28,6 +28,8 @@ pub enum Applies {
     WhateverTheVersion,
     /// Does not answer at all.
     Silently,
+    /// Its user types a letter just before each of so many edits, which thereby come too late.
+    WhileTyping(u32),
 }
 
 /// How positions count characters.
@@ -409,6 +411,16 @@ impl Editor {
             Applies::Never => return self.answer(id, applied(false)).await,
             Applies::Lying => return self.answer(id, applied(true)).await,
             Applies::WhateverTheVersion => {}
+            Applies::WhileTyping(letters) if letters > 0 => {
+                self.applies = Applies::WhileTyping(letters - 1);
+                let start = json!({"line": 2, "character": 0});
+                let range = json!({"start": start, "end": start});
+                for (uri, ..) in files {
+                    self.change(&uri, json!([{"range": range, "text": "x"}]))
+                        .await;
+                }
+                return self.answer(id, applied(false)).await;
+            }
             _ if stale => return self.answer(id, applied(false)).await,
             _ => {}
         }

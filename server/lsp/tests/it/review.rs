@@ -119,6 +119,9 @@ async fn what_the_client_says_is_not_believed() {
             );
         }
     }
+    let (state, reason, text) = check(Applies::WhileTyping(6), true).await;
+    assert_eq!((state.as_str(), reason), ("accepted", None));
+    assert_eq!(text, first.replace("// b", "xxxxxx// b"));
     let (state, reason, text) = check(Applies::Never, true).await;
     assert_eq!((state.as_str(), text.as_str()), ("pending", TWO));
     assert!(reason.expect("a reason").contains("did not apply"));
