@@ -58,8 +58,8 @@ pub(crate) async fn begin(
     Ok(begun.await.map_err(stopped)??)
 }
 
-/// Applies the plans of a batch and closes it; one result for each plan.
-pub(crate) async fn carry_out(
+/// Applies plans of a batch; one result for each.
+pub(crate) async fn apply(
     ground: &Ground,
     batch: BatchId,
     plans: &[FilePlan],
@@ -77,7 +77,12 @@ pub(crate) async fn carry_out(
             tracing::error!(%batch, path, %error, "cannot journal what became of a file");
         }
     }
-    if let Err(error) = store.finish_batch(batch) {
+    results
+}
+
+/// Closes a batch: nothing of it is applied any more.
+pub(crate) fn close(ground: &Ground, batch: BatchId) {
+    if let Err(error) = ground.environment.store().finish_batch(batch) {
         tracing::error!(%batch, %error, "cannot close a batch");
     }
     let environment = Arc::clone(&ground.environment);
@@ -86,7 +91,6 @@ pub(crate) async fn carry_out(
             tracing::warn!(%error, "cannot forget old checkpoints");
         }
     });
-    results
 }
 
 /// What a batch did to a file, as the workspace takes it back.

@@ -46,8 +46,12 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     let mut hunks = statuses(&empty, |_| (HunkState::Pending, None));
     let mut checkpoint = None;
     if !plans.is_empty() {
-        let count = plans.iter().map(|plan| plan.hunks.len()).sum();
-        let label = format!("accept {}", of_files(count, "hunk", plans.len()));
+        let chosen: usize = plans.iter().map(|plan| plan.hunks.len()).sum();
+        let label = format!(
+            "accept {} in {}",
+            count(chosen, "hunk"),
+            of_files(plans.len())
+        );
         let ground = session.ground();
         match batch::begin(&ground, BatchKind::Accept, &label, &plans).await {
             Err(error) => {
@@ -57,7 +61,8 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
             }
             Ok(id) => {
                 session.overlay.applying(&plans);
-                let results = batch::carry_out(&ground, id, &plans).await;
+                let results = batch::apply(&ground, id, &plans).await;
+                batch::close(&ground, id);
                 for (plan, result) in plans.iter().zip(results) {
                     let (state, reason) = match result {
                         Ok(()) => {
@@ -85,14 +90,13 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     hunks
 }
 
-/// "3 hunks in 2 files".
-pub(crate) fn of_files(count: usize, thing: &str, files: usize) -> String {
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    format!(
-        "{count} {thing}{} in {files} file{}",
-        plural(count),
-        plural(files)
-    )
+/// "2 files".
+pub(crate) fn of_files(files: usize) -> String {
+    count(files, "file")
+}
+
+fn count(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Another text for a hunk.

@@ -10,13 +10,16 @@ use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{Checkpoint, CheckpointKind, RefusedFile, UndoResult};
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_store::{Batch, BatchFile, BatchId, BatchKind, BatchState, BatchSummary};
-use boxagnts_workspace::{Step, WayBack};
+use boxagnts_workspace::{FilePlan, Step, WayBack};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// Batches that are looked through for one to take back, or for a list of them.
 const MAX_BATCHES: usize = 10_000;
+
+/// Typing makes a way back stale; planned again so often.
+const ATTEMPTS: usize = 5;
 
 /// Batches that are being taken back.
 #[derive(Debug)]
@@ -153,15 +156,14 @@ impl Sessions {
                 BatchKind::Restore => format!("restore checkpoint {}", oldest(&done)),
                 _ => format!("undo checkpoint {}", oldest(&done)),
             };
-            let label = format!("{what}: {}", of_files(done.len(), "batch", plans.len()));
+            let count = plans.len();
+            let label = format!("{what}, {}", of_files(count));
             let id = batch::begin(&ground, kind, &label, &plans).await?;
-            let results = batch::carry_out(&ground, id, &plans).await;
-            for (plan, result) in plans.iter().zip(results) {
-                match result {
-                    Ok(()) => made = Some(id),
-                    Err(reason) => drop(refused.insert(plan.path.to_string(), reason)),
-                }
-            }
+            let failed = carry_out(&ground, id, plans, &steps).await?;
+            let all_failed = failed.len() == count;
+            made = Some(id).filter(|_| !all_failed);
+            refused.extend(failed);
+            batch::close(&ground, id);
         }
         drop(turnstile);
         let (files, hunks) = self.bring_back(&done, &refused);
@@ -229,6 +231,41 @@ impl Sessions {
         files.retain(|path| seen.insert(path.clone()));
         (files, back)
     }
+}
+
+/// Applies a way back, planned anew where the user typed meanwhile. Gives the files that stay as they
+/// are, with the reason.
+async fn carry_out(
+    ground: &Ground,
+    batch: BatchId,
+    mut plans: Vec<FilePlan>,
+    steps: &Arc<[Step]>,
+) -> Result<BTreeMap<String, String>, SessionError> {
+    let mut failed = BTreeMap::new();
+    for attempt in 1.. {
+        let results = batch::apply(ground, batch, &plans).await;
+        let mut stale = BTreeMap::new();
+        for (plan, result) in plans.into_iter().zip(results) {
+            match result {
+                Ok(()) => drop(failed.remove(plan.path.as_str())),
+                Err(reason) => {
+                    failed.insert(plan.path.to_string(), reason);
+                    stale.insert(plan.path, plan.before);
+                }
+            }
+        }
+        if stale.is_empty() || attempt == ATTEMPTS {
+            break;
+        }
+        let moved_on =
+            |plan: &FilePlan| stale.get(&plan.path).is_some_and(|old| *old != plan.before);
+        plans = way_back(ground, steps).await?.plans;
+        plans.retain(moved_on);
+        if plans.is_empty() {
+            break;
+        }
+    }
+    Ok(failed)
 }
 
 async fn way_back(ground: &Ground, steps: &Arc<[Step]>) -> Result<WayBack, SessionError> {

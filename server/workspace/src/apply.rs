@@ -14,11 +14,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 /// Names of files that are about to take another one's place: with the process between the two.
 const PREFIX: &str = ".boxagnts-";
 const SUFFIX: &str = ".tmp";
+/// Replacing a file takes much less.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Removes what a killed process left beside these files: complete or half texts that did not take
 /// their place.
@@ -71,6 +74,7 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
         path: plan.path.clone(),
         reason,
     };
+    let _alone = alone(overlay);
     let source = plan.from.as_ref().unwrap_or(&plan.path);
     let on_disk = |path: &WorkspacePath| match overlay.root.read(path, crate::view::MAX_FILE) {
         Ok((bytes, _)) => Some(Content::from_bytes(bytes)),
@@ -123,6 +127,23 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
     match on_disk(&plan.path) == plan.after {
         true => Ok(()),
         false => Err(failed("the file is not what was written".to_owned())),
+    }
+}
+
+/// Keeps other processes of ours from writing in the workspace between our look at a file and its
+/// replacement. Whoever else holds a lock of the folder for long does not keep us: the look itself
+/// stays.
+fn alone(overlay: &Overlay) -> Option<fs::File> {
+    let folder = fs::File::open(overlay.root.path()).ok()?;
+    let until = Instant::now().checked_add(PATIENCE)?;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(_) => return None,
+        }
     }
 }
 

@@ -64,6 +64,29 @@ async fn an_amended_hunk_arrives_as_the_user_wrote_it() {
 }
 
 #[tokio::test]
+async fn hunks_are_decided_on_while_the_turn_runs() {
+    let mut harness = Harness::new(&[("a.rs", TWO)]);
+    let mut script = edits_two("a.rs");
+    script[1] = json!({"text": "never said", "delay_ms": 3_600_000});
+    let mut editor = harness.start(capabilities(), script).await;
+    editor.open("a.rs", TWO).await;
+    let ask = json!({"prompt": "rename both"});
+    let asked = command(&mut editor, "boxagnts.ask", ask).await;
+    let session = asked["session"].as_str().expect("a session").to_owned();
+    editor
+        .update(|update| update["event"] == "model_called" && update["step"] == 2)
+        .await;
+    accept(&mut editor, &session, &["h1"]).await;
+    assert_eq!(editor.text("a.rs"), TWO.replace("one", "first"));
+    let reject = json!({"session": session, "hunks": ["h2"], "comment": "keep two"});
+    command(&mut editor, "boxagnts.reject", reject).await;
+    assert_eq!(waiting(&mut editor, &session).await, Vec::<String>::new());
+    command(&mut editor, "boxagnts.cancel", json!({"session": session})).await;
+    editor.turn_end(&session).await;
+    harness.stop(editor).await;
+}
+
+#[tokio::test]
 async fn a_rejected_hunk_can_be_proposed_again() {
     let mut harness = Harness::new(&[("a.rs", TWO)]);
     let (mut editor, session) = proposed(&mut harness).await;
