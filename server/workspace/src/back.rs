@@ -125,11 +125,14 @@ impl Overlay {
 
 /// What a file is without the step.
 fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, String> {
-    if now == step.after.as_ref() {
-        return Ok(step.before.clone());
-    }
-    if step.from.is_none() && now == step.before.as_ref() {
-        return Ok(step.before.clone());
+    let untouched = now == step.after.as_ref();
+    if untouched || step.from.is_none() && now == step.before.as_ref() {
+        // A document has no byte-order mark, and its file may have one.
+        let before = step.before.clone();
+        return Ok(before.map(|before| match now {
+            Some(_) => before.with_bom_of(now),
+            None => before,
+        }));
     }
     let changed = || "you changed it since".to_owned();
     let Some(now) = now else {

@@ -92,9 +92,12 @@ impl Overlay {
         let path = path.unwrap_or_else(WorkspacePath::root);
         let base = match (&patch.from, &told.base) {
             (None, _) => None,
-            (Some(_), Some(base)) => Some(Content::from_bytes(base.as_bytes().to_vec())),
+            // A text from before the file became binary is none.
+            (Some(_), Some(base)) if diff::is_base(&told.diff, base.as_bytes()) => {
+                Some(Content::from_bytes(base.as_bytes().to_vec()))
+            }
             // Binary content is not told along: it must still be what it was.
-            (Some(from), None) => {
+            (Some(from), _) => {
                 let live = view::live(&self.root, &*self.buffers, from).1;
                 let same = live.filter(|live| diff::is_base(&told.diff, &live.bytes()));
                 Some(same.ok_or_else(|| DiffError::Misfit {

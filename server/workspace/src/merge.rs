@@ -6,6 +6,7 @@ mod tokens;
 
 pub(crate) use tokens::{Merged, Texts};
 
+use crate::lines::{Ending, ending};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -120,6 +121,7 @@ pub(crate) fn place_all<'c>(
                 merged.map_or(Placement::Conflict(start..end), Placement::Merged)
             }
         };
+        let place = keep_lines_apart(place, &texts.ours[change.new.clone()], texts.live);
         if let Placement::Clean(span) | Placement::Merged(Merged { span, .. }) = &place {
             if span.start < taken {
                 places.push(Placement::Conflict(span.clone()));
@@ -130,6 +132,42 @@ pub(crate) fn place_all<'c>(
         places.push(place);
     }
     places
+}
+
+/// What comes behind a last line without an end ends that line first, and what comes in front of a
+/// line has an end itself. A change that does nothing by that conflicts.
+fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement {
+    let (mut span, merged) = match &place {
+        Placement::Clean(span) => (span.clone(), None),
+        Placement::Merged(merged) => (merged.span.clone(), Some(&merged.text)),
+        Placement::Done | Placement::Conflict(_) => return place,
+    };
+    let open = |line: &&str| !line.ends_with(['\n', '\r']);
+    let behind = live.last().filter(|last| span.start == live.len() && open(last));
+    let ends = merged.map_or(new.last().copied(), |text| Some(text.as_str()));
+    let Some(ends) = ends.filter(|text| !text.is_empty()) else {
+        return place;
+    };
+    let before = span.end < live.len() && open(&ends);
+    if behind.is_none() && !before {
+        return place;
+    }
+    let mut text = merged.cloned().unwrap_or_else(|| new.concat());
+    let end = match ending(&live.concat()) {
+        Some(Ending::CrLf) => "\r\n",
+        _ => "\n",
+    };
+    if let Some(last) = behind {
+        text = [last, end, &text].concat();
+        span.start -= 1;
+    }
+    if before {
+        text.push_str(end);
+    }
+    match live[span.clone()].concat() == text {
+        true => Placement::Conflict(span),
+        false => Placement::Merged(Merged { span, text }),
+    }
 }
 
 /// `lines` with each of the spans replaced; spans are ascending and do not overlap.
@@ -203,6 +241,15 @@ mod tests {
     }
 
     #[test]
+    fn a_last_line_without_an_end_gets_one_when_another_comes_behind_it() {
+        check("a\nb\n", "a\nb\nnew\n", "x\nb", "x\nb\nnew\n", 0);
+        check("a\r\nb\r\n", "a\r\nb\r\nc\r\n", "a\r\nb", "a\r\nb\r\nc\r\n", 0);
+        check("a\nb\n", "a\nB", "a\nb\ntyped\n", "a\nB\ntyped\n", 0);
+        // Nothing is left of it.
+        check("a\nb\n", "a\nb", "a\nb\ntyped\n", "a\nb\ntyped\n", 1);
+    }
+
+    #[test]
     fn overlapping_changes_conflict_and_keep_the_users_text() {
         check("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n", "a\nY\nc\n", 1);
         check("a\n", "a\nours\n", "a\ntheirs\n", "a\ntheirs\n", 1);
@@ -248,6 +295,14 @@ mod tests {
             "f(a) {\n  x // w\n}\n",
             "f(a) {\n  x // w\n}\n",
             1,
+        );
+        // Words in front of a line that theirs moved.
+        check(
+            "a b\nc d\n",
+            "  a b\n  c d\n",
+            "a b x\nnew\nc d\n",
+            "  a b x\nnew\n  c d\n",
+            0,
         );
         // The same word, words side by side, and a line that was written anew.
         check(

@@ -31,9 +31,11 @@ impl FileChange {
         if self.whole.as_ref().is_some_and(|name| &*name.id == id) {
             return self.amend_whole(text);
         }
-        let file = live.and_then(Content::text).unwrap_or_default();
         let (Some((base, current)), Some(at)) = (self.texts(), self.position(id)) else {
             return Err("it is gone".to_owned());
+        };
+        let Some(file) = live.and_then(Content::text) else {
+            return Err("the file is no text any more".to_owned());
         };
         let (base, current, live) = (split(base), split(current), split(file));
         let hunk = &self.lines[at];
@@ -55,7 +57,11 @@ impl FileChange {
         let Change { old, new } = &hunk.change;
         let ours = (new.start + region.start).saturating_sub(old.start)
             ..(new.end + region.end).saturating_sub(old.end);
-        let last = theirs.end >= live.len();
+        let behind = theirs.start > 0 && theirs.start >= live.len();
+        if behind && !file.ends_with(['\n', '\r']) && !text.is_empty() {
+            return Err("the last line of the file has no end; give it one first".to_owned());
+        }
+        let last = theirs.end >= live.len() && at + 1 == self.lines.len();
         let text = fitting(text, file, last);
         let (theirs, text) = (&live[theirs], split(&text));
         let outcome = match theirs == text {
@@ -93,6 +99,9 @@ impl FileChange {
     }
 
     fn amend_whole(&mut self, text: &str) -> Result<Amended, String> {
+        if let Some(obstacle) = &self.obstacle {
+            return Err(obstacle.clone());
+        }
         match (self.kind(), &self.current) {
             (ChangeKind::Create, Some(Content::Text { .. })) => {
                 self.set_current(Content::from_text(text.into()));
@@ -170,7 +179,11 @@ impl FileChange {
             return Err("your text changed at the same place".to_owned());
         }
         let Change { old, new } = &hunk.change;
-        let cuts = cuts(&base[old.clone()], &current[new.clone()]);
+        // A part can be taken alone: nothing comes behind a line without an end by that.
+        let ended = |lines: &[&str], at: usize| at == 0 || lines[at - 1].ends_with(['\n', '\r']);
+        let (old_lines, new_lines) = (&base[old.clone()], &current[new.clone()]);
+        let mut cuts = cuts(old_lines, new_lines);
+        cuts.retain(|cut| ended(old_lines, cut.0) && ended(new_lines, cut.1));
         if cuts.is_empty() {
             return Err("it is a single change".to_owned());
         }

@@ -26,12 +26,12 @@ const SEED: u64 = 1;
 fn run(steps: &[u64], trace: bool) -> Result<(), (usize, String)> {
     let mut at = 0;
     let session = catch_unwind(AssertUnwindSafe(|| {
-        let mut world = World::new(0);
-        world.trace = trace;
+        let mut world = World::new(trace);
         for step in steps {
+            world.say(|| format!("{at}: {step:#x}"));
             let done = world.step_once(*step);
             if trace {
-                eprintln!("{at}: {step:#x} {}", std::mem::take(&mut world.said));
+                eprintln!();
                 for file in &world.listed {
                     for hunk in &file.hunks {
                         let (old, new) = (&hunk.old_text, &hunk.new_text);

@@ -244,7 +244,16 @@ impl World {
         let (before, after) = (text(plan.before.as_ref()), text(plan.after.as_ref()));
         let all = marks(after);
         let (had, has) = (mark_set(before), mark_set(after));
-        ensure!(ALL_IS_THE_MERGE, all.len() == has.len(), "twice in `{path}`: {after:?}");
+        // Lines that the agent moved: one hunk takes them away, another one brings them.
+        let hunks = self.listed.iter().filter(|file| file.path == path);
+        let mut moved = Marks::new();
+        for hunk in hunks.flat_map(|file| &file.hunks) {
+            let old = mark_set(&hunk.old_text);
+            moved.extend(mark_set(&hunk.new_text).difference(&old).cloned());
+        }
+        let twice = all.len() - has.len();
+        let moving = all.iter().filter(|mark| moved.contains(*mark)).count();
+        ensure!(ALL_IS_THE_MERGE, twice <= moving, "twice in `{path}`: {after:?}");
         if let (Some(Content::Text { bom: a, .. }), Some(Content::Text { bom: b, .. })) =
             (&plan.before, &plan.after)
         {
@@ -264,7 +273,9 @@ impl World {
         for lost in had.difference(&has) {
             let allowed = match undo {
                 Some(undo) => undo.lost.contains(lost),
-                None => !lost.starts_with('u') || self.at_risk.contains(lost),
+                None => {
+                    !lost.starts_with('u') || self.at_risk.contains(lost) || moved.contains(lost)
+                }
             };
             ensure!(
                 TYPING_STAYS,
@@ -472,6 +483,7 @@ impl World {
                 self.back.extend(back.unwrap_or_default());
                 let again = mark_set(text(after));
                 self.rejected.retain(|mark| !again.contains(mark));
+                self.deleted.retain(|mark| !again.contains(mark));
             }
         }
         Ok(())

@@ -79,12 +79,11 @@ pub(super) struct World {
     pub(super) rejected_ids: Vec<String>,
     pub(super) looked: u64,
     pub(super) calls_begun: u64,
-    pub(super) said: String,
     pub(super) trace: bool,
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> World {
+    pub(super) fn new(trace: bool) -> World {
         // Memory, where there is such a folder: applying waits for the disk else.
         let memory = std::path::Path::new("/dev/shm");
         let folder = match memory.is_dir() {
@@ -100,7 +99,7 @@ impl World {
             editor,
             overlay,
             journal: Journal::default(),
-            dice: Dice::new(seed),
+            dice: Dice::new(0),
             last_mark: 0,
             step: 0,
             disk: BTreeMap::new(),
@@ -124,8 +123,7 @@ impl World {
             rejected_ids: Vec::new(),
             looked: 0,
             calls_begun: 0,
-            said: String::new(),
-            trace: false,
+            trace,
         };
         let block = "if a b c {\n    x = 1;\n}\n\n";
         let a = format!("{block}{block}foo bar baz\nend\n");
@@ -141,8 +139,7 @@ impl World {
 
     pub(super) fn say(&mut self, what: impl FnOnce() -> String) {
         if self.trace {
-            self.said.push_str(&what());
-            self.said.push_str("; ");
+            eprint!("{}; ", what());
         }
     }
 
@@ -359,6 +356,10 @@ impl World {
         let again = self.overlay.another();
         let lost = self.journal.restore(&again);
         self.say(|| format!("restart, lost {lost:?}"));
+        if !lost.is_empty() {
+            // Binary files that changed meanwhile.
+            self.exact.clear();
+        }
         self.overlay = again;
         self.journal.version = 0;
         self.journal.hear(&self.overlay);
