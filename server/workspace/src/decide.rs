@@ -34,9 +34,7 @@ impl Overlay {
         let mut state = self.lock();
         state.in_flight.remove(&plan.path);
         self.settle(&mut state, &plan.path, &plan.hunks, HunkState::Accepted);
-        if let Some(after) = &plan.after {
-            state.seen.insert(plan.path.clone(), after.clone());
-        }
+        state.knows(plan);
     }
 
     /// Another process that has this session open decided on these hunks.
@@ -424,6 +422,32 @@ fn status(id: String, state: HunkState) -> HunkStatus {
 }
 
 impl State {
+    /// The model knows that the user took what it proposed, and nothing of what the user typed
+    /// meanwhile: that must be merged with what it writes next.
+    fn knows(&mut self, plan: &FilePlan) {
+        let text = |content| Option::<&Content>::and_then(content, Content::text);
+        let known = plan.from.as_ref().unwrap_or(&plan.path);
+        let Some(seen) = self.seen.get(known).cloned() else {
+            return;
+        };
+        self.seen.forget(known);
+        let texts = (text(plan.before.as_ref()), text(plan.after.as_ref()));
+        match (texts, seen.text()) {
+            ((Some(before), Some(after)), Some(known)) => {
+                let carried = crate::merge::carry(before, after, known);
+                let carried = carried.map(|text| {
+                    Content::from_text(text.into()).with_bom_of(Some(&seen))
+                });
+                self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
+            }
+            _ => {
+                if let Some(after) = &plan.after {
+                    self.seen.insert(plan.path.clone(), after.clone());
+                }
+            }
+        }
+    }
+
     /// The ids of the hunks that wait, by file.
     fn waiting(&self) -> Vec<(WorkspacePath, Vec<String>)> {
         let ids = |change: &FileChange| change.names().map(|name| name.id.to_string()).collect();

@@ -152,7 +152,9 @@ impl State {
             before: change.base.clone(),
             after: change.current.clone(),
         }]);
-        let known = base.is_some() && self.told.get(&path) == base.as_ref();
+        // To the byte: contents are equal whatever their byte-order marks.
+        let told = self.told.get(&path).map(Content::bytes);
+        let known = base.is_some() && told == base.as_ref().map(Content::bytes);
         if let Some(base) = &base {
             self.told.insert(path.clone(), base.clone());
         }

@@ -6,7 +6,7 @@ mod tokens;
 
 pub(crate) use tokens::{Merged, Texts};
 
-use crate::lines::{Ending, ending};
+use crate::lines::{Ending, ending, split};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -170,6 +170,38 @@ fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement 
     }
 }
 
+/// `live` with what led from `base` to `ours`.
+///
+/// # Errors
+/// The lines of `live` where both changed the same.
+pub(crate) fn carry(base: &str, ours: &str, live: &str) -> Result<String, Range<usize>> {
+    let (base, ours, live) = (split(base), split(ours), split(live));
+    let texts = Texts {
+        base: &base,
+        ours: &ours,
+        live: &live,
+    };
+    let mine = changes(&base, &ours);
+    let mut edits = Vec::new();
+    for (change, place) in mine
+        .iter()
+        .zip(place_all(&texts, &mine, &changes(&base, &live)))
+    {
+        match place {
+            Placement::Clean(span) => edits.push((span, ours[change.new.clone()].concat())),
+            Placement::Merged(merged) => edits.push((merged.span, merged.text)),
+            Placement::Done => {}
+            Placement::Conflict(span) => return Err(span),
+        }
+    }
+    let edits: Vec<_> = edits
+        .iter()
+        .map(|(span, text)| (span.clone(), split(text)))
+        .collect();
+    let edits = edits.iter().map(|(span, lines)| (span.clone(), &lines[..]));
+    Ok(splice(&live, edits))
+}
+
 /// `lines` with each of the spans replaced; spans are ascending and do not overlap.
 pub(crate) fn splice<'a>(
     lines: &[&str],
@@ -189,7 +221,6 @@ pub(crate) fn splice<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::split;
     use proptest::prelude::*;
 
     /// Merges `ours` into `live`; conflicting changes are left out and counted.

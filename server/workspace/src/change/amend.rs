@@ -3,7 +3,7 @@
 use super::{FileChange, LineHunk, Name, Namer};
 use crate::content::Content;
 use crate::lines::{Ending, ending, split, with_ending};
-use crate::merge::{Change, Placement, Texts, changes, place_all, splice};
+use crate::merge::{Change, Placement, Texts, carry, changes, place_all, splice};
 use boxagnts_protocol::proposal::ChangeKind;
 use std::ops::Range;
 
@@ -127,37 +127,14 @@ impl FileChange {
             self.current = now.cloned();
             return Ok(());
         }
-        let texts = |content: Option<&Content>| Some(content?.text()?.to_owned());
+        let changed = || "what is proposed changed since".to_owned();
+        let text = |content| Option::<&Content>::and_then(content, Content::text);
         let (Some(was), Some(now), Some(current)) =
-            (texts(was), texts(now), texts(self.current.as_ref()))
+            (text(was), text(now), text(self.current.as_ref()))
         else {
-            return Err("what is proposed changed since".to_owned());
+            return Err(changed());
         };
-        let (was, now, current) = (split(&was), split(&now), split(&current));
-        let ours = changes(&was, &now);
-        let texts = Texts {
-            base: &was,
-            ours: &now,
-            live: &current,
-        };
-        let mut edits = Vec::new();
-        let places = place_all(&texts, &ours, &changes(&was, &current));
-        for (change, place) in ours.iter().zip(places) {
-            match place {
-                Placement::Clean(span) => edits.push((span, now[change.new.clone()].concat())),
-                Placement::Merged(merged) => edits.push((merged.span, merged.text)),
-                Placement::Done => {}
-                Placement::Conflict(_) => return Err("what is proposed changed since".to_owned()),
-            }
-        }
-        let edits: Vec<_> = edits
-            .iter()
-            .map(|(span, text)| (span, split(text)))
-            .collect();
-        let edits = edits
-            .iter()
-            .map(|(span, lines)| ((*span).clone(), &lines[..]));
-        let text = splice(&current, edits);
+        let text = carry(was, now, current).map_err(|_| changed())?;
         self.set_current(Content::from_text(text.into()));
         Ok(())
     }

@@ -167,3 +167,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn again() {
+    let steps = std::env::var("BOXAGNTS_MODEL_AGAIN").unwrap_or_default();
+    let steps: Vec<u64> = steps.split(',').filter_map(|n| u64::from_str_radix(n.trim(), 16).ok()).collect();
+    eprintln!("{:?}", run(&steps, true));
+}

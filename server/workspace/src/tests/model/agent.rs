@@ -20,6 +20,14 @@ pub(super) struct Running {
     at_risk: Marks,
 }
 
+impl Running {
+    fn read(&mut self, path: &str) -> Option<Vec<u8>> {
+        let bytes = self.call.read(path, u64::MAX).ok()?;
+        self.read.insert(path.to_owned(), bytes.clone());
+        Some(bytes)
+    }
+}
+
 impl World {
     pub(super) fn agent_step(&mut self) {
         let begin = self.calls.is_empty() || self.calls.len() < 2 && self.dice.chance(30);
@@ -54,11 +62,8 @@ impl World {
         let choice = self.dice.below(100);
         match choice {
             0..=9 => {
-                let found = running.call.read(path, u64::MAX);
+                running.read(path);
                 self.say(|| format!("read {path}"));
-                if let Ok(bytes) = found {
-                    running.read.insert(path.to_owned(), bytes);
-                }
             }
             10..=22 if self.known.contains_key(path) && self.untouched(path, running) => {
                 let bytes = self.known[path].clone();
@@ -84,8 +89,8 @@ impl World {
     }
 
     fn agent_edits(&mut self, running: &mut Running, path: &str) {
-        match running.call.read(path, u64::MAX).map(Content::from_bytes) {
-            Ok(Content::Text { text, bom }) => {
+        match running.read(path).map(Content::from_bytes) {
+            Some(Content::Text { text, bom }) => {
                 if self.dice.chance(3) {
                     running.at_risk.extend(mark_set(&text));
                     running.at_risk.extend(self.users_marks(path));
@@ -95,14 +100,14 @@ impl World {
                 let text = self.writer(Author::Agent).edit(&text);
                 self.write(running, path, with_bom(&text, bom).into_bytes());
             }
-            Ok(Content::Binary(_)) => {
+            Some(Content::Binary(_)) => {
                 let bytes = match self.dice.chance(50) {
                     true => vec![0, u8::try_from(self.dice.below(256)).unwrap_or(0)],
                     false => self.writer(Author::Agent).text("\n").into_bytes(),
                 };
                 self.write(running, path, bytes);
             }
-            Err(_) => {
+            None => {
                 let users = self.users(path);
                 let text = match users.as_ref().and_then(Content::text) {
                     Some(text) if self.dice.chance(50) => self.writer(Author::Agent).edit(text),
@@ -125,7 +130,7 @@ impl World {
     }
 
     fn agent_removes(&mut self, running: &mut Running, path: &str) {
-        let content = running.call.read(path, u64::MAX).ok().map(Content::from_bytes);
+        let content = running.read(path).map(Content::from_bytes);
         if running.call.remove(path).is_ok() {
             self.say(|| format!("remove {path}"));
             let text = content.as_ref().and_then(Content::text).unwrap_or_default();
@@ -137,7 +142,7 @@ impl World {
 
     fn agent_moves(&mut self, running: &mut Running, path: &str) {
         let to = PATHS[self.dice.below(PATHS.len())];
-        let content = running.call.read(path, u64::MAX).ok();
+        let content = running.read(path);
         if running.call.rename(path, to).is_ok() {
             self.say(|| format!("rename {path} {to}"));
             // It may stand where the user has another file, which an earlier call removed.
@@ -177,6 +182,7 @@ impl World {
                 && !blind.contains(path)
                 && edited < began.min(known)
                 && self.users(path) == self.below(path);
+            self.seen_since.entry(path.clone()).or_insert(began);
             match !moves && (fresh || self.exact.contains_key(path)) {
                 true => drop(self.exact.insert(path.clone(), content)),
                 false => drop(self.exact.remove(path)),

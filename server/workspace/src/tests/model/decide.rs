@@ -6,6 +6,7 @@ use super::text::{Author, mark_set, marks, with_edits};
 use super::world::{Batch, Marks, Outcome, World, ensure};
 use crate::{Content, FilePlan, Live, Selection, Step, apply_to_disk, mode_on_disk};
 use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState};
+use std::collections::BTreeSet;
 
 fn text(content: Option<&Content>) -> &str {
     content.and_then(Content::text).unwrap_or_default()
@@ -79,8 +80,10 @@ impl World {
                 continue;
             }
             self.overlay.accepted(plan);
-            if plan.after.is_some() {
-                self.seen_since.insert(plan.path.to_string(), self.step);
+            if let Some(from) = &plan.from
+                && let Some(since) = self.seen_since.remove(from.as_str())
+            {
+                self.seen_since.insert(plan.path.to_string(), since);
             }
             for id in &plan.hunks {
                 let decision = self.overlay.decision(id);
@@ -100,7 +103,8 @@ impl World {
             files.push((step, plan.hunks.clone()));
         }
         if !files.is_empty() {
-            self.batches.push(Batch { at: self.step, accept: true, files });
+            let claimed = files.iter().flat_map(|(_, ids)| ids.clone()).collect();
+            self.batches.push(Batch { at: self.step, accept: true, files, claimed });
         }
         Ok(())
     }
@@ -407,7 +411,7 @@ impl World {
     /// As the session does it: what was taken back waits again.
     pub(super) fn undo(&mut self) -> Outcome {
         let restore = self.dice.chance(25);
-        let newest = self.batches.iter().rposition(|batch| batch.accept && !batch.files.is_empty());
+        let newest = self.batches.iter().rposition(|batch| batch.accept && !batch.claimed.is_empty());
         let any = self.dice.below(self.batches.len());
         let Some(at) = (if self.dice.chance(60) { newest } else { Some(any) }) else {
             return Ok(());
@@ -422,7 +426,8 @@ impl World {
             .iter()
             .flat_map(|at| self.batches[*at].files.iter().map(|(step, _)| step.clone()))
             .collect();
-        if steps.is_empty() {
+        let undone = |batch: &Batch| batch.accept && batch.claimed.is_empty();
+        if steps.is_empty() || !restore && undone(&self.batches[at]) {
             return Ok(());
         }
         self.say(|| format!("undo {chosen:?}"));
@@ -464,16 +469,16 @@ impl World {
         self.exact.clear();
         self.resync_all();
         if !files.is_empty() {
-            self.batches.push(Batch { at: self.step, accept: false, files });
+            let claimed = BTreeSet::new();
+            self.batches.push(Batch { at: self.step, accept: false, files, claimed });
         }
         for at in chosen.into_iter().rev() {
             let done = self.batches[at].files.clone();
-            let (kept, done): (Vec<_>, Vec<_>) =
-                done.into_iter().partition(|(step, _)| refused.contains(&step.path.to_string()));
-            if self.batches[at].accept {
-                self.batches[at].files = kept;
-            }
-            for (step, ids) in done {
+            let back = |(step, _): &(Step, _)| !refused.contains(&step.path.to_string());
+            for (step, ids) in done.into_iter().filter(back) {
+                for id in &ids {
+                    self.batches[at].claimed.remove(id);
+                }
                 if ids.is_empty() || step.from.is_some() {
                     continue;
                 }
@@ -492,9 +497,10 @@ impl World {
     /// One batch: its own words go and come, and nothing else does.
     fn check_way_back(&self, at: usize, way: &crate::WayBack) -> Outcome {
         let batch = &self.batches[at];
-        for (step, _) in &batch.files {
+        for (step, ids) in &batch.files {
             let path = step.path.to_string();
-            if step.from.is_some() {
+            let taken_back = !ids.iter().all(|id| batch.claimed.contains(id));
+            if step.from.is_some() || taken_back {
                 continue;
             }
             let plan = way.plans.iter().find(|plan| plan.path == step.path);

@@ -34,6 +34,8 @@ pub(super) struct Batch {
     pub(super) at: u64,
     pub(super) accept: bool,
     pub(super) files: Vec<(Step, Vec<String>)>,
+    /// Its hunks that were not taken back.
+    pub(super) claimed: BTreeSet<String>,
 }
 
 pub(super) struct World {
@@ -214,6 +216,12 @@ impl World {
         let (after, has) = (views(self), self.everywhere());
         for ((path, before), after) in PATHS.iter().zip(before).zip(after) {
             if before != after {
+                let had = self.marks.get(*path).cloned().unwrap_or_default();
+                let has = self.users_marks(path);
+                let gone = |mark: &String| had.contains(mark) && !has.contains(mark);
+                if let Some(marks) = self.proposed.get_mut(*path) {
+                    marks.retain(|mark| !gone(mark));
+                }
                 self.edited.insert((*path).to_owned(), self.step);
                 self.inexact(path);
             }
