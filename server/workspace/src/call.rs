@@ -6,7 +6,7 @@ use crate::content::Content;
 use crate::diff::{self, FileDiff};
 use crate::error::{CommitError, FsError, FsErrorCode};
 use crate::lines::split;
-use crate::merge::changes;
+use crate::merge::{self, changes};
 use crate::overlay::Overlay;
 use crate::root::Kind;
 use crate::seen::Seen;
@@ -571,14 +571,14 @@ impl Call {
     }
 }
 
-/// Lines that differ; all, for what is no text.
-fn distance(old: &Content, new: &Content) -> usize {
+/// Lines that differ, and how much of them; all, for what is no text.
+fn distance(old: &Content, new: &Content) -> (usize, usize) {
     match (old.text(), new.text()) {
         (Some(old), Some(new)) => {
             let changes = changes(&split(old), &split(new));
             let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
-            lines.sum()
+            (lines.sum(), merge::distance(old, new))
         }
-        _ => usize::MAX,
+        _ => (usize::MAX, usize::MAX),
     }
 }

@@ -4,7 +4,7 @@
 
 mod tokens;
 
-pub(crate) use tokens::{Merged, Texts};
+pub(crate) use tokens::{Merged, Texts, distance};
 
 use crate::lines::{Ending, ending, split};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};

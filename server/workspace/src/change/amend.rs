@@ -193,8 +193,9 @@ impl FileChange {
         Ok(ids)
     }
 
-    /// Proposes again what leads from `before` to `after`, two earlier texts of this file, with these
-    /// names; gives the ids of the hunks that wait by that. What the user has already is left out.
+    /// Proposes again the changes `ours` that led from `before` to `after`, two earlier texts of this
+    /// file, with these names; gives the ids of the hunks that wait by that. What the user has
+    /// already is left out.
     ///
     /// # Errors
     /// Why it cannot be proposed again. Nothing has changed then.
@@ -202,6 +203,7 @@ impl FileChange {
         &mut self,
         before: &str,
         after: &str,
+        ours: &[Change],
         mut name: impl FnMut(usize) -> Name,
     ) -> Result<Vec<String>, String> {
         let Some((base, current)) = self.texts() else {
@@ -209,14 +211,13 @@ impl FileChange {
         };
         let (base, current) = (split(base), split(current));
         let (before, after) = (split(before), split(after));
-        let ours = changes(&before, &after);
         let theirs = changes(&before, &base);
         let texts = Texts {
             base: &before,
             ours: &after,
             live: &base,
         };
-        let places = place_all(&texts, &ours, &theirs);
+        let places = place_all(&texts, ours, &theirs);
         let mut all: Vec<(Name, Range<usize>, String)> = self
             .lines
             .iter()

@@ -29,10 +29,15 @@ fn run(steps: &[u64], trace: bool) -> Result<(), (usize, String)> {
         let mut world = World::new(trace);
         for step in steps {
             world.say(|| format!("{at}: {step:#x}"));
+            let before = world.listed.clone();
             let done = world.step_once(*step);
             if trace {
                 eprintln!();
+                let changed = |path: &str| before.iter().find(|file| file.path == path);
                 for file in &world.listed {
+                    if changed(&file.path) == Some(file) {
+                        continue;
+                    }
                     for hunk in &file.hunks {
                         let (old, new) = (&hunk.old_text, &hunk.new_text);
                         let (id, state, range) = (&hunk.id, hunk.state, hunk.range);

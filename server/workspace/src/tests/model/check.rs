@@ -115,7 +115,9 @@ impl World {
                     old.difference(&new).cloned().collect(),
                 );
                 let known = self.ids.get(&hunk.id);
-                let remade = self.remade.contains(&hunk.id);
+                // An undo may bring back what it was before it was amended.
+                let back = self.back.contains(&hunk.id) && self.amended.contains(&hunk.id);
+                let remade = self.remade.contains(&hunk.id) || back;
                 if let Some(known) = known {
                     let here = was.contains(&hunk.id) || self.back.contains(&hunk.id);
                     ensure!(IDS, here, "`{}` was gone and is used again", hunk.id);

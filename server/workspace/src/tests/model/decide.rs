@@ -350,6 +350,7 @@ impl World {
         if let Ok(status) = amended {
             self.inexact(&path);
             self.remade.insert(hunk.id.clone());
+            self.amended.insert(hunk.id.clone());
             let taken = mark_set(&text);
             let gone = mark_set(&hunk.new_text);
             let live = self.marks.get(&path).cloned().unwrap_or_default();

@@ -73,6 +73,8 @@ pub(super) struct World {
     pub(super) listed: Vec<FileProposal>,
     /// What each id that was ever listed puts in and takes out.
     pub(super) ids: BTreeMap<String, (Marks, Marks)>,
+    /// Ids whose text the user made another one.
+    pub(super) amended: BTreeSet<String>,
     /// Ids that this step brings back, and those whose text it makes another.
     pub(super) back: BTreeSet<String>,
     pub(super) remade: BTreeSet<String>,
@@ -119,6 +121,7 @@ impl World {
             history: BTreeMap::new(),
             listed: Vec::new(),
             ids: BTreeMap::new(),
+            amended: BTreeSet::new(),
             back: BTreeSet::new(),
             remade: BTreeSet::new(),
             resync: BTreeSet::new(),
@@ -201,9 +204,7 @@ impl World {
     fn everywhere(&self) -> Marks {
         let mut all = Marks::new();
         for path in PATHS {
-            for content in [self.users(path), self.on_disk(path)].into_iter().flatten() {
-                all.extend(content.text().map(mark_set).unwrap_or_default());
-            }
+            all.extend(self.users_marks(path));
         }
         all
     }
