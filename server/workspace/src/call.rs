@@ -562,8 +562,18 @@ impl Call {
         if !self.walked {
             let mut state = self.overlay.lock();
             for (path, content) in self.read {
-                if !self.touched.contains(&path) {
-                    state.seen.insert(path, content);
+                if self.touched.contains(&path) {
+                    continue;
+                }
+                match self.before.get(&path) {
+                    None => state.seen.insert(path, content),
+                    // What is proposed is not what the user has.
+                    Some(change) => {
+                        let source = change.from.clone().unwrap_or(path);
+                        if let Some(base) = change.base.clone() {
+                            state.seen.insert(source, base);
+                        }
+                    }
                 }
             }
         }

@@ -18,6 +18,8 @@ pub(super) struct Running {
     blind: BTreeSet<String>,
     /// What the user typed and the call takes away.
     at_risk: Marks,
+    /// Words of lines that the call writes anew.
+    anew: Marks,
 }
 
 impl Running {
@@ -43,6 +45,7 @@ impl World {
                 moved: BTreeSet::new(),
                 blind: BTreeSet::new(),
                 at_risk: Marks::new(),
+                anew: Marks::new(),
             });
         }
         let at = self.dice.below(self.calls.len());
@@ -122,6 +125,14 @@ impl World {
     }
 
     fn write(&mut self, running: &mut Running, path: &str, bytes: Vec<u8>) {
+        // A line that the agent writes anew may have words that the user took away meanwhile.
+        let known = running.read.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let text = String::from_utf8_lossy(&bytes);
+        let known = known.unwrap_or_default();
+        let lines: std::collections::HashSet<&str> = known.lines().collect();
+        for line in text.lines().filter(|line| !lines.contains(line)) {
+            running.anew.extend(mark_set(line));
+        }
         let done = running.call.write(path, bytes.clone());
         self.say(|| format!("write {path} {:?} {}", String::from_utf8_lossy(&bytes), done.is_ok()));
         if done.is_ok() {
@@ -154,13 +165,14 @@ impl World {
     }
 
     fn commit(&mut self, running: Running) {
-        let Running { call, began, read, left, moved, blind, at_risk } = running;
+        let Running { call, began, read, left, moved, blind, at_risk, anew } = running;
         let done = call.commit();
         self.say(|| format!("commit {}", done.is_ok()));
         if done.is_err() {
             return;
         }
         self.at_risk.extend(at_risk);
+        self.deleted.retain(|mark| !anew.contains(mark));
         let sources: Vec<String> = self.listed.iter().filter_map(|file| file.from.clone()).collect();
         for path in &moved {
             self.exact.remove(path);

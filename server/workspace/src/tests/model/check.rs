@@ -70,9 +70,6 @@ impl World {
 
         self.check_ids(&page.files, users)?;
         self.listed = page.files;
-        if self.listed.iter().all(|file| file.hunks.is_empty()) {
-            self.at_risk.clear();
-        }
         let plans = self.overlay.plan(&Selection::All).map_err(|error| error.to_string())?;
         for plan in &plans {
             self.check_plan(plan)?;

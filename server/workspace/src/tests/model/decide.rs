@@ -313,6 +313,10 @@ impl World {
                 return Err(format!("{HUNKS_LEAD}: `{}` was not listed", status.id));
             };
             self.inexact(path);
+            if hunk.note.is_some() {
+                let marks = self.users_marks(path);
+                self.whole_hunks.insert(hunk.id.clone(), marks);
+            }
             let (new, old) = (mark_set(&hunk.new_text), mark_set(&hunk.old_text));
             let live = self.marks.get(path).cloned().unwrap_or_default();
             self.rejected.extend(new.difference(&old).filter(|mark| !live.contains(*mark)).cloned());
@@ -400,6 +404,10 @@ impl World {
         if back.is_ok() {
             self.rejected_ids.retain(|other| *other != id);
             self.back.insert(id.clone());
+            if let Some((_, removed)) = self.ids.get(&id) {
+                self.at_risk.extend(removed.clone());
+            }
+            self.at_risk.extend(self.whole_hunks.get(&id).cloned().unwrap_or_default());
             if let Some((added, _)) = self.ids.get(&id) {
                 self.rejected.retain(|mark| !added.contains(mark));
             }
@@ -487,6 +495,7 @@ impl World {
                 let back = self.overlay.reinstate(&step.path, before, after, &ids);
                 self.say(|| format!("reinstate {ids:?} {back:?}"));
                 self.back.extend(back.unwrap_or_default());
+                self.at_risk.extend(mark_set(text(before)));
                 let again = mark_set(text(after));
                 self.rejected.retain(|mark| !again.contains(mark));
                 self.deleted.retain(|mark| !again.contains(mark));

@@ -73,6 +73,8 @@ pub(super) struct World {
     pub(super) listed: Vec<FileProposal>,
     /// What each id that was ever listed puts in and takes out.
     pub(super) ids: BTreeMap<String, (Marks, Marks)>,
+    /// What the user had where hunks of whole files were turned down.
+    pub(super) whole_hunks: BTreeMap<String, Marks>,
     /// Ids whose text the user made another one.
     pub(super) amended: BTreeSet<String>,
     /// Ids that this step brings back, and those whose text it makes another.
@@ -121,6 +123,7 @@ impl World {
             history: BTreeMap::new(),
             listed: Vec::new(),
             ids: BTreeMap::new(),
+            whole_hunks: BTreeMap::new(),
             amended: BTreeSet::new(),
             back: BTreeSet::new(),
             remade: BTreeSet::new(),
