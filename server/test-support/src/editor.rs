@@ -30,6 +30,8 @@ pub enum Applies {
     Silently,
     /// Its user types a letter just before each of so many edits, which thereby come too late.
     WhileTyping(u32),
+    /// Its user types by hand what the first edit of each file would do, just before the first one.
+    WhileTypingTheSame,
 }
 
 /// How positions count characters.
@@ -418,6 +420,14 @@ impl Editor {
                 for (uri, ..) in files {
                     self.change(&uri, json!([{"range": range, "text": "x"}]))
                         .await;
+                }
+                return self.answer(id, applied(false)).await;
+            }
+            Applies::WhileTypingTheSame => {
+                self.applies = Applies::Honestly;
+                for (uri, _, edits) in files {
+                    let first = edits.first().cloned();
+                    self.change(&uri, json!([first])).await;
                 }
                 return self.answer(id, applied(false)).await;
             }
