@@ -6,7 +6,7 @@ use crate::decided::Redo;
 use crate::error::DecideError;
 use crate::lines::split;
 use crate::merge::{Change, carry, changes};
-use crate::overlay::{Overlay, State};
+use crate::overlay::{InFlight, Overlay, State};
 use crate::plan::{FilePlan, Selection};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::HunkStatus;
@@ -15,15 +15,57 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Overlay {
-    /// The plans are about to be carried out: a text that is exactly what one makes has its hunks.
-    pub fn applying(&self, plans: &[FilePlan]) {
+    /// Plans the selected hunks that still wait, to be carried out now: until [`Overlay::accepted`] or
+    /// [`Overlay::not_applied`] nobody else decides on them, and a text that is exactly what a plan
+    /// makes has its hunks. Gives also the hunks that were selected and are not proposed any more.
+    ///
+    /// # Errors
+    /// The selection names a file or a tool call of which nothing waits.
+    pub fn plan_to_apply(
+        &self,
+        selection: &Selection,
+    ) -> Result<(Vec<FilePlan>, Vec<HunkStatus>), DecideError> {
         let mut state = self.lock();
-        for plan in plans.iter().filter(|plan| plan.from.is_none()) {
-            let hunks = plan.hunks.clone();
-            state
-                .in_flight
-                .insert(plan.path.clone(), (hunks, plan.after.clone()));
+        let planned = match selection {
+            Selection::Hunks(ids) => self.plan_hunks(&mut state, ids),
+            _ => (self.plan_selection(&mut state, selection)?, Vec::new()),
+        };
+        for plan in planned.0.iter().filter(|plan| !plan.hunks.is_empty()) {
+            let in_flight = InFlight {
+                hunks: plan.hunks.clone(),
+                // The text of a moved file tells nothing.
+                after: plan.from.is_none().then(|| plan.after.clone()),
+            };
+            state.in_flight.insert(plan.path.clone(), in_flight);
         }
+        Ok(planned)
+    }
+
+    /// Plans those of the hunks that still wait. Gives also those that are not proposed any more,
+    /// unless the user decided on them.
+    pub fn plan_waiting(&self, ids: &[String]) -> (Vec<FilePlan>, Vec<HunkStatus>) {
+        self.plan_hunks(&mut self.lock(), ids)
+    }
+
+    fn plan_hunks(&self, state: &mut State, ids: &[String]) -> (Vec<FilePlan>, Vec<HunkStatus>) {
+        self.refresh(state);
+        let waiting: HashSet<String> = state
+            .waiting()
+            .into_iter()
+            .flat_map(|(_, ids)| ids)
+            .collect();
+        let (left, gone): (Vec<String>, Vec<String>) =
+            ids.iter().cloned().partition(|id| waiting.contains(id));
+        let undecided = gone
+            .into_iter()
+            .filter(|id| state.decided.state(id).is_none());
+        let gone = undecided.map(|id| HunkStatus {
+            reason: Some("it is not proposed any more".to_owned()),
+            ..status(id, HunkState::Conflicted)
+        });
+        let gone = gone.collect();
+        let plans = self.plan_selection(state, &Selection::Hunks(left));
+        (plans.unwrap_or_default(), gone)
     }
 
     /// The plan was not carried out.
@@ -61,11 +103,19 @@ impl Overlay {
     /// Drops the selected hunks: tools no longer see them.
     ///
     /// # Errors
-    /// The selection names a hunk or a file that waits for no decision. Nothing is dropped then.
+    /// The selection names a hunk or a file that waits for no decision, or a hunk that is being
+    /// applied. Nothing is dropped then.
     pub fn reject(&self, selection: &Selection) -> Result<Vec<HunkStatus>, DecideError> {
         let mut state = self.lock();
         self.refresh(&mut state);
-        let selected = state.select(selection)?;
+        if let Selection::Hunks(ids) = selection {
+            state.check_free(ids)?;
+        }
+        let mut selected = state.select(selection)?;
+        for (_, ids) in &mut selected {
+            ids.retain(|id| !state.applies(id));
+        }
+        selected.retain(|(_, ids)| !ids.is_empty());
         let mut hunks = Vec::new();
         for (path, ids) in selected {
             self.settle(&mut state, &path, &ids, HunkState::Rejected);
@@ -115,6 +165,9 @@ impl Overlay {
         let mut namer = state.namer.clone();
         let mut rewritten = Vec::new();
         for (path, was, now) in files {
+            if let Some(in_flight) = state.in_flight.get(path) {
+                state.check_free(&in_flight.hunks)?;
+            }
             let before = state
                 .changes
                 .get(path)
@@ -148,6 +201,7 @@ impl Overlay {
     ) -> Result<T, DecideError> {
         let mut state = self.lock();
         self.refresh(&mut state);
+        state.check_free(&[id.to_owned()])?;
         let selected = state.select(&Selection::Hunks(vec![id.to_owned()]))?;
         let unfit = |reason| DecideError::Unfit {
             id: id.to_owned(),
@@ -435,9 +489,8 @@ impl State {
         match (texts, seen.text()) {
             ((Some(before), Some(after)), Some(known)) => {
                 let carried = carry(before, after, known);
-                let carried = carried.map(|text| {
-                    Content::from_text(text.into()).with_bom_of(Some(&seen))
-                });
+                let carried =
+                    carried.map(|text| Content::from_text(text.into()).with_bom_of(Some(&seen)));
                 self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
             }
             _ => {
@@ -445,6 +498,22 @@ impl State {
                     self.seen.insert(plan.path.clone(), after.clone());
                 }
             }
+        }
+    }
+
+    /// Whether a hunk is on its way into the user's text.
+    fn applies(&self, id: &str) -> bool {
+        let mut in_flight = self.in_flight.values();
+        in_flight.any(|in_flight| in_flight.hunks.iter().any(|other| other == id))
+    }
+
+    fn check_free(&self, ids: &[String]) -> Result<(), DecideError> {
+        match ids.iter().find(|id| self.applies(id)) {
+            None => Ok(()),
+            Some(id) => Err(DecideError::Unfit {
+                id: id.clone(),
+                reason: "it is being applied; try again when that has ended".to_owned(),
+            }),
         }
     }
 
