@@ -153,7 +153,11 @@ impl Sessions {
             for (plan, result) in plans.iter().zip(results) {
                 match result {
                     Ok(()) => made = Some(id),
-                    Err(reason) => drop(refused.insert(plan.path.to_string(), reason)),
+                    Err(reason) => {
+                        // What a move takes back is known by where it was moved to.
+                        let path = plan.from.as_ref().unwrap_or(&plan.path);
+                        drop(refused.insert(path.to_string(), reason));
+                    }
                 }
             }
         }

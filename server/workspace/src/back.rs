@@ -39,6 +39,8 @@ struct Here {
     live: Live,
     now: Option<Content>,
     then: Option<Content>,
+    /// Where the user has now what is here then, when it moves.
+    from: Option<WorkspacePath>,
     mode: Option<u32>,
 }
 
@@ -61,6 +63,7 @@ impl Overlay {
                         live,
                         then: now.clone(),
                         now,
+                        from: None,
                         mode: None,
                     }
                 });
@@ -72,11 +75,14 @@ impl Overlay {
             };
             match back {
                 Ok(content) => {
+                    let mut from = None;
                     if let Some(here) = files.get_mut(&step.path) {
                         here.then = None;
+                        from = here.from.take();
                     }
                     if let Some(here) = files.get_mut(source) {
                         here.then = content;
+                        here.from = from.or_else(|| step.from.as_ref().map(|_| step.path.clone()));
                         here.mode = step.mode;
                     }
                 }
@@ -87,7 +93,28 @@ impl Overlay {
                 }
             }
         }
-        let plans = files.into_iter().filter_map(|(path, here)| here.plan(path));
+        // One plan moves a file: two could leave it nowhere, or twice.
+        let vacated = |path: &WorkspacePath| {
+            let there = files.get(path);
+            there.is_some_and(|there| there.now.is_some() && there.then.is_none())
+        };
+        let moves: BTreeMap<WorkspacePath, WorkspacePath> = files
+            .iter()
+            .filter(|(_, here)| here.now.is_none() && here.then.is_some())
+            .filter_map(|(path, here)| Some((path.clone(), here.from.clone()?)))
+            .filter(|(_, from)| vacated(from))
+            .collect();
+        for (path, from) in &moves {
+            if let Some(there) = files.remove(from)
+                && let Some(here) = files.get_mut(path)
+            {
+                (here.live, here.now) = (there.live, there.now);
+            }
+        }
+        let plans = files.into_iter().filter_map(|(path, here)| {
+            let from = moves.get(&path).cloned();
+            here.plan(path, from)
+        });
         way.plans.extend(plans);
         way
     }
@@ -155,8 +182,9 @@ fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, Stri
 }
 
 impl Here {
-    fn plan(self, path: WorkspacePath) -> Option<FilePlan> {
+    fn plan(self, path: WorkspacePath, from: Option<WorkspacePath>) -> Option<FilePlan> {
         let kind = match (&self.now, &self.then) {
+            _ if from.is_some() => ChangeKind::Rename,
             (now, then) if now == then => return None,
             (None, _) => ChangeKind::Create,
             (_, None) => ChangeKind::Delete,
@@ -167,7 +195,7 @@ impl Here {
         let edits = texts.map(|(now, then)| edits(now, then));
         Some(FilePlan {
             path,
-            from: None,
+            from,
             kind,
             hunks: Vec::new(),
             refused: Vec::new(),

@@ -189,10 +189,12 @@ impl World {
             let moves = moved.contains(path) || sources.contains(path);
             let waits = self.listed.iter().any(|file| file.path == *path);
             let edited = self.edited.get(path).copied().unwrap_or(0);
+            let applied = self.applied.get(path).copied().unwrap_or(0);
             let known = self.seen_since.get(path).copied().unwrap_or(u64::MAX);
             let fresh = !waits
                 && !blind.contains(path)
                 && edited < began.min(known)
+                && applied < began
                 && self.users(path) == self.below(path);
             self.seen_since.entry(path.clone()).or_insert(began);
             match !moves && (fresh || self.exact.contains_key(path)) {

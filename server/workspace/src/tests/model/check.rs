@@ -1,7 +1,7 @@
 //! The invariants of `INVARIANTS.md`, by name.
 
 use super::super::shown;
-use super::text::{mark_set, with_edits};
+use super::text::{mark_set, marks, with_edits};
 use super::world::{Marks, Outcome, PATHS, World, ensure};
 use crate::{Content, FilePlan, PageQuery, Selection};
 use boxagnts_protocol::proposal::{FileProposal, Hunk, HunkState};
@@ -35,6 +35,17 @@ pub(super) const ALL: [&str; 10] = [
 fn states(files: &[FileProposal]) -> BTreeMap<String, bool> {
     let hunks = files.iter().flat_map(|file| &file.hunks);
     hunks.map(|hunk| (hunk.id.clone(), hunk.state == HunkState::Conflicted)).collect()
+}
+
+/// The unique words that one text has more often than another one.
+fn more_marks(text: &str, other: &str) -> Marks {
+    let mut all = marks(text);
+    for mark in marks(other) {
+        if let Some(at) = all.iter().position(|other| *other == mark) {
+            all.swap_remove(at);
+        }
+    }
+    all.into_iter().collect()
 }
 
 impl World {
@@ -106,10 +117,9 @@ impl World {
         for file in files {
             for hunk in &file.hunks {
                 ensure!(IDS, listed.insert(&hunk.id), "`{}` waits twice", hunk.id);
-                let (new, old) = (mark_set(&hunk.new_text), mark_set(&hunk.old_text));
-                let says: (Marks, Marks) = (
-                    new.difference(&old).cloned().collect(),
-                    old.difference(&new).cloned().collect(),
+                let says = (
+                    more_marks(&hunk.new_text, &hunk.old_text),
+                    more_marks(&hunk.old_text, &hunk.new_text),
                 );
                 let known = self.ids.get(&hunk.id);
                 // An undo may bring back what it was before it was amended.

@@ -289,7 +289,9 @@ impl World {
         }
         for gained in has.difference(&had) {
             let back = self.deleted.contains(gained) || self.rejected.contains(gained);
-            let allowed = undo.is_some_and(|undo| undo.gained.contains(gained));
+            // An agent may copy what it read to another file.
+            let copied = undo.is_none() && plan.kind == ChangeKind::Create;
+            let allowed = copied || undo.is_some_and(|undo| undo.gained.contains(gained));
             ensure!(
                 DELETED_STAYS,
                 !back || allowed,
@@ -298,6 +300,9 @@ impl World {
         }
         self.deleted.retain(|mark| !has.contains(mark));
         self.rejected.retain(|mark| !has.contains(mark));
+        for path in [path, source] {
+            self.applied.insert(path.to_owned(), self.step);
+        }
         Ok(())
     }
 
@@ -452,7 +457,7 @@ impl World {
             self.check_way_back(at, &way)?;
         }
         for plan in &way.plans {
-            let users = self.users(plan.path.as_str());
+            let users = self.users(plan.from.as_ref().unwrap_or(&plan.path).as_str());
             ensure!(ONLY_APPROVED, plan.before == users, "the way back of `{}`", plan.path);
         }
         let results = self.carry_out(&way.plans, Some(&allowed))?;
@@ -461,14 +466,15 @@ impl World {
         let mut files = Vec::new();
         for (plan, result) in way.plans.iter().zip(results) {
             if !result {
-                refused.push(plan.path.to_string());
+                refused.push(plan.from.as_ref().unwrap_or(&plan.path).to_string());
                 continue;
             }
-            let path = plan.path.to_string();
-            self.edited.insert(path.clone(), self.step);
+            for path in [Some(&plan.path), plan.from.as_ref()].into_iter().flatten() {
+                self.edited.insert(path.to_string(), self.step);
+            }
             let step = Step {
                 path: plan.path.clone(),
-                from: None,
+                from: plan.from.clone(),
                 before: plan.before.clone(),
                 after: plan.after.clone(),
                 mode: None,

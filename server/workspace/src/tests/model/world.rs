@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) exact: BTreeMap<String, Option<Content>>,
     /// The step in which the user changed a file last.
     pub(super) edited: BTreeMap<String, u64>,
+    /// The step in which a plan changed a file last.
+    pub(super) applied: BTreeMap<String, u64>,
     /// What the model has read, and since when the overlay knows that.
     pub(super) known: BTreeMap<String, Vec<u8>>,
     pub(super) seen_since: BTreeMap<String, u64>,
@@ -116,6 +118,7 @@ impl World {
             proposed: BTreeMap::new(),
             exact: BTreeMap::new(),
             edited: BTreeMap::new(),
+            applied: BTreeMap::new(),
             known: BTreeMap::new(),
             seen_since: BTreeMap::new(),
             calls: Vec::new(),
