@@ -158,6 +158,10 @@ impl World {
             self.say(|| format!("rename {path} {to}"));
             // It may stand where the user has another file, which an earlier call removed.
             running.at_risk.extend(self.users_marks(to));
+            running.at_risk.extend(self.users_marks(path));
+            let text = content.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+            running.at_risk.extend(mark_set(&text));
+            running.anew.extend(mark_set(&text));
             running.left.insert(path.to_owned(), None);
             running.left.insert(to.to_owned(), content);
             running.moved.extend([path.to_owned(), to.to_owned()]);
@@ -197,7 +201,7 @@ impl World {
                 && applied < began
                 && self.users(path) == self.below(path);
             self.seen_since.entry(path.clone()).or_insert(began);
-            match !moves && (fresh || self.exact.contains_key(path)) {
+            match !moves && (fresh || waits && self.exact.contains_key(path)) {
                 true => drop(self.exact.insert(path.clone(), content)),
                 false => drop(self.exact.remove(path)),
             }
