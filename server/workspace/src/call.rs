@@ -93,7 +93,7 @@ impl Call {
         let path = WorkspacePath::parse(path)?;
         let content = self.content(&path, max)?;
         let bytes = content.bytes().into_owned();
-        self.read.insert(path, content);
+        self.read.insert(path, Some(content));
         Ok(bytes)
     }
 
@@ -447,9 +447,9 @@ impl Call {
             return Ok(None);
         }
         let seen = || self.overlay.lock().seen.get(path).cloned();
-        if let Some(read) = self.read.get(path) {
+        if let Some(Some(read)) = self.read.get(path) {
             // A tool that reads a file may still write what the model made of an earlier reading.
-            let older = seen().filter(|seen| {
+            let older = seen().flatten().filter(|seen| {
                 content
                     .is_some_and(|new| seen != read && distance(seen, new) <= distance(read, new))
             });
@@ -463,7 +463,7 @@ impl Call {
         );
         match live {
             // Read in an earlier call: what the user typed since is then merged, not undone.
-            Ok(live) => Ok(Some(seen().unwrap_or(live))),
+            Ok(live) => Ok(seen().unwrap_or(Some(live))),
             Err(error) if error.code == FsErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -506,7 +506,7 @@ impl Call {
         let content = |changes: &Changes, path: &WorkspacePath| match changes.lookup(path) {
             Lookup::Content(content) => Some(content.clone()),
             Lookup::Absent => None,
-            Lookup::Below => self.read.get(path).cloned().or_else(|| {
+            Lookup::Below => self.read.get(path).cloned().flatten().or_else(|| {
                 view::below(
                     &self.overlay.root,
                     &*self.overlay.buffers,
@@ -570,9 +570,7 @@ impl Call {
                     // What is proposed is not what the user has.
                     Some(change) => {
                         let source = change.from.clone().unwrap_or(path);
-                        if let Some(base) = change.base.clone() {
-                            state.seen.insert(source, base);
-                        }
+                        state.seen.insert(source, change.base.clone());
                     }
                 }
             }

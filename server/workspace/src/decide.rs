@@ -432,19 +432,15 @@ impl State {
         };
         self.seen.forget(known);
         let texts = (text(plan.before.as_ref()), text(plan.after.as_ref()));
-        match (texts, seen.text()) {
+        match (texts, text(seen.as_ref())) {
             ((Some(before), Some(after)), Some(known)) => {
                 let carried = carry(before, after, known);
                 let carried = carried.map(|text| {
-                    Content::from_text(text.into()).with_bom_of(Some(&seen))
+                    Some(Content::from_text(text.into()).with_bom_of(seen.as_ref()))
                 });
                 self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
             }
-            _ => {
-                if let Some(after) = &plan.after {
-                    self.seen.insert(plan.path.clone(), after.clone());
-                }
-            }
+            _ => self.seen.insert(plan.path.clone(), plan.after.clone()),
         }
     }
 

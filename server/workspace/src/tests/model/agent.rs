@@ -20,6 +20,8 @@ pub(super) struct Running {
     at_risk: Marks,
     /// Words of lines that the call writes anew.
     anew: Marks,
+    /// Words that it takes to another file.
+    copied: Marks,
 }
 
 impl Running {
@@ -46,6 +48,7 @@ impl World {
                 blind: BTreeSet::new(),
                 at_risk: Marks::new(),
                 anew: Marks::new(),
+                copied: Marks::new(),
             });
         }
         let at = self.dice.below(self.calls.len());
@@ -161,7 +164,7 @@ impl World {
             running.at_risk.extend(self.users_marks(path));
             let text = content.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
             running.at_risk.extend(mark_set(&text));
-            running.anew.extend(mark_set(&text));
+            running.copied.extend(mark_set(&text));
             running.left.insert(path.to_owned(), None);
             running.left.insert(to.to_owned(), content);
             running.moved.extend([path.to_owned(), to.to_owned()]);
@@ -169,13 +172,14 @@ impl World {
     }
 
     fn commit(&mut self, running: Running) {
-        let Running { call, began, read, left, moved, blind, at_risk, anew } = running;
+        let Running { call, began, read, left, moved, blind, at_risk, anew, copied } = running;
         let done = call.commit();
         self.say(|| format!("commit {}", done.is_ok()));
         if done.is_err() {
             return;
         }
         self.at_risk.extend(at_risk);
+        self.copied.extend(copied);
         self.deleted.retain(|mark| !anew.contains(mark));
         let sources: Vec<String> = self.listed.iter().filter_map(|file| file.from.clone()).collect();
         for path in &moved {
@@ -198,7 +202,7 @@ impl World {
             let fresh = !waits
                 && !blind.contains(path)
                 && edited < began.min(known)
-                && applied < began
+                && applied < began.min(known)
                 && self.users(path) == self.below(path);
             self.seen_since.entry(path.clone()).or_insert(began);
             match !moves && (fresh || waits && self.exact.contains_key(path)) {

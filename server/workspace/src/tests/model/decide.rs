@@ -290,7 +290,7 @@ impl World {
         for gained in has.difference(&had) {
             let back = self.deleted.contains(gained) || self.rejected.contains(gained);
             // An agent may copy what it read to another file.
-            let copied = undo.is_none() && plan.kind == ChangeKind::Create;
+            let copied = undo.is_none() && self.copied.contains(gained);
             let allowed = copied || undo.is_some_and(|undo| undo.gained.contains(gained));
             ensure!(
                 DELETED_STAYS,

@@ -54,6 +54,8 @@ pub(super) struct World {
     pub(super) deleted: Marks,
     /// What the user typed and the agent openly proposes to take away.
     pub(super) at_risk: Marks,
+    /// What an agent took to another file, where it may stay when it goes from the first.
+    pub(super) copied: Marks,
     /// What the user turned down.
     pub(super) rejected: Marks,
     /// What the agent proposes, by path.
@@ -114,6 +116,7 @@ impl World {
             marks: BTreeMap::new(),
             deleted: Marks::new(),
             at_risk: Marks::new(),
+            copied: Marks::new(),
             rejected: Marks::new(),
             proposed: BTreeMap::new(),
             exact: BTreeMap::new(),
