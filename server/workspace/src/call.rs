@@ -43,7 +43,7 @@ pub struct Call {
     before: Changes,
     changes: Changes,
     touched: BTreeSet<WorkspacePath>,
-    /// What the call has read, to be the base of what it writes.
+    /// What the user has of the files that the call has read, to be the base of what it writes.
     read: Seen,
     /// New files that only an unsaved document has.
     unsaved: BTreeSet<WorkspacePath>,
@@ -93,7 +93,14 @@ impl Call {
         let path = WorkspacePath::parse(path)?;
         let content = self.content(&path, max)?;
         let bytes = content.bytes().into_owned();
-        self.read.insert(path, Some(content));
+        match self.changes.get(&path) {
+            None => self.read.insert(path, Some(content)),
+            // What is proposed is not what the user has.
+            Some(change) => {
+                let source = change.from.clone().unwrap_or(path);
+                self.read.insert(source, change.base.clone());
+            }
+        }
         Ok(bytes)
     }
 
@@ -565,14 +572,7 @@ impl Call {
                 if self.touched.contains(&path) {
                     continue;
                 }
-                match self.before.get(&path) {
-                    None => state.seen.insert(path, content),
-                    // What is proposed is not what the user has.
-                    Some(change) => {
-                        let source = change.from.clone().unwrap_or(path);
-                        state.seen.insert(source, change.base.clone());
-                    }
-                }
+                state.seen.insert(path, content);
             }
         }
         Ok(())

@@ -122,6 +122,7 @@ impl World {
                 let kept = mark_set(&text);
                 let gone = self.users_marks(path).difference(&kept).cloned().collect::<Marks>();
                 running.at_risk.extend(gone);
+                running.copied.extend(kept);
                 self.write(running, path, text.into_bytes());
             }
         }
@@ -191,7 +192,8 @@ impl World {
             let marks = mark_set(text);
             self.rejected.retain(|mark| !marks.contains(mark));
             let marks = marks.into_iter().filter(|mark| !mark.starts_with('u'));
-            let marks = marks.filter(|mark| !self.deleted.contains(mark)).collect();
+            let gone = |mark: &String| self.deleted.contains(mark) || self.gone.contains(mark);
+            let marks = marks.filter(|mark| !gone(mark)).collect();
             self.proposed.insert(path.clone(), marks);
 
             let moves = moved.contains(path) || sources.contains(path);

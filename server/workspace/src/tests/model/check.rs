@@ -80,6 +80,13 @@ impl World {
         ensure!(COUNTS, told == listed, "a page says {told:?}, listed are {listed:?}");
 
         self.check_ids(&page.files, users)?;
+        // What an agent writes into a hunk that conflicts makes others of it.
+        let hunks = self.listed.iter().flat_map(|file| &file.hunks);
+        let conflicted = hunks.filter(|hunk| hunk.state == HunkState::Conflicted);
+        for hunk in conflicted.filter(|hunk| !is.contains_key(&hunk.id)) {
+            let taken = mark_set(&hunk.new_text);
+            self.deleted.retain(|mark| !taken.contains(mark));
+        }
         self.listed = page.files;
         let plans = self.overlay.plan(&Selection::All).map_err(|error| error.to_string())?;
         for plan in &plans {
@@ -177,7 +184,9 @@ impl World {
         let Some(text) = users.as_ref().and_then(Content::text) else {
             return Ok(());
         };
-        if file.hunks.iter().any(|hunk| hunk.note.is_some()) && file.from.is_none() {
+        let whole = file.hunks.iter().any(|hunk| hunk.note.is_some());
+        let text_after = plan.after.as_ref().is_some_and(|after| after.text().is_some());
+        if whole && (file.from.is_none() || !text_after) {
             return Ok(());
         }
         for hunk in &lines {

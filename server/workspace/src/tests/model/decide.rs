@@ -300,6 +300,8 @@ impl World {
         }
         self.deleted.retain(|mark| !has.contains(mark));
         self.rejected.retain(|mark| !has.contains(mark));
+        self.gone.extend(had.difference(&has).cloned());
+        self.gone.retain(|mark| !has.contains(mark));
         for path in [path, source] {
             self.applied.insert(path.to_owned(), self.step);
         }
@@ -360,6 +362,7 @@ impl World {
             self.inexact(&path);
             self.remade.insert(hunk.id.clone());
             self.amended.insert(hunk.id.clone());
+            self.at_risk.extend(mark_set(here));
             let taken = mark_set(&text);
             let gone = mark_set(&hunk.new_text);
             let live = self.marks.get(&path).cloned().unwrap_or_default();
@@ -438,7 +441,7 @@ impl World {
             chosen.into_iter().filter(|at| self.batches.get(*at).is_some()).collect();
         let steps: Vec<Step> = chosen
             .iter()
-            .flat_map(|at| self.batches[*at].files.iter().map(|(step, _)| step.clone()))
+            .flat_map(|at| self.undone_files(*at, restore).into_iter().map(|(step, _)| step))
             .collect();
         let undone = |batch: &Batch| batch.accept && batch.claimed.is_empty();
         if steps.is_empty() || !restore && undone(&self.batches[at]) {
@@ -488,7 +491,7 @@ impl World {
             self.batches.push(Batch { at: self.step, accept: false, files, claimed });
         }
         for at in chosen.into_iter().rev() {
-            let done = self.batches[at].files.clone();
+            let done = self.undone_files(at, restore);
             let back = |(step, _): &(Step, _)| !refused.contains(&step.path.to_string());
             for (step, ids) in done.into_iter().filter(back) {
                 for id in &ids {
@@ -508,6 +511,15 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What of a batch is taken back: what is already only together with all that came behind it.
+    fn undone_files(&self, at: usize, restore: bool) -> Vec<(Step, Vec<String>)> {
+        let batch = &self.batches[at];
+        let left = |ids: &[String]| {
+            restore || ids.is_empty() || ids.iter().any(|id| batch.claimed.contains(id))
+        };
+        batch.files.iter().filter(|(_, ids)| left(ids)).cloned().collect()
     }
 
     /// One batch: its own words go and come, and nothing else does.

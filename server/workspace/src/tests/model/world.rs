@@ -54,6 +54,8 @@ pub(super) struct World {
     pub(super) deleted: Marks,
     /// What the user typed and the agent openly proposes to take away.
     pub(super) at_risk: Marks,
+    /// What plans took away.
+    pub(super) gone: Marks,
     /// What an agent took to another file, where it may stay when it goes from the first.
     pub(super) copied: Marks,
     /// What the user turned down.
@@ -116,6 +118,7 @@ impl World {
             marks: BTreeMap::new(),
             deleted: Marks::new(),
             at_risk: Marks::new(),
+            gone: Marks::new(),
             copied: Marks::new(),
             rejected: Marks::new(),
             proposed: BTreeMap::new(),
