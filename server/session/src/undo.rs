@@ -132,8 +132,15 @@ impl Sessions {
             taken.push(store.batch(summary.id)?);
         }
         let applied = |batch: &Batch| -> Vec<BatchFile<'static>> {
+            let claimed = &batch.summary.claimed;
+            // What is taken back already is so again only together with all that came behind it.
+            let left = |file: &BatchFile<'_>| {
+                let hunks = &file.hunks;
+                let taken = !hunks.is_empty() && !hunks.iter().any(|id| claimed.contains(id));
+                kind == BatchKind::Restore || !taken
+            };
             let files = batch.files.iter().zip(&batch.summary.files);
-            let files = files.filter(|(_, summary)| summary.applied);
+            let files = files.filter(|(file, summary)| summary.applied && left(file));
             files.map(|(file, _)| file.clone()).collect()
         };
         let done: Vec<(BatchSummary, Vec<BatchFile<'static>>)> = taken

@@ -121,7 +121,10 @@ pub(crate) fn place_all<'c>(
                 merged.map_or(Placement::Conflict(start..end), Placement::Merged)
             }
         };
-        let place = keep_lines_apart(place, &texts.ours[change.new.clone()], texts.live);
+        let place = match keep_lines_apart(place, &texts.ours[change.new.clone()], texts.live) {
+            Placement::Merged(merged) => trimmed(merged, texts.live),
+            place => place,
+        };
         if let Placement::Clean(span) | Placement::Merged(Merged { span, .. }) = &place {
             if span.start < taken {
                 places.push(Placement::Conflict(span.clone()));
@@ -135,7 +138,7 @@ pub(crate) fn place_all<'c>(
 }
 
 /// What comes behind a last line without an end ends that line first, and what comes in front of a
-/// line has an end itself. A change that does nothing by that conflicts.
+/// line has an end itself.
 fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement {
     let (mut span, merged) = match &place {
         Placement::Clean(span) => (span.clone(), None),
@@ -166,10 +169,26 @@ fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement 
     if before {
         text.push_str(end);
     }
-    match live[span.clone()].concat() == text {
-        true => Placement::Conflict(span),
-        false => Placement::Merged(Merged { span, text }),
+    Placement::Merged(Merged { span, text })
+}
+
+/// Without the lines that a merge leaves as they are: they are no part of the change. One that does
+/// nothing conflicts.
+fn trimmed(merged: Merged, live: &[&str]) -> Placement {
+    let Merged { span, text } = merged;
+    let (old, new) = (&live[span.clone()], split(&text));
+    let equal = |(a, b): &(&&str, &&str)| a == b;
+    let head = old.iter().zip(&new).take_while(equal).count();
+    let (old, rest) = (&old[head..], &new[head..]);
+    let tail = old.iter().rev().zip(rest.iter().rev()).take_while(equal);
+    let tail = tail.count();
+    if old.is_empty() && rest.is_empty() {
+        return Placement::Conflict(span);
     }
+    Placement::Merged(Merged {
+        span: span.start + head..span.end - tail,
+        text: rest[..rest.len() - tail].concat(),
+    })
 }
 
 /// `live` with what led from `base` to `ours`.
