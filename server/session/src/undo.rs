@@ -9,9 +9,11 @@ use crate::session::{Session, lock};
 use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{Checkpoint, CheckpointKind, RefusedFile, UndoResult};
 use boxagnts_protocol::update::SessionEvent;
-use boxagnts_store::{Batch, BatchFile, BatchId, BatchKind, BatchState, BatchSummary};
+use boxagnts_store::{
+    Batch, BatchFile, BatchFileSummary, BatchId, BatchKind, BatchState, BatchSummary,
+};
 use boxagnts_workspace::{FilePlan, Step, WayBack};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -131,9 +133,17 @@ impl Sessions {
         for summary in &batches {
             taken.push(store.batch(summary.id)?);
         }
+        // Of a batch of which some is taken back already, the rest: its hunks may be accepted again by
+        // now, in a batch of their own.
+        let wanted = |batch: &Batch, file: &BatchFileSummary| {
+            let claimed = |hunk| batch.summary.claimed.contains(hunk);
+            kind != BatchKind::Undo
+                || batch.summary.kind != BatchKind::Accept
+                || file.hunks.iter().any(claimed)
+        };
         let applied = |batch: &Batch| -> Vec<BatchFile<'static>> {
             let files = batch.files.iter().zip(&batch.summary.files);
-            let files = files.filter(|(_, summary)| summary.applied);
+            let files = files.filter(|(_, summary)| summary.applied && wanted(batch, summary));
             files.map(|(file, _)| file.clone()).collect()
         };
         let done: Vec<(BatchSummary, Vec<BatchFile<'static>>)> = taken
@@ -176,18 +186,22 @@ impl Sessions {
                 .collect(),
             hunks,
         };
-        if let (false, Some(session)) = (result.files.is_empty(), &session) {
-            let note = format!(
-                "[The user took accepted changes back; these files are as before: {}]",
-                result.files.join(", ")
-            );
-            lock(&session.activity).notes.push(note);
+        for id in done
+            .iter()
+            .map(|(batch, _)| &batch.session)
+            .collect::<BTreeSet<_>>()
+        {
+            if let (Some(note), Ok(session)) = (note(&result), self.get(id)) {
+                lock(&session.activity).notes.push(note);
+            }
         }
         let undone = SessionEvent::Undone {
             checkpoints: done.iter().map(|(batch, _)| batch.id.0).collect(),
             result: result.clone(),
         };
         self.publish(&ground.session, undone)?;
+        // Nobody looked while it was under way.
+        self.look();
         Ok(result)
     }
 
@@ -201,9 +215,10 @@ impl Sessions {
         let mut files = Vec::new();
         let mut back = Vec::new();
         for (batch, changed) in done.iter().rev() {
+            let stays = |path: &String| refused.contains_key(path);
             let changed = changed
                 .iter()
-                .filter(|file| !refused.contains_key(&file.path));
+                .filter(|file| !stays(&file.path) && !file.moved_from.as_ref().is_some_and(stays));
             let changed: Vec<&BatchFile<'_>> = changed.collect();
             files.extend(changed.iter().map(|file| file.path.clone()));
             let ids: Vec<String> = changed.iter().flat_map(|file| file.hunks.clone()).collect();
@@ -217,15 +232,7 @@ impl Sessions {
             let Ok(session) = self.get(&batch.session) else {
                 continue;
             };
-            for file in changed {
-                match again(&session, file) {
-                    Ok(ids) => back.extend(ids),
-                    Err(reason) => {
-                        tracing::info!(path = file.path, reason, "not proposed again");
-                    }
-                }
-            }
-            let _ = session.emit_proposal();
+            back.extend(propose_again(&session, changed));
         }
         let mut seen = HashSet::new();
         files.retain(|path| seen.insert(path.clone()));
@@ -274,6 +281,30 @@ async fn way_back(ground: &Ground, steps: &Arc<[Step]>) -> Result<WayBack, Sessi
     way.await.map_err(|error| SessionError::Stopped {
         reason: error.to_string(),
     })
+}
+
+/// What the model is told of it.
+pub(crate) fn note(result: &UndoResult) -> Option<String> {
+    let files = result.files.join(", ");
+    (!files.is_empty()).then(|| {
+        format!("[The user took accepted changes back; these files are as before: {files}]")
+    })
+}
+
+/// Proposes again what was taken back in files, where it does not wait already; gives the hunks.
+pub(crate) fn propose_again<'a>(
+    session: &Session,
+    files: impl IntoIterator<Item = &'a BatchFile<'a>>,
+) -> Vec<String> {
+    let mut back = Vec::new();
+    for file in files {
+        match again(session, file) {
+            Ok(ids) => back.extend(ids),
+            Err(reason) => tracing::info!(path = file.path, reason, "not proposed again"),
+        }
+    }
+    let _ = session.emit_proposal();
+    back
 }
 
 /// Proposes again what was taken back in one file.
