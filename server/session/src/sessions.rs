@@ -189,10 +189,7 @@ impl Sessions {
     /// hunks that conflict by now, or no more. Faces call it when documents change; files that no
     /// document holds are watched.
     pub fn look(&self) {
-        let live: Vec<Arc<Session>> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
-        for session in live {
-            session.look();
-        }
+        self.live().iter().for_each(|session| session.look());
     }
 
     /// Unified diff of what waits for a decision.
@@ -375,6 +372,10 @@ impl Sessions {
             }
         }
         Ok(true)
+    }
+
+    fn live(&self) -> Vec<Arc<Session>> {
+        self.live.iter().map(|entry| Arc::clone(&entry)).collect()
     }
 
     /// The configuration of a session with settings of its own.
@@ -579,6 +580,8 @@ async fn follow_files(sessions: Weak<Sessions>) {
         let looked = tokio::task::spawn_blocking(move || {
             sessions.take_patches();
             sessions.look();
+            // Folders come and go.
+            sessions.live().iter().for_each(|session| session.follow());
         });
         if let Err(error) = looked.await {
             tracing::error!(%error, "looking at changed files stopped");

@@ -59,9 +59,7 @@ impl Sessions {
         let chosen = match checkpoint {
             Some(id) => self.applied(id)?,
             None => self
-                .batches(session, MAX_BATCHES)?
-                .into_iter()
-                .find(|batch| batch.kind == BatchKind::Accept && !undone(batch))
+                .last_accepted(session)?
                 .ok_or_else(|| nothing("nothing was accepted that is not taken back already"))?,
         };
         if undone(&chosen) {
@@ -69,6 +67,21 @@ impl Sessions {
             return Err(nothing(&format!("checkpoint {id} is taken back already")));
         }
         Ok(self.start(vec![chosen], BatchKind::Undo))
+    }
+
+    /// The latest accepted checkpoint that was not taken back; numbers ascend over all workspaces of a
+    /// journal.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn latest(&self) -> Result<Option<u64>, SessionError> {
+        Ok(self.last_accepted(None)?.map(|batch| batch.id.0))
+    }
+
+    fn last_accepted(&self, session: Option<&str>) -> Result<Option<BatchSummary>, SessionError> {
+        let batches = self.batches(session, MAX_BATCHES)?;
+        let accepted = |batch: &BatchSummary| batch.kind == BatchKind::Accept && !undone(batch);
+        Ok(batches.into_iter().find(accepted))
     }
 
     /// Takes back this checkpoint and everything that was applied since.
