@@ -231,6 +231,12 @@ pub(crate) fn undo(shared: &Arc<Shared>, params: &UndoParams) -> Result<Value> {
     taking_back(shared, session, try_in)
 }
 
+pub(crate) fn restore(shared: &Arc<Shared>, params: &RestoreParams) -> Result<Value> {
+    taking_back(shared, None, |folder| {
+        folder.sessions.restore(params.checkpoint)
+    })
+}
+
 /// Starts it in the session's folder, else in the first one that has something to take back. The
 /// task goes on by itself; an update tells how it ends, and an error is shown.
 fn taking_back(

@@ -141,6 +141,8 @@ impl Sessions {
             Some(session) => session.ground(),
             None => self.ground(&newest.session)?,
         };
+        let turnstile = self.applying().lock().await;
+        // Read behind what was under way: that may have taken some of it back.
         let store = self.environment().store();
         let mut taken: Vec<Batch> = Vec::new();
         for summary in &batches {
@@ -163,9 +165,12 @@ impl Sessions {
             .iter()
             .map(|batch| (batch.summary.clone(), applied(batch)))
             .collect();
+        if kind == BatchKind::Undo && taken.iter().all(|batch| undone(&batch.summary)) {
+            let id = newest.id;
+            return Err(nothing(&format!("checkpoint {id} is taken back already")));
+        }
         drop(taken);
 
-        let turnstile = self.applying().lock().await;
         let steps = done.iter().flat_map(|(_, files)| files);
         let steps: Arc<[Step]> = steps.filter_map(batch::step).collect();
         let WayBack { plans, refused } = way_back(&ground, &steps).await?;

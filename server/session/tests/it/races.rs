@@ -193,6 +193,31 @@ async fn what_is_left_of_a_batch_is_taken_back_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_checkpoint_is_taken_back_once() {
+    let world = World::new(&["a"]);
+    let mut process = world.process(Arc::new(DiskApplier));
+    let session = process.asked().await;
+    let sessions = &process.sessions;
+    let accept = || {
+        let accepted = sessions.accept(&session, &Selection::All);
+        accepted.expect("accepted").1
+    };
+    accept().await.expect("ended");
+    // All of it in a row, as an impatient user does.
+    let first = sessions.undo(None, None).expect("something").task;
+    let second = sessions.undo(None, None).expect("something").task;
+    first.await.expect("ended").expect("taken back");
+    let again = accept();
+    let error = second
+        .await
+        .expect("ended")
+        .expect_err("it is done already");
+    assert!(error.to_string().contains("already"), "{error}");
+    again.await.expect("ended");
+    assert_eq!(world.read("a"), "A\n");
+}
+
+#[tokio::test]
 async fn a_model_hears_of_what_another_process_took_back() {
     let world = World::new(&["a"]);
     let mut first = world.process(Arc::new(DiskApplier));
