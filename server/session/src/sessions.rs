@@ -486,6 +486,8 @@ impl Sessions {
         let known = |spec: &ToolSpec| ToolInfo {
             name: spec.name.clone(),
             read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
+            bytes: (spec.name.len() + spec.description.len()) as u64
+                + spec.input_schema.to_string().len() as u64,
         };
         specs.iter().map(known).collect()
     }

@@ -4,6 +4,7 @@ mod back;
 mod calls;
 mod decisions;
 mod journal;
+mod model;
 mod remade;
 
 use crate::*;
