@@ -7,5 +7,8 @@ mod docs;
 #[path = "../fuzz/src/lib.rs"]
 #[allow(dead_code)]
 mod fuzz;
+mod helix;
 mod neovim;
+mod review;
 mod stdio;
+mod vscode;

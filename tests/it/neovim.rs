@@ -1,24 +1,59 @@
-//! A real Neovim, attached by its own LSP client: ask, review, accept one of two hunks.
+//! Real Neovims, old and new, attached by their own LSP client: ask, review, accept one of two
+//! hunks; in a terminal, accept one of three while typing goes on.
 
+use crate::review::{self, ABOVE, BELOW, MOST_LETTERS, Screens, Terminal};
 use boxagnts_test_support::{Answer, Fault, Fixture, ModelServer, script};
 use boxagnts_tests::World;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
 const BEFORE: &str = "fn one() {}\n// a\n// b\n// c\n// d\nfn two() {}\n";
 
-/// Runs a Lua test in a headless Neovim that has `a.rs` open; gives what it prints.
-fn run(settings: &Value, test: &str) -> (String, Fixture) {
+const PLUGIN: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../editors/neovim/boxagnts.lua"
+);
+
+/// The Neovims that are there: the machine's own, and one of 0.10 or later. Others are skipped.
+fn neovims() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = std::env::split_paths(&path).map(|folder| folder.join("nvim"));
+    let own = own.into_iter().find(|program| program.is_file());
+    let newer = review::editors().join("bin/nvim");
+    let newer = Some(newer).filter(|program| program.is_file());
+    if own.is_none() {
+        review::skip("nvim", "neovim");
+    }
+    if newer.is_none() && !own.as_deref().is_some_and(is_new) {
+        review::skip("nvim 0.10", "neovim10");
+    }
+    own.into_iter().chain(newer).collect()
+}
+
+/// Whether it is 0.10 or later.
+fn is_new(program: &Path) -> bool {
+    let output = Command::new(program).arg("--version").output();
+    let text = output.map_or_else(|_| Vec::new(), |output| output.stdout);
+    let text = String::from_utf8_lossy(&text);
+    let minor = text
+        .split("NVIM v0.")
+        .nth(1)
+        .and_then(|rest| rest.split('.').next());
+    minor
+        .and_then(|minor| minor.parse().ok())
+        .is_some_and(|minor: u32| minor >= 10)
+}
+
+/// Runs a Lua test in a headless Neovim that has `a.rs` open; gives the files.
+fn run(program: &Path, settings: &Value, test: &str) -> Fixture {
     let home = TempDir::new().expect("a folder");
     let fixture = Fixture::new("//- /.git/HEAD\nref: refs/heads/main\n");
     fixture.write("a.rs", BEFORE);
     let world = World::new(home.path());
-    let plugin = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../editors/neovim/boxagnts.lua"
-    );
+    let plugin = PLUGIN;
     let options = json!({"cmd": [boxagnts_tests::binary(), "lsp"], "settings": settings});
     let mut lua = String::new();
     let _ = write!(
@@ -29,23 +64,21 @@ fn run(settings: &Value, test: &str) -> (String, Fixture) {
     );
     let path = home.path().join("test.lua");
     std::fs::write(&path, lua).expect("the test");
-    let mut nvim = Command::new("nvim");
+    let mut nvim = Command::new(program);
     nvim.args(["--clean", "--headless", "a.rs", "-c"])
         .arg(format!("luafile {}", path.display()));
     nvim.args(["-c", "qa!"])
         .current_dir(fixture.path())
         .env_clear()
         .envs(world.environment());
-    let output = nvim
-        .output()
-        .expect("skipped: nvim not found, run tests/setup neovim");
+    let output = nvim.output().expect("Neovim starts");
     let text = String::from_utf8_lossy(&output.stderr).replace('\r', "");
     assert!(
         text.contains("TEST PASSED"),
         "{text}\n{}",
         String::from_utf8_lossy(&output.stdout)
     );
-    (text, fixture)
+    fixture
 }
 
 fn edits() -> Value {
@@ -57,36 +90,235 @@ fn edits() -> Value {
 
 #[test]
 fn one_of_two_hunks_is_accepted() {
-    let script = script(json!([edits(), {"text": "Done."}]));
-    let (_, fixture) = run(
-        &json!({"model": script.model()}),
-        include_str!("neovim_accept_one.lua"),
-    );
-    assert_eq!(fixture.read("a.rs"), BEFORE, "the editor saves, not we");
+    for program in neovims() {
+        let script = script(json!([edits(), {"text": "Done."}]));
+        let fixture = run(
+            &program,
+            &json!({"model": script.model()}),
+            include_str!("neovim_accept_one.lua"),
+        );
+        assert_eq!(fixture.read("a.rs"), BEFORE, "the editor saves, not we");
+    }
 }
 
 #[test]
 fn the_same_against_a_model_server_with_faults() {
-    for kind in ["openai", "anthropic"] {
-        let server = ModelServer::start([
-            Answer::status(529, Some("0"), "overloaded"),
-            Answer::fault(Fault::CloseBeforeAnyDelta),
-            Answer::turn(edits()),
-            Answer::turn(json!({"text": "Done."})),
-        ]);
-        let settings = json!({"model": "mock:m", "providers": {"mock": {
-            "kind": kind, "base_url": server.base_url()}}});
-        let (_, fixture) = run(&settings, include_str!("neovim_accept_one.lua"));
-        assert_eq!(fixture.read("a.rs"), BEFORE);
-        assert_eq!(server.requests().len(), 4);
+    for program in neovims() {
+        for kind in ["openai", "anthropic"] {
+            let server = ModelServer::start([
+                Answer::status(529, Some("0"), "overloaded"),
+                Answer::fault(Fault::CloseBeforeAnyDelta),
+                Answer::turn(edits()),
+                Answer::turn(json!({"text": "Done."})),
+            ]);
+            let settings = json!({"model": "mock:m", "providers": {"mock": {
+                "kind": kind, "base_url": server.base_url()}}});
+            let fixture = run(&program, &settings, include_str!("neovim_accept_one.lua"));
+            assert_eq!(fixture.read("a.rs"), BEFORE);
+            assert_eq!(server.requests().len(), 4);
+        }
     }
 }
 
 #[test]
 fn the_question_at_the_end_of_a_turn_is_answered() {
-    let script = script(json!([edits(), {"text": "Done."}]));
-    run(
-        &json!({"model": script.model()}),
-        include_str!("neovim_question.lua"),
+    for program in neovims() {
+        let script = script(json!([edits(), {"text": "Done."}]));
+        run(
+            &program,
+            &json!({"model": script.model()}),
+            include_str!("neovim_question.lua"),
+        );
+    }
+}
+
+#[test]
+fn an_edit_in_insert_mode_is_a_step_of_undo() {
+    for program in neovims() {
+        run(&program, &json!({}), include_str!("neovim_undo.lua"));
+    }
+}
+
+/// A Neovim in a terminal.
+struct Typed {
+    terminal: Terminal,
+    /// What it writes its buffer to when the test reads it.
+    buffer: PathBuf,
+}
+
+impl Typed {
+    fn start(program: &Path, home: &TempDir, fixture: &Fixture) -> Typed {
+        let world = World::new(home.path());
+        let options =
+            json!({"cmd": [boxagnts_tests::binary(), "lsp"], "settings": {"model": "builtin"}});
+        let setup = format!(
+            "boxagnts = dofile({PLUGIN:?})\nboxagnts.setup(vim.json.decode({:?}))\n{}",
+            options.to_string(),
+            include_str!("neovim_typed.lua"),
+        );
+        let file = home.path().join("setup.lua");
+        std::fs::write(&file, setup).expect("the setup");
+        let name = if is_new(program) {
+            "neovim10"
+        } else {
+            "neovim"
+        };
+        let setup = format!("luafile {}", file.display());
+        let terminal = Terminal::start(
+            home.path(),
+            fixture.path(),
+            &world.environment(),
+            program,
+            &["--clean", "-c", &setup, "invoice.py"],
+            Screens::new(name),
+        );
+        let buffer = home.path().join("buffer");
+        Typed { terminal, buffer }
+    }
+
+    fn command(&self, command: &str) {
+        self.terminal.types(&format!(":{command}"));
+        self.terminal.press(&["Enter"]);
+    }
+
+    /// Back to normal mode. A key that came at once after Escape would be read as one with Alt.
+    fn escape(&self) {
+        self.terminal.press(&["Escape"]);
+        self.terminal
+            .wait("normal mode", |screen| !screen.contains("-- INSERT"));
+    }
+
+    fn insert(&self, keys: &str, line: &str) {
+        self.terminal.types(keys);
+        self.terminal
+            .wait("insert mode", |screen| screen.contains("-- INSERT"));
+        self.terminal.types(line);
+        self.terminal.wait(line, |screen| screen.contains(line));
+        self.escape();
+    }
+
+    /// The buffer's text, from normal mode. It stays unsaved.
+    fn text(&self) -> String {
+        let _ = std::fs::remove_file(&self.buffer);
+        let file = self.buffer.display();
+        self.command(&format!(
+            "silent write !cat > {file}.new; mv {file}.new {file}"
+        ));
+        let mut text = None;
+        review::within_patience(|| {
+            text = std::fs::read_to_string(&self.buffer).ok();
+            text.is_some()
+        });
+        text.expect("Neovim writes its buffer")
+    }
+
+    /// Shows the list of hunks that wait; they must be those, at those lines.
+    fn hunks(&mut self, step: &str, hunks: &[(&str, u32)]) {
+        self.command("BoxAgntsReview");
+        let wanted: Vec<String> = hunks
+            .iter()
+            .map(|(hunk, line)| format!("invoice.py|{line}| {hunk} pending"))
+            .collect();
+        self.terminal.step(step, |screen| {
+            wanted.iter().all(|line| screen.contains(line))
+                && screen.matches("pending").count() == wanted.len()
+        });
+        self.command("cclose");
+        self.terminal
+            .wait("one window", |screen| !screen.contains("pending"));
+    }
+}
+
+#[test]
+fn one_of_three_hunks_is_accepted_while_typing_in_neovim() {
+    if review::program("tmux").is_none() {
+        return review::skip("tmux", "neovim");
+    }
+    for program in neovims() {
+        accept_while_typing(&program);
+    }
+}
+
+fn accept_while_typing(program: &Path) {
+    let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
+    let before = fixture.read("invoice.py");
+    let mut nvim = Typed::start(program, &home, &fixture);
+
+    nvim.terminal
+        .step("opened", |screen| screen.contains("ready"));
+    nvim.command(&format!("BoxAgnts {}", review::PROMPT));
+    // Neovim asks what to do about all; here each is decided on by itself.
+    nvim.terminal
+        .step("question", |screen| screen.contains("Reject all"));
+    nvim.terminal.press(&["Enter"]);
+    nvim.terminal
+        .wait("the file", |screen| !screen.contains("Reject all"));
+    nvim.hunks("three-hunks", &[("h1", 2), ("h2", 10), ("h3", 19)]);
+
+    // What is typed without saving moves them.
+    nvim.insert("ggO", ABOVE);
+    nvim.insert("Go", BELOW);
+    nvim.hunks("typed", &[("h1", 3), ("h2", 11), ("h3", 20)]);
+
+    // The hunk comes while the user is typing.
+    let mut typed = String::new();
+    nvim.terminal.types("7Go");
+    nvim.terminal.next_letter(&mut typed);
+    nvim.terminal.press(&["C-o"]);
+    nvim.command("BoxAgntsAccept h2");
+    let came = review::within_patience(|| {
+        if typed.len() < MOST_LETTERS {
+            nvim.terminal.next_letter(&mut typed);
+        }
+        nvim.terminal.screen().contains("print(sum, half)")
+    });
+    assert!(came, "the hunk does not come");
+    nvim.terminal.next_letter(&mut typed);
+    while !review::may_end(&typed) {
+        nvim.terminal.next_letter(&mut typed);
+    }
+    let last = typed.lines().last().unwrap_or_default().to_owned();
+    nvim.terminal.step("accepted-while-typing", |screen| {
+        screen.contains(&format!("    {last}")) && screen.contains("-- INSERT")
+    });
+    nvim.escape();
+    let accepted = nvim.text();
+    assert_eq!(accepted, review::expected(&before, &typed, true));
+    assert_eq!(
+        fixture.read("invoice.py"),
+        before,
+        "the editor saves, not we"
     );
+    nvim.hunks(
+        "others-wait",
+        &[("h1", 3), ("h3", 20 + review::moved(&typed))],
+    );
+
+    // What Neovim takes back at once is a stay in insert mode, or an edit of ours: the hunk goes
+    // as a whole with one of them.
+    let mut steps = 0;
+    let mut text = accepted.clone();
+    while review::has_hunk(&text) {
+        assert!(steps < 5, "{text}");
+        nvim.terminal.types("u");
+        steps += 1;
+        text = nvim.text();
+    }
+    nvim.terminal
+        .step("undone", |screen| screen.contains("print(total, half)"));
+    assert_eq!(
+        review::without(&text, &typed),
+        review::without(&review::expected(&before, &typed, false), &typed)
+    );
+    for _ in 0..steps {
+        nvim.terminal.press(&["C-r"]);
+    }
+    assert_eq!(nvim.text(), accepted);
+
+    assert_eq!(fixture.read("invoice.py"), before);
+    nvim.command("write");
+    nvim.terminal
+        .step("saved", |screen| screen.contains("written"));
+    assert_eq!(fixture.read("invoice.py"), accepted);
+    nvim.command("qall");
 }

@@ -1,7 +1,9 @@
 //! The command line: commands, and the flags that several of them share. What a command takes is
 //! declared in the file of that command.
 
-use crate::commands::{config, demo, doctor, lsp, permission, run, session, tool};
+use crate::commands::{
+    checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo,
+};
 use crate::settings::Overrides;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -44,6 +46,9 @@ pub(crate) enum Command {
     Permission(permission::Permission),
     #[command(subcommand)]
     Session(session::Session),
+    Undo(undo::Undo),
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Checkpoint),
     #[command(subcommand)]
     Config(config::Config),
     Doctor(doctor::Doctor),

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod checkpoint;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -8,3 +9,4 @@ pub(crate) mod permission;
 pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod tool;
+pub(crate) mod undo;

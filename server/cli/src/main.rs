@@ -6,11 +6,13 @@ mod commands;
 mod exit;
 mod interrupt;
 mod log;
+mod outfile;
 mod render;
 mod settings;
 mod setup;
 mod terminal;
 mod turn;
+mod word_diff;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -49,6 +51,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Tool(command) => block_on(2, command.run()),
         Command::Permission(command) => command.run(),
         Command::Session(command) => command.run(),
+        Command::Undo(args) => block_on(2, args.run()),
+        Command::Checkpoint(command) => block_on(2, command.run()),
         Command::Config(command) => command.run(),
         Command::Doctor(args) => block_on(2, args.run()),
     }

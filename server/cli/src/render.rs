@@ -1,6 +1,10 @@
 //! What people see of hunks, diffs, tool calls and numbers. Pure functions from data to text.
 
-use crate::terminal::{Theme, paint, visible};
+mod hunk;
+
+pub(crate) use hunk::{conflict, diff, hunk, lines_of, place};
+
+use crate::terminal::visible;
 use boxagnts_protocol::commands::{RefusedFile, UndoResult};
 use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
@@ -10,97 +14,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::fmt::Write;
+use std::path::Path;
 
-/// Lines shown around a hunk.
-const CONTEXT_LINES: usize = 3;
 /// Width of the summary of a tool's input, in characters.
 const SUMMARY_CHARS: usize = 72;
 /// Width of one text in such a summary.
 const VALUE_CHARS: usize = 40;
-
-/// A unified diff, coloured line by line, for a terminal.
-pub(crate) fn diff(diff: &str, theme: Theme) -> String {
-    let mut shown = String::with_capacity(diff.len() + diff.len() / 4);
-    // Inside a hunk every line has its sign; only outside of one is `---` the name of a file.
-    let mut in_hunk = false;
-    for line in diff.lines() {
-        let header = line.starts_with("diff --git ");
-        in_hunk = (in_hunk || line.starts_with("@@ ")) && !header;
-        let style = match line.as_bytes().first() {
-            _ if header || !in_hunk => theme.bold,
-            Some(b'@') => theme.cyan,
-            Some(b'+') => theme.green,
-            Some(b'-') => theme.red,
-            _ => anstyle::Style::new(),
-        };
-        let _ = writeln!(
-            shown,
-            "{}",
-            paint(style, visible(line.trim_end_matches('\r')))
-        );
-    }
-    shown
-}
-
-/// One hunk as a reviewer sees it. `live` is the user's text of the file, for the lines around.
-pub(crate) fn hunk(hunk: &Hunk, live: Option<&str>, theme: Theme) -> String {
-    let mut shown = String::new();
-    let (start, end) = (hunk.range.start.line as usize, hunk.range.end.line as usize);
-    let place = match start == end {
-        true => format!("before line {}", start + 1),
-        false if end == start + 1 => format!("line {}", start + 1),
-        false => format!("lines {}-{end}", start + 1),
-    };
-    let place = if hunk.old_text.is_empty() && hunk.new_text.is_empty() {
-        ""
-    } else {
-        &place
-    };
-    let note = hunk.note.as_deref().map(visible).unwrap_or_default();
-    let gap = if place.is_empty() || note.is_empty() {
-        ""
-    } else {
-        ", "
-    };
-    let head = format!("@@ {} @@ {place}{gap}{note}", hunk.id);
-    let _ = writeln!(shown, "{}", paint(theme.cyan, head.trim_end()));
-    let texts = [hunk.old_text.as_str(), hunk.new_text.as_str()];
-    let crlf = texts
-        .iter()
-        .all(|text| text.split_inclusive('\n').all(|l| l.ends_with("\r\n")));
-
-    let lines: Vec<&str> = live.map(|text| text.lines().collect()).unwrap_or_default();
-    let first = start.saturating_sub(CONTEXT_LINES).min(lines.len());
-    for line in &lines[first..start.min(lines.len())] {
-        let _ = writeln!(shown, " {}", visible(line));
-    }
-    put_lines(&mut shown, '-', &hunk.old_text, theme.red, crlf);
-    put_lines(&mut shown, '+', &hunk.new_text, theme.green, crlf);
-    for line in lines.iter().skip(end).take(CONTEXT_LINES) {
-        let _ = writeln!(shown, " {}", visible(line));
-    }
-    shown
-}
-
-fn put_lines(shown: &mut String, sign: char, text: &str, style: anstyle::Style, crlf: bool) {
-    for line in text.split_inclusive('\n') {
-        let content = line.strip_suffix('\n').unwrap_or(line);
-        // A changed line ending must be seen; one that stays would only be noise.
-        let content = if crlf {
-            content.strip_suffix('\r').unwrap_or(content)
-        } else {
-            content
-        };
-        let _ = writeln!(
-            shown,
-            "{}",
-            paint(style, format!("{sign}{}", visible(content)))
-        );
-        if !line.ends_with('\n') {
-            shown.push_str("\\ No newline at end of file\n");
-        }
-    }
-}
 
 /// A file of a proposal in one line.
 pub(crate) fn file(file: &FileProposal) -> String {
@@ -113,12 +32,22 @@ pub(crate) fn file(file: &FileProposal) -> String {
     }
 }
 
+/// The file as the user has it now, for the lines around a hunk.
+pub(crate) fn live_text(root: &Path, file: &FileProposal) -> Option<String> {
+    std::fs::read_to_string(root.join(file.from.as_deref().unwrap_or(&file.path))).ok()
+}
+
 /// Hunks that wait for a decision.
 pub(crate) fn waiting(files: &[FileProposal]) -> impl Iterator<Item = (&FileProposal, &Hunk)> {
     let hunks = files
         .iter()
         .flat_map(|file| file.hunks.iter().map(move |hunk| (file, hunk)));
-    hunks.filter(|(_, hunk)| matches!(hunk.state, HunkState::Pending | HunkState::Conflicted))
+    hunks.filter(|(_, hunk)| is_waiting(hunk))
+}
+
+/// Whether a hunk waits for a decision.
+pub(crate) fn is_waiting(hunk: &Hunk) -> bool {
+    matches!(hunk.state, HunkState::Pending | HunkState::Conflicted)
 }
 
 /// What a tool was given, in one line.
@@ -276,19 +205,6 @@ pub(crate) fn undone(result: &UndoResult) -> String {
     text
 }
 
-/// What became of a batch that a killed process left, in words.
-pub(crate) fn recovered(applied: bool, files: &[String], refused: &[RefusedFile]) -> String {
-    let files = files.join(", ");
-    let mut text = match applied {
-        true => format!("accepted changes were interrupted, and are whole: {files}"),
-        false => {
-            format!("accepted changes were interrupted and taken back; they wait again: {files}")
-        }
-    };
-    push_refused(&mut text, refused);
-    text
-}
-
 fn push_refused(text: &mut String, refused: &[RefusedFile]) {
     for RefusedFile { path, reason } in refused {
         let _ = write!(text, "; `{path}` stays as it is: {reason}");
@@ -298,152 +214,7 @@ fn push_refused(text: &mut String, refused: &[RefusedFile]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxagnts_protocol::proposal::{Position, Range};
-    use expect_test::{Expect, expect};
     use serde_json::json;
-
-    fn a_hunk(lines: (u32, u32), old: &str, new: &str) -> Hunk {
-        let at = |line| Position { line, character: 0 };
-        Hunk {
-            id: "h1".into(),
-            state: HunkState::Pending,
-            range: Range {
-                start: at(lines.0),
-                end: at(lines.1),
-            },
-            old_text: old.into(),
-            new_text: new.into(),
-            live_text: None,
-            note: None,
-            group: None,
-        }
-    }
-
-    fn check_hunk(given: &Hunk, live: Option<&str>, expect: Expect) {
-        expect.assert_eq(&hunk(given, live, Theme::plain()));
-    }
-
-    #[test]
-    fn a_hunk_is_shown_with_the_lines_around_it() {
-        let live = "1\n2\n3\n4\nfive\n6\n7\n8\n9\n";
-        check_hunk(
-            &a_hunk((4, 5), "five\n", "5\n"),
-            Some(live),
-            expect![[r#"
-                @@ h1 @@ line 5
-                 2
-                 3
-                 4
-                -five
-                +5
-                 6
-                 7
-                 8
-            "#]],
-        );
-        check_hunk(
-            &a_hunk((9, 9), "", "10\n11"),
-            Some(live),
-            expect![[r#"
-                @@ h1 @@ before line 10
-                 7
-                 8
-                 9
-                +10
-                +11
-                \ No newline at end of file
-            "#]],
-        );
-    }
-
-    #[test]
-    fn line_endings_are_shown_only_when_they_change() {
-        check_hunk(
-            &a_hunk((0, 2), "a\r\nb\r\n", "A\r\nb\r\n"),
-            None,
-            expect![[r#"
-                @@ h1 @@ lines 1-2
-                -a
-                -b
-                +A
-                +b
-            "#]],
-        );
-        check_hunk(
-            &a_hunk((0, 1), "a\r\n", "a\n"),
-            None,
-            expect![[r#"
-                @@ h1 @@ line 1
-                -a␍
-                +a
-            "#]],
-        );
-    }
-
-    #[test]
-    fn a_whole_file_hunk_says_what_it_does() {
-        let mut moved = a_hunk((0, 0), "", "");
-        moved.note = Some("move from a.txt".into());
-        check_hunk(
-            &moved,
-            Some("x\n"),
-            expect![[r#"
-            @@ h1 @@ move from a.txt
-             x
-        "#]],
-        );
-    }
-
-    #[test]
-    fn a_range_behind_the_end_of_the_file_is_survived() {
-        check_hunk(
-            &a_hunk((7, 9), "x\n", ""),
-            Some("1\n"),
-            expect![[r#"
-            @@ h1 @@ lines 8-9
-            -x
-        "#]],
-        );
-    }
-
-    #[test]
-    fn diffs_are_coloured_by_what_lines_mean() {
-        let text = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n--- old\n+++ new\n";
-        expect![[r#"
-            <b>diff --git a/x b/x</b>
-            <b>--- a/x</b>
-            <b>+++ b/x</b>
-            <c>@@ -1 +1 @@</c>
-            <r>--- old</r>
-            <g>+++ new</g>
-        "#]]
-        .assert_eq(&tags(&diff(text, Theme::coloured())));
-    }
-
-    fn tags(text: &str) -> String {
-        let mut open = "";
-        let mut shown = String::new();
-        for piece in text.split('\x1b') {
-            let Some((code, rest)) = piece.split_once('m').filter(|_| piece.starts_with('['))
-            else {
-                shown.push_str(piece);
-                continue;
-            };
-            let tag = match code {
-                "[1" => "b",
-                "[36" => "c",
-                "[31" => "r",
-                "[32" => "g",
-                _ => "",
-            };
-            let _ = match tag {
-                "" => write!(shown, "</{open}>{rest}"),
-                tag => write!(shown, "<{tag}>{rest}"),
-            };
-            open = tag;
-        }
-        shown
-    }
 
     #[test]
     fn inputs_fit_on_a_line() {

@@ -1,6 +1,10 @@
 //! Puts together what commands work with: journal, sandbox, tools, workspace.
 
+use crate::asking::TerminalAsker;
 use crate::exit::Failure;
+use crate::settings::{self, Overrides};
+use crate::terminal;
+use boxagnts_protocol::update::SessionEvent;
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
 use boxagnts_session::policy::mounts::Mounts;
@@ -9,7 +13,7 @@ use boxagnts_session::tools::{
     Approvals, MemoryApprovals, Registry, Sandbox, ToolFolders, Toolbox, default_cache_dir,
 };
 use boxagnts_session::workspace::{NoBuffers, Overlay};
-use boxagnts_session::{Environment, EnvironmentParts, JournalApprovals};
+use boxagnts_session::{DiskApplier, Environment, EnvironmentParts, JournalApprovals, Sessions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -78,6 +82,40 @@ pub(crate) fn environment(
     };
     let folders = ToolFolders::of(workspace);
     Ok(Environment::with_tools(parts, folders))
+}
+
+/// The sessions of a workspace whose files are on disk alone.
+pub(crate) fn sessions(config: Config, root: &Path) -> Result<Arc<Sessions>, Failure> {
+    let environment = environment(config, toolbox()?, root)?;
+    let (buffers, applier) = (Arc::new(NoBuffers), Arc::new(DiskApplier));
+    let asker = Arc::new(TerminalAsker);
+    Ok(Sessions::open(environment, root, buffers, applier, asker)?)
+}
+
+/// The sessions of a folder as it is configured, with batches at an end that a killed process left.
+pub(crate) async fn sessions_of(folder: &Path) -> Result<Arc<Sessions>, Failure> {
+    let root = workspace(folder)?;
+    let config = settings::load_and_warn(&root, &Overrides::default())?;
+    let sessions = sessions(config, &root)?;
+    recover(&sessions).await?;
+    Ok(sessions)
+}
+
+/// Brings batches to an end that a killed process left, and says what became of them.
+pub(crate) async fn recover(sessions: &Arc<Sessions>) -> Result<(), Failure> {
+    for event in sessions.recover().await? {
+        if let SessionEvent::Recovered {
+            applied,
+            files,
+            refused,
+            ..
+        } = event
+        {
+            let text = boxagnts_session::recovered(applied, &files, &refused);
+            terminal::warn(&terminal::visible(&text));
+        }
+    }
+    Ok(())
 }
 
 /// A workspace folder without an editor, and with what the configuration mounts in it.

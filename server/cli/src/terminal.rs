@@ -146,6 +146,9 @@ fn is_sly(c: char) -> bool {
         '\n' | '\t' => false,
         '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => true,
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        // Line breaks that few programs know, and characters that nobody sees.
+        '\u{2028}' | '\u{2029}' | '\u{ad}' | '\u{180e}' | '\u{2060}'..='\u{2064}' => true,
+        '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}' => true,
         c => c.is_control(),
     }
 }
@@ -164,6 +167,7 @@ mod tests {
         check("\x1b[2Jgone\r\x07", "␛[2Jgone␍␇");
         check("\u{9b}31m", "<U+009B>31m");
         check("admin\u{202e}nimda", "admin<U+202E>nimda");
+        check("a\u{2028}b\u{3164}\u{e0041}", "a<U+2028>b<U+3164><U+E0041>");
     }
 
     #[test]

@@ -5,11 +5,12 @@ use crate::convert;
 use crate::documents::Documents;
 use crate::folder::FolderNames;
 use async_trait::async_trait;
-use boxagnts_session::workspace::{Content, DecideError, FilePlan, Live, Overlay, Selection};
+use boxagnts_protocol::proposal::HunkState;
+use boxagnts_session::workspace::{Content, FilePlan, Live, Overlay};
 use boxagnts_session::{Applier, DiskApplier};
 use futures::future::join_all;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tower_lsp::Client;
 use tower_lsp::ls_types::{
@@ -22,8 +23,15 @@ use tower_lsp::ls_types::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the change may take after the editor said that it applied it.
 const ECHO: Duration = Duration::from_secs(5);
-/// Typing makes a plan stale; planned again this often.
-const ATTEMPTS: usize = 3;
+/// Typing makes a plan stale: another is made at once, so often; then when the user pauses.
+const AT_ONCE: u32 = 3;
+/// Longer than between two letters.
+const PAUSE: Duration = Duration::from_millis(150);
+/// Longest wait for a pause before the next plan is tried all the same.
+const TYPING: Duration = Duration::from_secs(2);
+
+/// How long an editor may take to tell of a text for which it refused an edit.
+const NEWS: Duration = Duration::from_secs(1);
 
 /// Applies through the editor where it holds the text.
 pub(crate) struct EditorApplier {
@@ -76,37 +84,75 @@ struct Sent {
     seen: watch::Receiver<bool>,
 }
 
+/// Why an edit is not in the text.
+#[derive(Clone)]
+struct Failure {
+    reason: String,
+    /// The editor has changed nothing.
+    untouched: bool,
+}
+
+impl Failure {
+    fn untouched(reason: impl Into<String>) -> Failure {
+        Failure {
+            reason: reason.into(),
+            untouched: true,
+        }
+    }
+
+    fn unsure(reason: impl Into<String>) -> Failure {
+        Failure {
+            reason: reason.into(),
+            untouched: false,
+        }
+    }
+}
+
 impl EditorApplier {
     /// Tries an edit again that failed, on the text as it is by then.
     async fn again(
         &self,
         overlay: &Arc<Overlay>,
         plan: &FilePlan,
-        failure: String,
+        mut failure: Failure,
     ) -> Result<(), String> {
-        let (mut plan, mut failure) = (plan.clone(), failure);
-        for _ in 1..ATTEMPTS {
-            if plan.hunks.is_empty() {
-                // A way back is planned anew by who wanted it.
-                return Err(failure);
+        let mut plan = plan.clone();
+        let begun = Instant::now();
+        for attempt in 1.. {
+            // A way back is planned anew by who wanted it.
+            let last = plan.hunks.is_empty() || begun.elapsed() > PATIENCE;
+            if last || attempt >= AT_ONCE {
+                let key = self.names.open_uri(&self.documents, plan.path.as_str());
+                let _ = tokio::time::timeout(TYPING, self.documents.pause(&key, PAUSE)).await;
+            }
+            if last {
+                break;
             }
             // The text tells, whatever the editor said.
-            let again = match overlay.plan(&Selection::Hunks(plan.hunks.clone())) {
-                Err(DecideError::UnknownHunk { .. }) => return Ok(()),
-                Err(error) => return Err(error.to_string()),
-                Ok(again) => again,
-            };
+            let (again, gone) = overlay.plan_waiting(&plan.hunks);
+            if let Some(gone) = gone.into_iter().next() {
+                return Err(gone.reason.unwrap_or(failure.reason));
+            }
+            let rejected = |id: &String| overlay.decision(id) == Some(HunkState::Rejected);
+            if plan.hunks.iter().any(rejected) {
+                return Err("it was rejected meanwhile".to_owned());
+            }
             let same = again.into_iter().find(|other| other.path == plan.path);
             let Some(again) = same else { return Ok(()) };
             if let Some(refused) = again.refused.first() {
-                return Err(refused.reason.clone().unwrap_or(failure));
+                return Err(refused.reason.clone().unwrap_or(failure.reason));
             }
             if again.edits.is_empty() {
                 return Ok(());
             }
-            // Only a text that moved on is worth another try.
+            // Only a text that moved on is worth another try; one that the edit may have changed is
+            // so a few times.
+            let tired = !failure.untouched && attempt >= AT_ONCE;
+            if tired || again.live == plan.live && !self.moves_on(&again, &failure).await {
+                break;
+            }
             if again.live == plan.live {
-                return Err(failure);
+                continue;
             }
             plan = again;
             if !is_edit(&plan) {
@@ -117,7 +163,18 @@ impl EditorApplier {
                 _ => return Ok(()),
             }
         }
-        Err(failure)
+        Err(failure.reason)
+    }
+
+    /// Whether news of another text come behind the refusal: VS Code refuses what is too late for the
+    /// text that it shows before it tells of that text.
+    async fn moves_on(&self, plan: &FilePlan, failure: &Failure) -> bool {
+        let Live::Buffer { version } = plan.live else {
+            return false;
+        };
+        let key = self.names.open_uri(&self.documents, plan.path.as_str());
+        let news = self.documents.leaves(&key, version);
+        failure.untouched && tokio::time::timeout(NEWS, news).await.is_ok()
     }
 
     async fn write(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
@@ -143,8 +200,8 @@ impl EditorApplier {
     }
 
     /// Sends the edits of all documents at once and waits until the text of each proves them.
-    async fn edit(&self, plans: &[&FilePlan]) -> Vec<Result<(), String>> {
-        let prepared: Vec<Result<Sent, String>> =
+    async fn edit(&self, plans: &[&FilePlan]) -> Vec<Result<(), Failure>> {
+        let prepared: Vec<Result<Sent, Failure>> =
             plans.iter().map(|plan| self.prepare(plan)).collect();
         let edits: Vec<TextDocumentEdit> = prepared
             .iter()
@@ -161,20 +218,26 @@ impl EditorApplier {
         let edit = self.workspace_edit(edits);
         let failure = tokio::select! {
             answer = self.client.apply_edit(edit) => match answer {
-                Err(error) => Some(format!("the editor refused the edit: {}", error.message)),
+                Err(error) => {
+                    let reason = format!("the editor refused the edit: {}", error.message);
+                    Some(Failure::unsure(reason))
+                }
                 Ok(answer) if !answer.applied => {
                     let reason = answer.failure_reason;
                     let reason = reason.unwrap_or_else(|| "it gave no reason".to_owned());
-                    Some(format!("the editor did not apply the edit: {reason}"))
+                    let reason = format!("the editor did not apply the edit: {reason}");
+                    Some(Failure::untouched(reason))
                 }
                 Ok(_) => None,
             },
             // Some editors tell of the change first, and some never answer.
             _ = arrival => None,
-            () = tokio::time::sleep(PATIENCE) => Some("the editor did not answer".to_owned()),
+            () = tokio::time::sleep(PATIENCE) => {
+                Some(Failure::unsure("the editor did not answer"))
+            }
         };
         let failure = &failure;
-        let prove = |sent: Result<Sent, String>| async move {
+        let prove = |sent: Result<Sent, Failure>| async move {
             let mut seen = sent?.seen;
             if *seen.borrow() {
                 return Ok(());
@@ -184,30 +247,30 @@ impl EditorApplier {
             }
             tokio::select! {
                 () = arrived(&mut seen) => Ok(()),
-                () = tokio::time::sleep(ECHO) => Err(
-                    "the editor says that it applied the edit, and its text does not show it"
-                        .to_owned(),
-                ),
+                () = tokio::time::sleep(ECHO) => Err(Failure::unsure(
+                    "the editor says that it applied the edit, and its text does not show it",
+                )),
             }
         };
         join_all(prepared.into_iter().map(prove)).await
     }
 
-    fn prepare(&self, plan: &FilePlan) -> Result<Sent, String> {
+    fn prepare(&self, plan: &FilePlan) -> Result<Sent, Failure> {
         let key = self.names.open_uri(&self.documents, plan.path.as_str());
+        let closed = || Failure::untouched("the document was closed");
         let Live::Buffer { version } = plan.live else {
-            return Err("the document was closed".to_owned());
+            return Err(closed());
         };
         let before = self
             .documents
             .get(&key)
             .filter(|now| now.version == version);
-        let before = before.ok_or("the document changed meanwhile")?;
-        let uri = convert::uri(&key).ok_or_else(|| format!("{key} is no URI"))?;
+        let before = before.ok_or_else(|| Failure::untouched("the document changed meanwhile"))?;
+        let uri = convert::uri(&key).ok_or_else(|| Failure::unsure(format!("{key} is no URI")))?;
         let after = plan.after.as_ref().and_then(Content::text);
-        let after = after.ok_or("a deletion is no edit")?;
+        let after = after.ok_or_else(|| Failure::unsure("a deletion is no edit"))?;
         let seen = self.documents.expect(&key, Arc::from(after));
-        let seen = seen.ok_or("the document was closed")?;
+        let seen = seen.ok_or_else(closed)?;
         let encoding = self.documents.encoding();
         let edits = plan.edits.iter().map(|edit| TextEdit {
             range: encoding.encode_range(&before.rope, convert::range(edit.range)),

@@ -65,6 +65,15 @@ impl Answer {
         })
     }
 
+    /// Bytes of everything that was said.
+    pub(crate) fn len(&self) -> u64 {
+        let bytes = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Call { name, json, .. } => name.len() + json.len(),
+        });
+        bytes.sum::<usize>() as u64
+    }
+
     /// The text alone: what is kept of an answer that ended early.
     pub(crate) fn into_text(self) -> String {
         let texts = self.pieces.into_iter().filter_map(|piece| match piece {

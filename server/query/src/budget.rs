@@ -1,7 +1,7 @@
 //! What a turn and its session have used, and whether the next step may be taken.
 
 use crate::Limits;
-use boxagnts_protocol::conversation::{Price, TokenUsage};
+use boxagnts_protocol::conversation::{Content, Message, Price, TokenUsage};
 use boxagnts_protocol::update::TurnOutcome;
 
 /// Counters behind the limits.
@@ -17,6 +17,48 @@ pub(crate) struct Budget {
     pub(crate) tool_calls: u64,
     /// Cut-off answers of this turn.
     pub(crate) cut_off: u64,
+    /// The latest call whose tokens the provider told.
+    known: Option<Known>,
+}
+
+/// How long a conversation was at a call, by the provider's count.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// Tokens of the whole prompt and of the answer.
+    tokens: u64,
+    /// Messages up to and with the answer.
+    messages: usize,
+}
+
+/// What a request may cost at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WorstCase {
+    /// Tokens of its prompt.
+    pub(crate) input: u64,
+    /// Tokens that its answer should have.
+    pub(crate) output: u64,
+}
+
+/// Answers shorter than this, in tokens, are not worth their prompt.
+const SHORTEST_ANSWER: u64 = 256;
+/// Tokens that providers put around tools and messages, at most.
+const AROUND: u64 = 1024;
+const AROUND_MESSAGE: u64 = 16;
+
+/// A token is at least a byte, whatever the tokenizer.
+fn most_tokens(messages: &[Message]) -> u64 {
+    let of = |content: &Content| match content {
+        Content::Text { text } => text.len(),
+        Content::ToolCall(call) => call.name.len() + call.id.len() + json_len(&call.input),
+        Content::ToolResult(result) => result.id.len() + result.output.len(),
+    };
+    let contents = messages.iter().flat_map(|message| &message.content);
+    let contents = contents.map(|content| of(content) as u64 + AROUND_MESSAGE);
+    contents.sum()
+}
+
+fn json_len(value: &serde_json::Value) -> usize {
+    value.to_string().len()
 }
 
 impl Budget {
@@ -25,12 +67,33 @@ impl Budget {
         (self.requests, self.tool_calls, self.cut_off) = (0, 0, 0);
     }
 
-    /// Takes one more model request and says how many tokens its answer may have.
+    /// Tokens that the prompt of the next request has at most: what the provider counted last, and
+    /// a token for every byte behind it. `fixed` are the bytes of system prompt and tools.
+    pub(crate) fn most_input(&self, fixed: u64, messages: &[Message]) -> u64 {
+        match &self.known {
+            Some(known) if known.messages <= messages.len() => {
+                known.tokens + most_tokens(&messages[known.messages..])
+            }
+            _ => fixed + AROUND + most_tokens(messages),
+        }
+    }
+
+    /// The provider counted `usage` for a request whose answer is the last of so many messages.
+    pub(crate) fn counted(&mut self, usage: &TokenUsage, messages: usize) {
+        let prompt = usage.total() - usage.output_tokens;
+        self.known = (prompt > 0).then_some(Known {
+            tokens: usage.total(),
+            messages,
+        });
+    }
+
+    /// Takes one more model request, if its worst case fits what is left, and says how many tokens
+    /// its answer may have so that it does.
     pub(crate) fn take_request(
         &mut self,
         limits: &Limits,
         price: Option<&Price>,
-        wanted: u64,
+        worst: WorstCase,
     ) -> Result<u64, TurnOutcome> {
         if self.requests >= limits.max_turns {
             return Err(stop(
@@ -39,36 +102,33 @@ impl Budget {
                 self.requests as f64,
             ));
         }
+        let shortest = SHORTEST_ANSWER.min(worst.output);
         let used = self.usage.total();
-        if used >= limits.max_tokens_total {
+        let left = limits.max_tokens_total.saturating_sub(used);
+        let mut allowed = worst.output.min(left.saturating_sub(worst.input));
+        if allowed < shortest {
             return Err(stop(
                 "max_tokens_total",
                 limits.max_tokens_total as f64,
                 used as f64,
             ));
         }
-        let mut allowed = wanted.min(limits.max_tokens_total - used);
-        if let Some(price) = price {
-            let left = limits.total_budget_usd - self.cost_usd;
+        if let Some(price) = price
+            && limits.total_budget_usd.is_finite()
+        {
+            let prompt = price.input.max(price.cache_write).max(price.cache_read);
+            let left = limits.total_budget_usd - self.cost_usd - worst.input as f64 * prompt / 1e6;
+            if price.output > 0.0 {
+                let affordable = (left / price.output * 1e6).max(0.0) as u64;
+                allowed = allowed.min(affordable);
+            }
             // A budget of nothing still lets a free model work.
-            let free = price.cost(&ONE_OF_EACH) <= 0.0;
-            if left <= 0.0 && !free {
+            if left < 0.0 || allowed < shortest {
                 return Err(stop(
                     "total_budget_usd",
                     limits.total_budget_usd,
                     self.cost_usd,
                 ));
-            }
-            if price.output > 0.0 && left.is_finite() {
-                let affordable = (left / price.output * 1e6) as u64;
-                if affordable == 0 {
-                    return Err(stop(
-                        "total_budget_usd",
-                        limits.total_budget_usd,
-                        self.cost_usd,
-                    ));
-                }
-                allowed = allowed.min(affordable);
             }
         }
         self.requests += 1;
@@ -109,13 +169,6 @@ impl Budget {
         self.cost_usd += cost_usd.unwrap_or(0.0);
     }
 }
-
-const ONE_OF_EACH: TokenUsage = TokenUsage {
-    input_tokens: 1,
-    output_tokens: 1,
-    cache_read_tokens: 1,
-    cache_write_tokens: 1,
-};
 
 fn stop(limit: &str, value: f64, used: f64) -> TurnOutcome {
     TurnOutcome::Limit {

@@ -4,6 +4,7 @@
 mod answer;
 mod budget;
 mod query;
+mod repeats;
 mod restore;
 
 #[cfg(test)]
@@ -38,6 +39,8 @@ pub struct ToolInfo {
     pub name: String,
     /// Whether its calls may run at the same time as others of their kind.
     pub read_only: bool,
+    /// Bytes of its description and schema, as the model is told of it.
+    pub bytes: u64,
 }
 
 /// What a loop is made from.

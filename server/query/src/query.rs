@@ -1,7 +1,8 @@
 //! The state machine itself.
 
 use crate::answer::{Answer, Complete};
-use crate::budget::Budget;
+use crate::budget::{Budget, WorstCase};
+use crate::repeats::Repeats;
 use crate::{Config, Effect, Event, ToolInfo};
 use boxagnts_protocol::conversation::{
     Content, Message, Role, StopReason, TokenUsage, ToolCall, ToolResult,
@@ -21,6 +22,7 @@ pub struct Query {
     pub(crate) budget: Budget,
     /// Ids of all tool calls so far.
     pub(crate) ids: HashSet<String>,
+    repeats: Repeats,
     phase: Phase,
 }
 
@@ -57,6 +59,7 @@ impl Query {
             messages: Arc::default(),
             budget: Budget::default(),
             ids: HashSet::new(),
+            repeats: Repeats::default(),
             phase: Phase::Idle,
         }
     }
@@ -98,6 +101,7 @@ impl Query {
             (Event::Prompt { text }, Phase::Idle) => {
                 self.push_user(vec![Content::Text { text }]);
                 self.budget.new_turn();
+                self.repeats = Repeats::default();
                 self.call_model()
             }
             (Event::TextDelta(delta), Phase::Answering { answer, .. }) => {
@@ -117,7 +121,7 @@ impl Query {
                 Vec::new()
             }
             (Event::ModelStopped(reason), Phase::Answering { .. }) => {
-                let answer = self.end_answer();
+                let answer = self.end_answer(false);
                 self.answered(answer, reason)
             }
             (Event::ModelFailed { message }, Phase::Answering { .. } | Phase::Calling(_)) => self
@@ -139,11 +143,12 @@ impl Query {
                 if !calling.running.remove(&id) {
                     return Vec::new();
                 }
-                calling.answer(ToolResult {
+                let result = ToolResult {
                     id,
                     output,
                     is_error,
-                });
+                };
+                calling.answer(result, &mut self.repeats);
                 if calling.running.is_empty() {
                     self.next_batch()
                 } else {
@@ -160,13 +165,21 @@ impl Query {
             limits,
             price,
             max_output_tokens,
-            ..
+            system,
+            tools,
         } = &self.config;
-        match self
-            .budget
-            .take_request(limits, price.as_ref(), *max_output_tokens)
-        {
-            Ok(max_output_tokens) => {
+        let tools = tools.iter().map(|tool| tool.bytes).sum::<u64>();
+        let worst = WorstCase {
+            input: self
+                .budget
+                .most_input(system.len() as u64 + tools, &self.messages),
+            output: *max_output_tokens,
+        };
+        let taken = self.budget.take_request(limits, price.as_ref(), worst);
+        // What the user has set comes first.
+        match (taken, self.repeats.verdict()) {
+            (Ok(_), Some(limit)) => self.finish(limit),
+            (Ok(max_output_tokens), None) => {
                 self.phase = Phase::Answering {
                     answer: Answer::default(),
                     usage: TokenUsage::default(),
@@ -176,22 +189,41 @@ impl Query {
                     max_output_tokens,
                 }]
             }
-            Err(limit) => self.finish(limit),
+            (Err(limit), _) => self.finish(limit),
         }
     }
 
     /// Leaves the answering phase; what the call used is counted, however it ended.
-    fn end_answer(&mut self) -> Answer {
+    fn end_answer(&mut self, lost: bool) -> Answer {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Answering { answer, usage } => {
+            Phase::Answering { answer, mut usage } => {
+                if lost {
+                    self.estimate(&mut usage, &answer);
+                }
                 let cost = self.config.price.map(|price| price.cost(&usage));
                 self.budget.add(&usage, cost);
+                // The answer is about to be the last message.
+                self.budget.counted(&usage, self.messages.len() + 1);
                 answer
             }
             other => {
                 self.phase = other;
                 Answer::default()
             }
+        }
+    }
+
+    /// An answer that was lost on its way is paid for, and nobody says how much: as much as it can
+    /// have been.
+    fn estimate(&self, usage: &mut TokenUsage, answer: &Answer) {
+        let said = answer.len();
+        let prompt = usage.total() - usage.output_tokens;
+        let paid = self.config.price.is_some_and(|price| price.input > 0.0);
+        if said > 0 && prompt == 0 && paid {
+            let tools = self.config.tools.iter().map(|tool| tool.bytes).sum::<u64>();
+            let fixed = self.config.system.len() as u64 + tools;
+            usage.input_tokens = self.budget.most_input(fixed, &self.messages);
+            usage.output_tokens = usage.output_tokens.max(said);
         }
     }
 
@@ -251,11 +283,12 @@ impl Query {
         for call in calls {
             match self.check(&call) {
                 Err((kind, message)) => {
-                    calling.answer(ToolResult {
+                    let result = ToolResult {
                         id: call.id.clone(),
                         output: message.clone(),
                         is_error: true,
-                    });
+                    };
+                    calling.answer(result, &mut self.repeats);
                     effects.push(Effect::Refuse {
                         call,
                         kind,
@@ -342,7 +375,7 @@ impl Query {
     fn stop_early(&mut self, why: &str, outcome: TurnOutcome) -> Vec<Effect> {
         match self.phase {
             Phase::Answering { .. } => {
-                let said = self.end_answer().into_text();
+                let said = self.end_answer(true).into_text();
                 let gap = if said.is_empty() { "" } else { "\n" };
                 self.push_answer(vec![Content::Text {
                     text: format!("{said}{gap}[{why}]"),
@@ -403,12 +436,16 @@ impl Query {
 }
 
 impl Calling {
-    fn answer(&mut self, result: ToolResult) {
-        if let Some((_, slot)) = self
-            .results
-            .iter_mut()
-            .find(|(call, _)| call.id == result.id)
-        {
+    fn answer(&mut self, result: ToolResult, repeats: &mut Repeats) {
+        let mut slots = self.results.iter_mut();
+        if let Some((call, slot)) = slots.find(|(call, _)| call.id == result.id) {
+            if let Some(notice) = repeats.ended(call, &result) {
+                let remark = self.remark.get_or_insert_default();
+                if !remark.is_empty() {
+                    remark.push('\n');
+                }
+                remark.push_str(&notice);
+            }
             *slot = Some(result);
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::Config;
 use crate::query::{Query, continue_remark};
-use boxagnts_protocol::conversation::{Content, StopReason, ToolCall, ToolResult};
+use boxagnts_protocol::conversation::{Content, StopReason, TokenUsage, ToolCall, ToolResult};
 use boxagnts_protocol::update::SessionEvent;
 
 impl Query {
@@ -32,6 +32,7 @@ impl Query {
                 } => {
                     query.budget.add(usage, *cost_usd);
                     half.stop = Some(*stop);
+                    half.usage = Some(*usage);
                 }
                 SessionEvent::ToolStarted { call, .. } => half.calls.push(call.clone()),
                 SessionEvent::ToolFinished { id, report, .. } => half.results.push(ToolResult {
@@ -39,7 +40,14 @@ impl Query {
                     output: report.for_model(),
                     is_error: !report.ok,
                 }),
-                SessionEvent::TurnEnded { .. } => half.flush(&mut query),
+                SessionEvent::TurnEnded {
+                    usage, cost_usd, ..
+                } => {
+                    half.flush(&mut query);
+                    // An answer that was lost is in no event of its own.
+                    query.budget.usage = *usage;
+                    query.budget.cost_usd = cost_usd.unwrap_or(query.budget.cost_usd);
+                }
                 SessionEvent::ModelRetry { .. }
                 | SessionEvent::Configured { .. }
                 | SessionEvent::ProposalChanged { .. }
@@ -59,6 +67,7 @@ impl Query {
 struct Half {
     text: String,
     stop: Option<StopReason>,
+    usage: Option<TokenUsage>,
     calls: Vec<ToolCall>,
     results: Vec<ToolResult>,
 }
@@ -75,6 +84,9 @@ impl Half {
         let mut content = vec![Content::Text { text: half.text }];
         content.extend(half.calls.iter().cloned().map(Content::ToolCall));
         query.push_answer(content);
+        if let Some(usage) = &half.usage {
+            query.budget.counted(usage, query.messages.len());
+        }
         let results = half.calls.into_iter().map(|call| {
             let known = half
                 .results

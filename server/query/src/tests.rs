@@ -20,6 +20,7 @@ fn config(limits: Limits) -> Config {
     let tool = |name: &str, read_only| ToolInfo {
         name: name.to_owned(),
         read_only,
+        bytes: 100,
     };
     Config {
         limits,
@@ -248,7 +249,7 @@ fn a_cut_off_answer_is_continued_and_a_cut_off_call_never_runs() {
 
 #[test]
 fn each_limit_stops_before_the_step_that_would_exceed_it() {
-    let turn = "prompt x\ncall 0 a read {}\nusage 50 50\nstop tool_use\ndone a text";
+    let turn = "prompt x\ncall 0 a read {}\nusage 1300 400\nstop tool_use\ndone a text";
     check(
         Limits {
             max_turns: 1,
@@ -264,16 +265,17 @@ fn each_limit_stops_before_the_step_that_would_exceed_it() {
             User: [a "text"]
         "#]],
     );
+    // What the prompt may have at most is kept free.
     check(
         Limits {
-            max_tokens_total: 100,
+            max_tokens_total: 2_000,
             ..LIMITS
         },
         turn,
         expect![[r#"
-            model 1 (100)
+            model 1 (653)
             run a read
-            finish Limit { limit: "max_tokens_total", value: 100.0, used: 100.0 }
+            finish Limit { limit: "max_tokens_total", value: 2000.0, used: 1700.0 }
             User: "x"
             Assistant: <read {}>
             User: [a "text"]
@@ -281,14 +283,14 @@ fn each_limit_stops_before_the_step_that_would_exceed_it() {
     );
     check(
         Limits {
-            total_budget_usd: 0.0005,
+            total_budget_usd: 0.006,
             ..LIMITS
         },
         turn,
         expect![[r#"
-            model 1 (50)
+            model 1 (431)
             run a read
-            finish Limit { limit: "total_budget_usd", value: 0.0005, used: 0.00055 }
+            finish Limit { limit: "total_budget_usd", value: 0.006, used: 0.0053 }
             User: "x"
             Assistant: <read {}>
             User: [a "text"]
@@ -411,13 +413,120 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
+#[test]
+fn going_in_circles_is_noticed_and_then_stopped() {
+    let again =
+        |n: usize| format!("call 0 c{n} read {{}}\nusage 10 10\nstop tool_use\ndone c{n} same\n");
+    let script: String = (1..=6).map(again).collect();
+    check(
+        LIMITS,
+        &format!("prompt x\n{script}"),
+        expect![[r#"
+        model 1 (1000)
+        run c1 read
+        model 2 (1000)
+        run c2 read
+        model 3 (1000)
+        run c3 read
+        model 4 (1000)
+        run c4 read
+        model 5 (1000)
+        run c5 read
+        finish Limit { limit: "identical_tool_calls", value: 5.0, used: 5.0 }
+        User: "x"
+        Assistant: <read {}>
+        User: [c1 "same"]
+        Assistant: <read {}>
+        User: [c2 "same"]
+        Assistant: <read {}>
+        User: [c3 "same"] "[You have called `read` 3 times with the same input and got the same result each time. Do something else, or say what keeps you.]"
+        Assistant: <read {}>
+        User: [c4 "same"]
+        Assistant: <read {}>
+        User: [c5 "same"]
+    "#]],
+    );
+    // Another result is news.
+    let news =
+        |n: usize| format!("call 0 c{n} read {{}}\nusage 10 10\nstop tool_use\ndone c{n} {n}\n");
+    let mut query = Query::new(config(LIMITS));
+    let script: String = (1..=9).map(news).collect();
+    for line in format!("prompt x\n{script}").lines() {
+        event(line)
+            .into_iter()
+            .for_each(|event| drop(query.step(event)));
+    }
+    assert!(query.is_running());
+}
+
+/// A provider that counts a token for every so many bytes, and answers as long as it may.
+struct Counting {
+    bytes_per_token: u64,
+    fixed: u64,
+}
+
+impl Counting {
+    fn tokens(&self, messages: &[Message]) -> u64 {
+        let bytes =
+            messages
+                .iter()
+                .flat_map(|message| &message.content)
+                .map(|content| match content {
+                    Content::Text { text } => text.len(),
+                    Content::ToolCall(call) => call.name.len() + call.input.to_string().len(),
+                    Content::ToolResult(result) => result.output.len(),
+                });
+        self.fixed + bytes.sum::<usize>() as u64 / self.bytes_per_token
+    }
+}
+
 proptest! {
+    /// Whatever is said, a budget of known prices is never exceeded, nor is that of tokens.
+    #[test]
+    fn the_worst_case_fits_what_is_left(
+        budget in 0.0f64..0.2,
+        tokens in 0u64..60_000,
+        bytes_per_token in 1u64..5,
+        cached in any::<bool>(),
+        said in proptest::collection::vec((0usize..4_000, 0usize..3_000, any::<bool>()), 1..30),
+    ) {
+        let limits = Limits { total_budget_usd: budget, max_tokens_total: tokens, ..LIMITS };
+        let mut query = Query::new(config(limits));
+        let provider = Counting { bytes_per_token, fixed: 300 };
+        for (prompt, output, calls) in said {
+            let mut effects = query.step(Event::Prompt { text: "p".repeat(prompt) });
+            let mut events = Vec::new();
+            while let Some(effect) = effects.pop() {
+                if let Effect::CallModel { max_output_tokens, .. } = effect {
+                    let input = provider.tokens(&query.messages());
+                    let output_tokens = (output as u64).min(max_output_tokens);
+                    // An answer has as many bytes as its tokens stand for.
+                    let text = "a".repeat((output_tokens * bytes_per_token) as usize);
+                    events.push(Event::TextDelta(text));
+                    events.push(Event::ModelUsage(match cached {
+                        true => TokenUsage { cache_write_tokens: input, output_tokens, ..TokenUsage::default() },
+                        false => TokenUsage { input_tokens: input, output_tokens, ..TokenUsage::default() },
+                    }));
+                    events.push(Event::ModelStopped(match calls {
+                        true => StopReason::MaxTokens,
+                        false => StopReason::EndTurn,
+                    }));
+                }
+                if effects.is_empty() {
+                    effects = events.drain(..).flat_map(|event| query.step(event)).collect();
+                }
+                prop_assert!(query.cost_usd().unwrap() <= budget + 1e-9, "{:?} of {budget}", query.cost_usd());
+                prop_assert!(query.usage().total() <= tokens, "{:?} of {tokens}", query.usage());
+            }
+        }
+    }
+
     #[test]
     fn no_events_break_the_history_or_a_limit(
         events in proptest::collection::vec(any_event(), 0..80),
         finish in any::<bool>(),
     ) {
-        let limits = Limits { max_turns: 4, max_tool_calls: 5, max_tokens_total: 60, ..LIMITS };
+        let limits = Limits { max_turns: 4, max_tool_calls: 5, max_tokens_total: 4_000, ..LIMITS };
         let mut query = Query::new(config(limits));
         let (mut requests, mut calls) = (0, 0);
         for event in events {
@@ -429,8 +538,8 @@ proptest! {
                 match effect {
                     Effect::CallModel { max_output_tokens, .. } => {
                         requests += 1;
-                        prop_assert!(query.usage().total() < limits.max_tokens_total);
-                        prop_assert!(max_output_tokens <= 60 - query.usage().total());
+                        let left = limits.max_tokens_total - query.usage().total();
+                        prop_assert!(max_output_tokens < left);
                     }
                     Effect::RunTools { calls: batch } => {
                         calls += batch.len();

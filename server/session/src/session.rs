@@ -1,7 +1,9 @@
 //! The state of one session, and the way every event takes: journal first, then listeners.
 
 use crate::applier::Applier;
+use crate::batch::Ground;
 use crate::environment::Environment;
+use crate::error::SessionError;
 use crate::permission::Asker;
 use crate::watch::Watcher;
 use boxagnts_model::Provider;
@@ -96,6 +98,20 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Begins a turn that `cancel` ends; gives its number.
+    pub(crate) fn start(&self, cancel: &CancellationToken) -> Result<u64, SessionError> {
+        let mut activity = lock(&self.activity);
+        if activity.running.is_some() {
+            return Err(SessionError::Busy {
+                session: self.id.clone(),
+                turn: activity.turn,
+            });
+        }
+        activity.turn += 1;
+        activity.running = Some(cancel.clone());
+        Ok(activity.turn)
+    }
+
     /// Journals an event and tells listeners.
     pub(crate) fn emit(&self, event: SessionEvent) -> Result<(), StoreError> {
         let mut known = lock(&self.seq);
@@ -131,6 +147,16 @@ impl Session {
             changed: delta.changed,
             last_hunk: delta.last_hunk,
         })
+    }
+
+    /// Where batches of it are applied.
+    pub(crate) fn ground(&self) -> Ground {
+        Ground {
+            session: self.id.clone(),
+            environment: Arc::clone(&self.environment),
+            overlay: Arc::clone(&self.overlay),
+            applier: Arc::clone(&self.applier),
+        }
     }
 
     /// Has the files watched that the proposal changes.

@@ -2,21 +2,26 @@
 //! What the user typed since stays; the hunks wait for a decision again; and it is a batch itself,
 //! so that it can be taken back too.
 
-use crate::batch;
+use crate::batch::{self, Ground};
 use crate::decide::of_files;
 use crate::error::SessionError;
 use crate::session::{Session, lock};
 use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{Checkpoint, CheckpointKind, RefusedFile, UndoResult};
 use boxagnts_protocol::update::SessionEvent;
-use boxagnts_store::{Batch, BatchFile, BatchId, BatchKind, BatchState, BatchSummary};
-use boxagnts_workspace::{Step, WayBack};
-use std::collections::{BTreeMap, HashSet};
+use boxagnts_store::{
+    Batch, BatchFile, BatchFileSummary, BatchId, BatchKind, BatchState, BatchSummary,
+};
+use boxagnts_workspace::{FilePlan, Step, WayBack};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
 /// Batches that are looked through for one to take back, or for a list of them.
 const MAX_BATCHES: usize = 10_000;
+
+/// Typing makes a way back stale; planned again so often.
+const ATTEMPTS: usize = 5;
 
 /// Batches that are being taken back.
 #[derive(Debug)]
@@ -54,9 +59,7 @@ impl Sessions {
         let chosen = match checkpoint {
             Some(id) => self.applied(id)?,
             None => self
-                .batches(session, MAX_BATCHES)?
-                .into_iter()
-                .find(|batch| batch.kind == BatchKind::Accept && !undone(batch))
+                .last_accepted(session)?
                 .ok_or_else(|| nothing("nothing was accepted that is not taken back already"))?,
         };
         if undone(&chosen) {
@@ -64,6 +67,21 @@ impl Sessions {
             return Err(nothing(&format!("checkpoint {id} is taken back already")));
         }
         Ok(self.start(vec![chosen], BatchKind::Undo))
+    }
+
+    /// The latest accepted checkpoint that was not taken back; numbers ascend over all workspaces of a
+    /// journal.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn latest(&self) -> Result<Option<u64>, SessionError> {
+        Ok(self.last_accepted(None)?.map(|batch| batch.id.0))
+    }
+
+    fn last_accepted(&self, session: Option<&str>) -> Result<Option<BatchSummary>, SessionError> {
+        let batches = self.batches(session, MAX_BATCHES)?;
+        let accepted = |batch: &BatchSummary| batch.kind == BatchKind::Accept && !undone(batch);
+        Ok(batches.into_iter().find(accepted))
     }
 
     /// Takes back this checkpoint and everything that was applied since.
@@ -116,27 +134,46 @@ impl Sessions {
         let newest = batches
             .first()
             .ok_or_else(|| nothing("nothing was applied since"))?;
-        let session = self.get(&newest.session)?;
+        // A session whose model cannot be had any more has nobody to tell, and its changes can be
+        // taken back all the same.
+        let session = self.get(&newest.session).ok();
+        let ground = match &session {
+            Some(session) => session.ground(),
+            None => self.ground(&newest.session)?,
+        };
+        let turnstile = self.applying().lock().await;
+        // Read behind what was under way: that may have taken some of it back.
         let store = self.environment().store();
         let mut taken: Vec<Batch> = Vec::new();
         for summary in &batches {
             taken.push(store.batch(summary.id)?);
         }
+        // Of a batch of which some is taken back already, the rest: its hunks may be accepted again by
+        // now, in a batch of their own.
+        let wanted = |batch: &Batch, file: &BatchFileSummary| {
+            let claimed = |hunk| batch.summary.claimed.contains(hunk);
+            kind != BatchKind::Undo
+                || batch.summary.kind != BatchKind::Accept
+                || file.hunks.iter().any(claimed)
+        };
         let applied = |batch: &Batch| -> Vec<BatchFile<'static>> {
             let files = batch.files.iter().zip(&batch.summary.files);
-            let files = files.filter(|(_, summary)| summary.applied);
+            let files = files.filter(|(_, summary)| summary.applied && wanted(batch, summary));
             files.map(|(file, _)| file.clone()).collect()
         };
         let done: Vec<(BatchSummary, Vec<BatchFile<'static>>)> = taken
             .iter()
             .map(|batch| (batch.summary.clone(), applied(batch)))
             .collect();
+        if kind == BatchKind::Undo && taken.iter().all(|batch| undone(&batch.summary)) {
+            let id = newest.id;
+            return Err(nothing(&format!("checkpoint {id} is taken back already")));
+        }
         drop(taken);
 
-        let turnstile = session.applying.lock().await;
         let steps = done.iter().flat_map(|(_, files)| files);
         let steps: Arc<[Step]> = steps.filter_map(batch::step).collect();
-        let WayBack { plans, refused } = way_back(&session, &steps).await?;
+        let WayBack { plans, refused } = way_back(&ground, &steps).await?;
         let mut refused: BTreeMap<String, String> = refused
             .into_iter()
             .map(|(path, reason)| (path.to_string(), reason))
@@ -147,17 +184,15 @@ impl Sessions {
                 BatchKind::Restore => format!("restore checkpoint {}", oldest(&done)),
                 _ => format!("undo checkpoint {}", oldest(&done)),
             };
-            let label = format!("{what}: {}", of_files(done.len(), "batch", plans.len()));
-            let id = batch::begin(&session, kind, &label, &plans).await?;
-            let results = batch::carry_out(&session, id, &plans).await;
-            for (plan, result) in plans.iter().zip(results) {
-                match result {
-                    Ok(()) => made = Some(id),
-                    Err(reason) => drop(refused.insert(plan.path.to_string(), reason)),
-                }
-            }
+            let count = plans.len();
+            let label = format!("{what}, {}", of_files(count));
+            let id = batch::begin(&ground, kind, &label, &plans).await?;
+            let failed = carry_out(&ground, id, plans, &steps).await?;
+            let all_failed = failed.len() == count;
+            made = Some(id).filter(|_| !all_failed);
+            refused.extend(failed);
+            batch::close(&ground, id);
         }
-
         drop(turnstile);
         let (files, hunks) = self.bring_back(&done, &refused);
         let result = UndoResult {
@@ -169,17 +204,22 @@ impl Sessions {
                 .collect(),
             hunks,
         };
-        if !result.files.is_empty() {
-            let note = format!(
-                "[The user took accepted changes back; these files are as before: {}]",
-                result.files.join(", ")
-            );
-            lock(&session.activity).notes.push(note);
+        for id in done
+            .iter()
+            .map(|(batch, _)| &batch.session)
+            .collect::<BTreeSet<_>>()
+        {
+            if let (Some(note), Ok(session)) = (note(&result), self.get(id)) {
+                lock(&session.activity).notes.push(note);
+            }
         }
-        session.emit(SessionEvent::Undone {
+        let undone = SessionEvent::Undone {
             checkpoints: done.iter().map(|(batch, _)| batch.id.0).collect(),
             result: result.clone(),
-        })?;
+        };
+        self.publish(&ground.session, undone)?;
+        // Nobody looked while it was under way.
+        self.look();
         Ok(result)
     }
 
@@ -193,9 +233,10 @@ impl Sessions {
         let mut files = Vec::new();
         let mut back = Vec::new();
         for (batch, changed) in done.iter().rev() {
+            let stays = |path: &String| refused.contains_key(path);
             let changed = changed
                 .iter()
-                .filter(|file| !refused.contains_key(&file.path));
+                .filter(|file| !stays(&file.path) && !file.moved_from.as_ref().is_some_and(stays));
             let changed: Vec<&BatchFile<'_>> = changed.collect();
             files.extend(changed.iter().map(|file| file.path.clone()));
             let ids: Vec<String> = changed.iter().flat_map(|file| file.hunks.clone()).collect();
@@ -209,15 +250,7 @@ impl Sessions {
             let Ok(session) = self.get(&batch.session) else {
                 continue;
             };
-            for file in changed {
-                match again(&session, file) {
-                    Ok(ids) => back.extend(ids),
-                    Err(reason) => {
-                        tracing::info!(path = file.path, reason, "not proposed again");
-                    }
-                }
-            }
-            let _ = session.emit_proposal();
+            back.extend(propose_again(&session, changed));
         }
         let mut seen = HashSet::new();
         files.retain(|path| seen.insert(path.clone()));
@@ -225,12 +258,71 @@ impl Sessions {
     }
 }
 
-async fn way_back(session: &Session, steps: &Arc<[Step]>) -> Result<WayBack, SessionError> {
-    let (overlay, steps) = (Arc::clone(&session.overlay), Arc::clone(steps));
+/// Applies a way back, planned anew where the user typed meanwhile. Gives the files that stay as they
+/// are, with the reason.
+async fn carry_out(
+    ground: &Ground,
+    batch: BatchId,
+    mut plans: Vec<FilePlan>,
+    steps: &Arc<[Step]>,
+) -> Result<BTreeMap<String, String>, SessionError> {
+    let mut failed = BTreeMap::new();
+    for attempt in 1.. {
+        let results = batch::apply(ground, batch, &plans).await;
+        let mut stale = BTreeMap::new();
+        for (plan, result) in plans.into_iter().zip(results) {
+            match result {
+                Ok(()) => drop(failed.remove(plan.path.as_str())),
+                Err(reason) => {
+                    failed.insert(plan.path.to_string(), reason);
+                    stale.insert(plan.path, plan.before);
+                }
+            }
+        }
+        if stale.is_empty() || attempt == ATTEMPTS {
+            break;
+        }
+        let moved_on =
+            |plan: &FilePlan| stale.get(&plan.path).is_some_and(|old| *old != plan.before);
+        plans = way_back(ground, steps).await?.plans;
+        plans.retain(moved_on);
+        if plans.is_empty() {
+            break;
+        }
+    }
+    Ok(failed)
+}
+
+async fn way_back(ground: &Ground, steps: &Arc<[Step]>) -> Result<WayBack, SessionError> {
+    let (overlay, steps) = (Arc::clone(&ground.overlay), Arc::clone(steps));
     let way = tokio::task::spawn_blocking(move || overlay.way_back(&steps));
     way.await.map_err(|error| SessionError::Stopped {
         reason: error.to_string(),
     })
+}
+
+/// What the model is told of it.
+pub(crate) fn note(result: &UndoResult) -> Option<String> {
+    let files = result.files.join(", ");
+    (!files.is_empty()).then(|| {
+        format!("[The user took accepted changes back; these files are as before: {files}]")
+    })
+}
+
+/// Proposes again what was taken back in files, where it does not wait already; gives the hunks.
+pub(crate) fn propose_again<'a>(
+    session: &Session,
+    files: impl IntoIterator<Item = &'a BatchFile<'a>>,
+) -> Vec<String> {
+    let mut back = Vec::new();
+    for file in files {
+        match again(session, file) {
+            Ok(ids) => back.extend(ids),
+            Err(reason) => tracing::info!(path = file.path, reason, "not proposed again"),
+        }
+    }
+    let _ = session.emit_proposal();
+    back
 }
 
 /// Proposes again what was taken back in one file.

@@ -28,6 +28,10 @@ pub enum Applies {
     WhateverTheVersion,
     /// Does not answer at all.
     Silently,
+    /// Its user types a letter just before each of so many edits, which thereby come too late.
+    WhileTyping(u32),
+    /// Its user types by hand what the first edit of each file would do, just before the first one.
+    WhileTypingTheSame,
 }
 
 /// How positions count characters.
@@ -409,6 +413,32 @@ impl Editor {
             Applies::Never => return self.answer(id, applied(false)).await,
             Applies::Lying => return self.answer(id, applied(true)).await,
             Applies::WhateverTheVersion => {}
+            Applies::WhileTyping(letters) if letters > 0 => {
+                self.applies = Applies::WhileTyping(letters - 1);
+                let start = json!({"line": 2, "character": 0});
+                let range = json!({"start": start, "end": start});
+                // Some tell of the letter only behind the refusal.
+                let tells_first = letters % 2 == 0;
+                if !tells_first {
+                    self.answer(id.clone(), applied(false)).await;
+                }
+                for (uri, ..) in files {
+                    self.change(&uri, json!([{"range": range, "text": "x"}]))
+                        .await;
+                }
+                if tells_first {
+                    self.answer(id, applied(false)).await;
+                }
+                return;
+            }
+            Applies::WhileTypingTheSame => {
+                self.applies = Applies::Honestly;
+                for (uri, _, edits) in files {
+                    let first = edits.first().cloned();
+                    self.change(&uri, json!([first])).await;
+                }
+                return self.answer(id, applied(false)).await;
+            }
             _ if stale => return self.answer(id, applied(false)).await,
             _ => {}
         }

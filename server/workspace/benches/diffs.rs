@@ -31,31 +31,36 @@ pub fn of_two_files(criterion: &mut Criterion, table: &mut Table) {
     }
 }
 
-fn compare(criterion: &mut Criterion, table: &mut Table, name: &str, old: &[String], new: &[String]) {
-        let (old, new) = (old.concat(), new.concat());
-        let git = git(&old, &new);
-        let content = |text: &str| Some(Content::from_text(text.into()));
-        let file = FileDiff {
-            path: WorkspacePath::parse("file.rs").expect("a path"),
-            from: None,
-            before: content(&old),
-            after: content(&new),
-        };
-        let id = name.replace([' ', '%'], "_");
-        let mut group = criterion.benchmark_group("diff");
-        group.bench_function(&id, |b| {
-            b.iter(|| unified(black_box(std::slice::from_ref(&file))))
-        });
-        group.finish();
-        let ours = median("diff", &id);
-        let what = format!("diff of two files of 10000 lines, {name}");
-        table.time(&what, ours, Duration::from_millis(10));
-        let ratio = ours.as_secs_f64() / git.as_secs_f64();
-        table.ratio(format!(
-            "{ratio:.2} × `git diff --no-index` ({})",
-            shown(git)
-        ));
-    }
+fn compare(
+    criterion: &mut Criterion,
+    table: &mut Table,
+    name: &str,
+    old: &[String],
+    new: &[String],
+) {
+    let (old, new) = (old.concat(), new.concat());
+    let git = git(&old, &new);
+    let content = |text: &str| Some(Content::from_text(text.into()));
+    let file = FileDiff {
+        path: WorkspacePath::parse("file.rs").expect("a path"),
+        from: None,
+        before: content(&old),
+        after: content(&new),
+    };
+    let id = name.replace([' ', '%'], "_");
+    let mut group = criterion.benchmark_group("diff");
+    group.bench_function(&id, |b| {
+        b.iter(|| unified(black_box(std::slice::from_ref(&file))))
+    });
+    group.finish();
+    let ours = median("diff", &id);
+    let what = format!("diff of two files of 10000 lines, {name}");
+    table.time(&what, ours, Duration::from_millis(10));
+    let ratio = ours.as_secs_f64() / git.as_secs_f64();
+    table.ratio(format!(
+        "{ratio:.2} × `git diff --no-index` ({})",
+        shown(git)
+    ));
 }
 
 /// Git's median.

@@ -10,10 +10,60 @@ use crate::overlay::Overlay;
 use crate::plan::FilePlan;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::ChangeKind;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
+
+/// Names of files that are about to take another one's place: with the process between the two.
+const PREFIX: &str = ".boxagnts-";
+const SUFFIX: &str = ".tmp";
+/// Replacing a file takes much less.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Removes what a killed process left beside these files: complete or half texts that did not take
+/// their place.
+pub fn remove_leftovers<'a>(
+    overlay: &Overlay,
+    beside: impl IntoIterator<Item = &'a WorkspacePath>,
+) {
+    let folders: BTreeSet<_> = beside
+        .into_iter()
+        .filter_map(|path| path.parent())
+        .filter(|folder| overlay.root.stat(folder).is_ok())
+        .collect();
+    for folder in folders {
+        let entries = fs::read_dir(overlay.root.absolute(&folder));
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let process = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX))
+                .and_then(|name| name.split_once('-')?.0.parse().ok());
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if is_file && process.is_some_and(|process| !lives(process)) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// Whether there is such a process; where that cannot be known, there may be.
+#[cfg(unix)]
+fn lives(process: u32) -> bool {
+    let process = i32::try_from(process)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    let answer = process.map(rustix::process::test_kill_process);
+    !matches!(answer, None | Some(Err(rustix::io::Errno::SRCH)))
+}
+
+#[cfg(not(unix))]
+fn lives(_: u32) -> bool {
+    true
+}
 
 /// Carries one plan out and checks the result.
 ///
@@ -24,6 +74,7 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
         path: plan.path.clone(),
         reason,
     };
+    let _alone = alone(overlay);
     let source = plan.from.as_ref().unwrap_or(&plan.path);
     let on_disk = |path: &WorkspacePath| match overlay.root.read(path, crate::view::MAX_FILE) {
         Ok((bytes, _)) => Some(Content::from_bytes(bytes)),
@@ -76,6 +127,23 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
     match on_disk(&plan.path) == plan.after {
         true => Ok(()),
         false => Err(failed("the file is not what was written".to_owned())),
+    }
+}
+
+/// Keeps other processes of ours from writing in the workspace between our look at a file and its
+/// replacement. Whoever else holds a lock of the folder for long does not keep us: the look itself
+/// stays.
+fn alone(overlay: &Overlay) -> Option<fs::File> {
+    let folder = fs::File::open(overlay.root.path()).ok()?;
+    let until = Instant::now().checked_add(PATIENCE)?;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(_) => return None,
+        }
     }
 }
 
@@ -149,7 +217,8 @@ fn prepare(
 ) -> std::io::Result<NamedTempFile> {
     let folder = target.parent().unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".boxagnts-").suffix(".tmp");
+    let prefix = format!("{PREFIX}{}-", std::process::id());
+    builder.prefix(&prefix).suffix(SUFFIX);
     // New files get the mode that the user's umask gives, not that of temporary files.
     #[cfg(unix)]
     if mode.is_none() {

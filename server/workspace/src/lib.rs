@@ -32,7 +32,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{apply_to_disk, mode_on_disk};
+pub use apply::{apply_to_disk, mode_on_disk, remove_leftovers};
 pub use back::{Step, WayBack};
 pub use buffers::{Buffer, Buffers, NoBuffers};
 pub use call::{Call, Entry};

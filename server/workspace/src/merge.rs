@@ -4,12 +4,12 @@
 
 mod tokens;
 
-pub(crate) use tokens::{Merged, Texts};
+pub(crate) use tokens::{Merged, Texts, distance};
 
-use tokens::Starts;
-
+use crate::lines::{Ending, ending, split};
 use imara_diff::{Algorithm, Diff, InternedInput};
 use std::ops::Range;
+use tokens::Starts;
 
 /// One contiguous change: lines `old` of the first text became lines `new` of the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,6 +144,10 @@ pub(crate) fn place_all<'c>(
                 merged.map_or(Placement::Conflict(start..end), Placement::Merged)
             }
         };
+        let place = match keep_lines_apart(place, &texts.ours[change.new.clone()], texts.live) {
+            Placement::Merged(merged) => trimmed(merged, texts.live),
+            place => place,
+        };
         if let Placement::Clean(span) | Placement::Merged(Merged { span, .. }) = &place {
             if span.start < taken {
                 places.push(Placement::Conflict(span.clone()));
@@ -154,6 +158,92 @@ pub(crate) fn place_all<'c>(
         places.push(place);
     }
     places
+}
+
+/// What comes behind a last line without an end ends that line first, and what comes in front of a
+/// line has an end itself.
+fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement {
+    let (mut span, merged) = match &place {
+        Placement::Clean(span) => (span.clone(), None),
+        Placement::Merged(merged) => (merged.span.clone(), Some(&merged.text)),
+        Placement::Done | Placement::Conflict(_) => return place,
+    };
+    let open = |line: &&str| !line.ends_with(['\n', '\r']);
+    let behind = live
+        .last()
+        .filter(|last| span.start == live.len() && open(last));
+    let ends = merged.map_or(new.last().copied(), |text| Some(text.as_str()));
+    let Some(ends) = ends.filter(|text| !text.is_empty()) else {
+        return place;
+    };
+    let before = span.end < live.len() && open(&ends);
+    if behind.is_none() && !before {
+        return place;
+    }
+    let mut text = merged.cloned().unwrap_or_else(|| new.concat());
+    let end = match ending(&live.concat()) {
+        Some(Ending::CrLf) => "\r\n",
+        _ => "\n",
+    };
+    if let Some(last) = behind {
+        text = [last, end, &text].concat();
+        span.start -= 1;
+    }
+    if before {
+        text.push_str(end);
+    }
+    Placement::Merged(Merged { span, text })
+}
+
+/// Without the lines that a merge leaves as they are: they are no part of the change. One that does
+/// nothing conflicts.
+fn trimmed(merged: Merged, live: &[&str]) -> Placement {
+    let Merged { span, text } = merged;
+    let (old, new) = (&live[span.clone()], split(&text));
+    let equal = |(a, b): &(&&str, &&str)| a == b;
+    let head = old.iter().zip(&new).take_while(equal).count();
+    let (old, rest) = (&old[head..], &new[head..]);
+    let tail = old.iter().rev().zip(rest.iter().rev()).take_while(equal);
+    let tail = tail.count();
+    if old.is_empty() && rest.is_empty() {
+        return Placement::Conflict(span);
+    }
+    Placement::Merged(Merged {
+        span: span.start + head..span.end - tail,
+        text: rest[..rest.len() - tail].concat(),
+    })
+}
+
+/// `live` with what led from `base` to `ours`.
+///
+/// # Errors
+/// The lines of `live` where both changed the same.
+pub(crate) fn carry(base: &str, ours: &str, live: &str) -> Result<String, Range<usize>> {
+    let (base, ours, live) = (split(base), split(ours), split(live));
+    let texts = Texts {
+        base: &base,
+        ours: &ours,
+        live: &live,
+    };
+    let mine = changes(&base, &ours);
+    let mut edits = Vec::new();
+    for (change, place) in mine
+        .iter()
+        .zip(place_all(&texts, &mine, &changes(&base, &live)))
+    {
+        match place {
+            Placement::Clean(span) => edits.push((span, ours[change.new.clone()].concat())),
+            Placement::Merged(merged) => edits.push((merged.span, merged.text)),
+            Placement::Done => {}
+            Placement::Conflict(span) => return Err(span),
+        }
+    }
+    let edits: Vec<_> = edits
+        .iter()
+        .map(|(span, text)| (span.clone(), split(text)))
+        .collect();
+    let edits = edits.iter().map(|(span, lines)| (span.clone(), &lines[..]));
+    Ok(splice(&live, edits))
 }
 
 /// Which changes of ours stand where the other side made the very same of the same lines, however
@@ -214,7 +304,6 @@ pub(crate) fn splice<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::split;
     use proptest::prelude::*;
 
     /// Merges `ours` into `live`; conflicting changes are left out and counted.
@@ -266,6 +355,21 @@ mod tests {
     }
 
     #[test]
+    fn a_last_line_without_an_end_gets_one_when_another_comes_behind_it() {
+        check("a\nb\n", "a\nb\nnew\n", "x\nb", "x\nb\nnew\n", 0);
+        check(
+            "a\r\nb\r\n",
+            "a\r\nb\r\nc\r\n",
+            "a\r\nb",
+            "a\r\nb\r\nc\r\n",
+            0,
+        );
+        check("a\nb\n", "a\nB", "a\nb\ntyped\n", "a\nB\ntyped\n", 0);
+        // Nothing is left of it.
+        check("a\nb\n", "a\nb", "a\nb\ntyped\n", "a\nb\ntyped\n", 1);
+    }
+
+    #[test]
     fn overlapping_changes_conflict_and_keep_the_users_text() {
         check("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n", "a\nY\nc\n", 1);
         check("a\n", "a\nours\n", "a\ntheirs\n", "a\ntheirs\n", 1);
@@ -311,6 +415,14 @@ mod tests {
             "f(a) {\n  x // w\n}\n",
             "f(a) {\n  x // w\n}\n",
             1,
+        );
+        // Words in front of a line that theirs moved.
+        check(
+            "a b\nc d\n",
+            "  a b\n  c d\n",
+            "a b x\nnew\nc d\n",
+            "  a b x\nnew\n  c d\n",
+            0,
         );
         // The same word, words side by side, and a line that was written anew.
         check(

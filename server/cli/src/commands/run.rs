@@ -7,6 +7,7 @@ pub(crate) mod review;
 use crate::args::SettingArgs;
 use crate::asking::TerminalAsker;
 use crate::exit::{Exit, Failure};
+use crate::outfile::OutFile;
 use crate::render;
 use crate::settings;
 use crate::setup;
@@ -22,8 +23,8 @@ use boxagnts_session::{Ask, DiskApplier, Selection, Sessions};
 use clap::Args;
 use progress::Display;
 use result::RunResult;
-use std::io::{IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -93,8 +94,13 @@ impl Run {
 
     async fn propose(&self) -> Result<Report, Failure> {
         let began = Instant::now();
-        let patch = self.patch.as_deref().map(PatchFile::find).transpose()?;
+        let patch = self
+            .patch
+            .as_deref()
+            .map(|path| OutFile::find("the diff", path))
+            .transpose()?;
         let (sessions, ask, mode) = self.open()?;
+        setup::recover(&sessions).await?;
         let mut updates = sessions.subscribe();
         let asked = sessions.ask(ask)?;
         let ended = self.follow(&sessions, &asked, &mut updates).await?;
@@ -126,7 +132,7 @@ impl Run {
             let wrote = self.apply || asks || mode == Mode::Auto;
             tell(&hunks, waiting, wrote, &session);
             if let Some(patch) = &patch {
-                terminal::say(&format!("the diff is in {}\n", patch.target.display()));
+                terminal::say(&format!("the diff is in {}\n", patch.path().display()));
             }
         }
         Ok(Report {
@@ -325,97 +331,9 @@ pub(crate) fn tell(hunks: &[HunkStatus], waiting: usize, wrote: bool, session: &
     }
 }
 
-/// Where `--patch` writes.
-struct PatchFile {
-    target: PathBuf,
-    /// A device or a pipe cannot be replaced.
-    in_place: bool,
-}
-
-impl PatchFile {
-    /// Finds out before the turn whether there can be such a file.
-    fn find(path: &Path) -> Result<PatchFile, Failure> {
-        let wrong = |reason: &str| {
-            Failure::usage(format!(
-                "cannot write the diff to {}: {reason}",
-                path.display()
-            ))
-        };
-        let (target, in_place) = match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => return Err(wrong("it is a folder")),
-            // A link stays; the file behind it is replaced.
-            Ok(metadata) => (
-                path.canonicalize().unwrap_or(path.to_path_buf()),
-                !metadata.is_file(),
-            ),
-            Err(_) => (path.to_path_buf(), false),
-        };
-        let folder = folder_of(&target);
-        if !folder.is_dir() {
-            return Err(wrong("there is no such folder"));
-        }
-        Ok(PatchFile { target, in_place })
-    }
-
-    fn write(&self, diff: &str) -> Result<(), Failure> {
-        self.try_write(diff).map_err(|error| {
-            Failure::failed(format!(
-                "cannot write the diff to {}: {error}",
-                self.target.display()
-            ))
-        })
-    }
-
-    fn try_write(&self, diff: &str) -> std::io::Result<()> {
-        if self.in_place {
-            let mut file = std::fs::OpenOptions::new().write(true).open(&self.target)?;
-            return file.write_all(diff.as_bytes());
-        }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".boxagnts-").suffix(".tmp");
-        // As any new file, and not for the owner alone as temporary files are.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder_of(&self.target))?;
-        file.write_all(diff.as_bytes())?;
-        file.persist(&self.target).map_err(|error| error.error)?;
-        Ok(())
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_patch_replaces_files_and_only_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out.diff");
-        PatchFile::find(&path).unwrap().write("a\n").unwrap();
-        PatchFile::find(&path).unwrap().write("b\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "b\n");
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(PatchFile::find(folder.path()).is_err());
-        assert!(PatchFile::find(&folder.path().join("no/such")).is_err());
-        #[cfg(unix)]
-        {
-            let link = folder.path().join("link");
-            std::os::unix::fs::symlink(&path, &link).unwrap();
-            PatchFile::find(&link).unwrap().write("c\n").unwrap();
-            assert!(link.is_symlink());
-            assert_eq!(std::fs::read_to_string(&path).unwrap(), "c\n");
-            assert!(PatchFile::find(Path::new("/dev/null")).unwrap().in_place);
-        }
-    }
 
     #[test]
     fn words_make_a_prompt() {

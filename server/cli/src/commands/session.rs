@@ -2,6 +2,7 @@
 
 mod decisions;
 mod list;
+mod report;
 mod review;
 mod show;
 mod transcript;
@@ -9,12 +10,13 @@ mod transcript;
 use crate::exit::{Exit, Failure};
 use clap::Subcommand;
 
-/// List sessions, read what happened in one, decide on what it left.
+/// List sessions, read what happened in one, decide on what it left, report it to others.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     List(list::List),
     Show(show::Show),
     Review(review::Review),
+    Report(report::Report),
 }
 
 impl Session {
@@ -23,6 +25,7 @@ impl Session {
             Session::List(args) => args.run(),
             Session::Show(args) => args.run(),
             Session::Review(args) => crate::block_on(2, args.run()),
+            Session::Report(args) => crate::block_on(2, args.run()),
         }
     }
 }

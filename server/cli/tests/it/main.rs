@@ -7,6 +7,10 @@ mod interrupts;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
+mod review;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod support;
@@ -14,3 +18,4 @@ mod support;
 mod tool;
 #[cfg(test)]
 mod tools_of_users;
+mod undo;

@@ -192,7 +192,8 @@ fn a_loop_is_stopped_by_a_limit() {
         assert_eq!(result["exit_code"], 3);
     };
     check("max_turns=5", "max_turns");
-    check("max_tool_calls=5", "max_tool_calls");
+    check("max_tool_calls=4", "max_tool_calls");
+    check("max_turns=20", "identical_tool_calls");
     let model = fixture.script(script);
     let ended = fixture
         .run(&["run", "go", "--model", &model, "--limit", "max_turns=5"])

@@ -85,6 +85,20 @@ impl Harness {
         editor
     }
 
+    /// A second server on the same workspace and journal, as another editor starts one.
+    pub async fn another(&mut self, capabilities: Value, settings: Value) -> (Editor, Harness) {
+        let first = self.serving.take();
+        let mut editor = self.connect();
+        let serving = std::mem::replace(&mut self.serving, first);
+        editor.initialize(capabilities, settings).await;
+        // Folders of its own that nobody uses: they are the first one's.
+        let harness = Harness {
+            serving,
+            ..Harness::new(&[])
+        };
+        (editor, harness)
+    }
+
     /// Starts a server and a client that has said nothing yet.
     pub fn connect(&mut self) -> Editor {
         let (client, server) = tokio::io::duplex(1 << 20);
@@ -104,6 +118,10 @@ impl Harness {
             .expect("a server")
             .await
             .expect("the server ends by itself");
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.folder.path().join(path), text).expect("written");
     }
 
     pub fn read(&self, path: &str) -> String {

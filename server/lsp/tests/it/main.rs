@@ -2,8 +2,10 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::expect_used)]
 
+mod decisions;
 mod harness;
 mod permissions;
 mod protocol;
 mod review;
+mod together;
 mod turns;

@@ -119,6 +119,9 @@ async fn what_the_client_says_is_not_believed() {
             );
         }
     }
+    let (state, reason, text) = check(Applies::WhileTyping(6), true).await;
+    assert_eq!((state.as_str(), reason), ("accepted", None));
+    assert_eq!(text, first.replace("// b", "xxxxxx// b"));
     let (state, reason, text) = check(Applies::Never, true).await;
     assert_eq!((state.as_str(), text.as_str()), ("pending", TWO));
     assert!(reason.expect("a reason").contains("did not apply"));
@@ -377,9 +380,13 @@ async fn pending_hunks_show_as_actions_lenses_and_diagnostics() {
         .collect();
     let accept = format!("Accept hunk {}", ids[1].0);
     let reject = format!("Reject hunk {}", ids[1].0);
+    let split = format!("Split hunk {}", ids[1].0);
     let expect = [
         accept.as_str(),
         reject.as_str(),
+        "Accept all 2 hunks of this change",
+        split.as_str(),
+        "Show the whole proposal",
         "Accept all hunks in this file",
         "Reject all hunks in this file",
         "Fix this diagnostic with BoxAgnts",

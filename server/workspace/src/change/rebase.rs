@@ -3,7 +3,7 @@
 use super::{FileChange, LineHunk, Side};
 use crate::content::Content;
 use crate::lines::{ending, split, with_ending};
-use crate::merge::{Change, Merged, Placement, Texts, changes, common, place_all, splice};
+use crate::merge::{Change, Merged, Placement, Texts, changes, place_all, splice};
 use boxagnts_protocol::proposal::{Hunk, HunkState};
 use std::collections::HashSet;
 
@@ -104,13 +104,6 @@ impl FileChange {
             let new = merged
                 .as_deref()
                 .unwrap_or(&current[hunk.change.new.clone()]);
-            // Lines that the merge left as the user has them are no part of the change.
-            let (head, tail) = match merged {
-                Some(new) => common(&live[span.clone()], new),
-                None => (0, 0),
-            };
-            let span = span.start + head..span.end - tail;
-            let new = &new[head..new.len() - tail];
             let start = span.start.saturating_add_signed(shift);
             shift += new.len() as isize - span.len() as isize;
             kept.push(LineHunk {

@@ -1,19 +1,15 @@
 //! `boxagnts session review`: decides on what a session left pending.
 
-use crate::asking::TerminalAsker;
 use crate::commands::run::review;
 use crate::exit::{Exit, Failure};
 use crate::render;
-use crate::settings::{self, Overrides};
 use crate::setup;
 use crate::terminal;
 use crate::turn;
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_session::workspace::NoBuffers;
-use boxagnts_session::{DiskApplier, Selection, Sessions};
+use boxagnts_session::Selection;
 use clap::Args;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Decide on the hunks that a session left pending.
 #[derive(Debug, Args)]
@@ -33,16 +29,7 @@ pub(crate) struct Review {
 impl Review {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         let summary = setup::journal()?.session(&self.session)?;
-        let root = Path::new(&summary.workspace);
-        let config = settings::load_and_warn(root, &Overrides::default())?;
-        let environment = setup::environment(config, setup::toolbox()?, root)?;
-        let sessions = Sessions::open(
-            environment,
-            root,
-            Arc::new(NoBuffers),
-            Arc::new(DiskApplier),
-            Arc::new(TerminalAsker),
-        )?;
+        let sessions = setup::sessions_of(Path::new(&summary.workspace)).await?;
         let session = summary.session.as_str();
         let files = sessions.proposal(session)?.files;
         if render::waiting(&files).next().is_none() {

@@ -1,0 +1,201 @@
+//! `boxagnts session review` on a terminal.
+#![cfg(unix)]
+
+use crate::support::{Ended, Fixture};
+use nix::pty::{OpenptyResult, openpty};
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+/// A program, and the other end of the terminal that it asks on.
+struct Terminal {
+    master: File,
+    child: Child,
+    /// What the program wrote and was not looked for yet.
+    said: String,
+}
+
+impl Terminal {
+    fn run(mut command: Command) -> Terminal {
+        let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+        // Programs of other tests would keep them open.
+        for end in [&master, &slave] {
+            fcntl_setfd(end, FdFlags::CLOEXEC).unwrap();
+        }
+        let child = command
+            .env("NO_COLOR", "1")
+            .stdin(slave.try_clone().unwrap())
+            .stderr(slave)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The command has the other ends, and would keep them open.
+        drop(command);
+        Terminal {
+            master: master.into(),
+            child,
+            said: String::new(),
+        }
+    }
+
+    /// Reads until the program says this, and gives everything up to its end.
+    #[track_caller]
+    fn expect(&mut self, text: &str) -> String {
+        loop {
+            if let Some(at) = self.said.find(text) {
+                let rest = self.said.split_off(at + text.len());
+                return std::mem::replace(&mut self.said, rest);
+            }
+            let mut buffer = [0; 4096];
+            // Linux says with an error that nobody has the other end any more.
+            let read = self.master.read(&mut buffer).unwrap_or(0);
+            assert!(read > 0, "it ended without `{text}`: {}", self.said);
+            self.said
+                .push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+    }
+
+    fn answer(&mut self, line: &str) {
+        self.master
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
+    }
+
+    /// Waits for the end; standard error is what was not looked for.
+    fn end(mut self) -> Ended {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = self.master.read(&mut buffer) {
+            self.said
+                .push_str(&String::from_utf8_lossy(&buffer[..read]));
+        }
+        let mut ended = Ended::of(self.child.wait_with_output().unwrap());
+        ended.stderr = self.said;
+        ended
+    }
+}
+
+/// A session that proposes to change two files.
+fn proposed() -> (Fixture, String) {
+    let fixture = Fixture::new(&[
+        ("a.txt", "one\ntotal_cost\nthree\n"),
+        ("b.txt", "total_cost()\nrm(total_cost)\n"),
+    ]);
+    let run = fixture.run(&["run", "--json", "rename total_cost to order_total"]);
+    let result = run.check(0).lines().pop().unwrap();
+    let id = result["session"].as_str().unwrap().to_owned();
+    (fixture, id)
+}
+
+fn text(fixture: &Fixture, path: &str) -> String {
+    std::fs::read_to_string(fixture.workspace().join(path)).unwrap()
+}
+
+#[test]
+fn answers_are_carried_out_at_the_end() {
+    let (fixture, id) = proposed();
+    let mut terminal = Terminal::run(fixture.command(&["session", "review", &id]));
+    let first = terminal.expect("(1/2) Accept this hunk [y,n,a,d,A,e,c,j,/,p,q,?]? ");
+    assert!(
+        first.contains(" one\r\n-total_cost\r\n+order_total\r\n three\r\n"),
+        "{first}"
+    );
+    terminal.answer("y");
+    terminal.expect("(2/2) ");
+    assert!(text(&fixture, "a.txt").contains("total_cost"));
+    terminal.answer("c");
+    terminal.expect("What shall the model know? ");
+    terminal.answer("not in b");
+    let ended = terminal.end().check(0);
+    assert!(ended.stderr.contains("1 hunk written"), "{}", ended.stderr);
+    assert_eq!(text(&fixture, "a.txt"), "one\norder_total\nthree\n");
+    assert!(text(&fixture, "b.txt").contains("rm(total_cost)"));
+    let shown = fixture.run(&["session", "show", &id]).check(0).stdout;
+    assert!(shown.contains("not in b"), "{shown}");
+    let page = fixture.run(&["session", "report", &id]).check(0).stdout;
+    for part in [
+        "The user says:",
+        "not in b",
+        "rejected",
+        "<del>total_cost</del>",
+    ] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+}
+
+fn with_editor(fixture: &Fixture, id: &str, editor: &str) -> Terminal {
+    let mut command = fixture.command(&["session", "review", id]);
+    command.env("EDITOR", "false").env("VISUAL", editor);
+    Terminal::run(command)
+}
+
+#[test]
+fn hunks_are_split_and_edited_before_they_are_accepted() {
+    let (fixture, id) = proposed();
+    let mut terminal = with_editor(&fixture, &id, "sed -i 's/order_total/# the \"total\"/'");
+    terminal.expect("(1/2) ");
+    terminal.answer("/rm");
+    terminal.expect("(2/2) Accept this hunk [y,n,a,d,A,s,e,c,k,/,p,q,?]? ");
+    terminal.answer("s");
+    terminal.expect("split into 2 hunks");
+    terminal.expect("(2/3) ");
+    terminal.answer("e");
+    terminal.expect("(3/3) ");
+    terminal.answer("n");
+    terminal.end().check(0);
+    assert_eq!(text(&fixture, "a.txt"), "one\ntotal_cost\nthree\n");
+    assert_eq!(
+        text(&fixture, "b.txt"),
+        "# the \"total\"()\nrm(total_cost)\n"
+    );
+}
+
+#[test]
+fn a_conflict_is_shown_both_ways_and_edited() {
+    let (fixture, id) = proposed();
+    fixture.write("a.txt", "one\nmy own words\nthree\n");
+    let mut terminal = with_editor(&fixture, &id, "echo both >");
+    let shown =
+        terminal.expect("(1/2) Your text changed here; what of this hunk [n,d,e,c,j,/,p,q,?]? ");
+    for part in [
+        "-total_cost\r\n+my own words\r\n",
+        "-total_cost\r\n+order_total\r\n",
+    ] {
+        assert!(shown.contains(part), "{shown}");
+    }
+    terminal.answer("y");
+    terminal.expect("your text changed here: edit the hunk, or reject it");
+    terminal.answer("e");
+    terminal.expect("(2/2) ");
+    terminal.answer("q");
+    terminal.end().check(0);
+    assert_eq!(text(&fixture, "a.txt"), "one\nboth\nthree\n");
+}
+
+#[test]
+fn an_editor_that_fails_changes_nothing() {
+    let (fixture, id) = proposed();
+    let before = fixture.tree();
+    let mut terminal = with_editor(&fixture, &id, "exit 3;");
+    terminal.expect("(1/2) ");
+    terminal.answer("e");
+    terminal.expect("the editor failed: exit status: 3; nothing is changed");
+    terminal.expect("(1/2) ");
+    terminal.answer("q");
+    terminal.end().check(0);
+    assert_eq!(fixture.tree(), before);
+}
+
+#[test]
+fn ctrl_c_decides_nothing() {
+    let (fixture, id) = proposed();
+    let before = fixture.tree();
+    let mut terminal = Terminal::run(fixture.command(&["session", "review", &id]));
+    terminal.expect("(1/2) ");
+    terminal.answer("y");
+    terminal.expect("(2/2) ");
+    kill_process(Pid::from_child(&terminal.child), Signal::INT).unwrap();
+    terminal.end().check(130);
+    assert_eq!(fixture.tree(), before);
+}

@@ -1,0 +1,117 @@
+//! A workspace, a journal, and processes that come and go.
+
+use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_session::policy::config::{Config, Layer};
+use boxagnts_session::store::Store;
+use boxagnts_session::tools::{Sandbox, Toolbox};
+use boxagnts_session::workspace::NoBuffers;
+use boxagnts_session::{Applier, Ask, Environment, EnvironmentParts, NoAsker, Sessions};
+use serde_json::{Value, json};
+use std::sync::{Arc, OnceLock};
+use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// One for all tests of the process: tools are compiled once.
+fn toolbox() -> Arc<Toolbox> {
+    static TOOLBOX: OnceLock<Arc<Toolbox>> = OnceLock::new();
+    Arc::clone(TOOLBOX.get_or_init(|| {
+        let cache = std::env::temp_dir().join("boxagnts-test-cache");
+        Toolbox::new(Sandbox::new(Some(cache))).expect("the embedded tools can be read")
+    }))
+}
+
+/// What outlives a process.
+pub struct World {
+    pub folder: TempDir,
+    state: TempDir,
+}
+
+impl World {
+    /// Files, each of which a model's first turn rewrites to its name in capitals.
+    pub fn new(files: &[&str]) -> World {
+        let world = World {
+            folder: TempDir::new().expect("a folder"),
+            state: TempDir::new().expect("a folder"),
+        };
+        let mut calls = Vec::new();
+        for file in files {
+            std::fs::write(world.folder.path().join(file), format!("{file}\n")).expect("a file");
+            let content = format!("{}\n", file.to_uppercase());
+            calls.push(json!({"name": "write", "input": {"path": file, "content": content}}));
+        }
+        let script = json!([{"tool_calls": calls}, {"text": "Done."}]);
+        std::fs::write(world.state.path().join("script.json"), script.to_string()).expect("a file");
+        world
+    }
+
+    /// A process that opens the workspace; it is gone when the value and its runtime are.
+    pub fn process(&self, applier: Arc<dyn Applier>) -> Process {
+        let script = self.state.path().join("script.json");
+        let settings = json!({"model": format!("scripted:{}", script.display())});
+        let mut builder = Config::builder();
+        let added = builder.add_json(Layer::Editor, "test", &settings);
+        added.expect("settings");
+        let environment = Environment::new(EnvironmentParts {
+            config: builder.build(),
+            store: Store::open(&self.state.path().join("journal.db")).expect("a journal"),
+            toolbox: toolbox(),
+        });
+        let root = self.folder.path();
+        let sessions = Sessions::open(
+            environment,
+            root,
+            Arc::new(NoBuffers),
+            applier,
+            Arc::new(NoAsker),
+        );
+        let sessions = sessions.expect("a workspace");
+        Process {
+            updates: sessions.subscribe(),
+            sessions,
+        }
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(file)).expect("a file")
+    }
+}
+
+pub struct Process {
+    pub sessions: Arc<Sessions>,
+    updates: UnboundedReceiver<Update>,
+}
+
+impl Process {
+    /// A session whose first turn has ended.
+    pub async fn asked(&mut self) -> String {
+        let ask = Ask {
+            prompt: "go".to_owned(),
+            ..Ask::default()
+        };
+        let session = self.sessions.ask(ask).expect("asked").session;
+        self.until(|event| matches!(event, SessionEvent::TurnEnded { .. }))
+            .await;
+        session
+    }
+
+    pub async fn until(&mut self, fits: impl Fn(&SessionEvent) -> bool) -> SessionEvent {
+        loop {
+            let event = self.updates.recv().await.expect("an update").event;
+            if fits(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// Hunks that wait, by path.
+    pub fn waiting(&self, session: &str) -> Vec<String> {
+        let proposal = serde_json::to_value(self.sessions.proposal(session).expect("a proposal"));
+        let proposal = proposal.expect("JSON");
+        let files = proposal["files"].as_array().expect("files").iter();
+        let waits = |file: &&Value| file["hunks"][0]["state"] == "pending";
+        files
+            .filter(waits)
+            .map(|file| file["path"].as_str().expect("a path").to_owned())
+            .collect()
+    }
+}

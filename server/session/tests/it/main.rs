@@ -1,0 +1,7 @@
+//! Sessions over real folders and a real journal, without a face.
+// Helpers of tests fail as tests do.
+#![allow(clippy::expect_used)]
+
+mod harness;
+mod interrupted;
+mod races;

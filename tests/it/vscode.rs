@@ -1,0 +1,194 @@
+//! A real VS Code with our extension, as code-server in a browser: ask by a command, accept one of
+//! three hunks by its lens while typing goes on. `vscode/review.js` is who clicks and types.
+
+use crate::review::{self, Screens};
+use boxagnts_tests::World;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// What `tests/setup vscode` installs.
+struct Installed {
+    node: PathBuf,
+    /// Of npm.
+    modules: PathBuf,
+    chromium: PathBuf,
+    /// Of the extension's sources.
+    extension: PathBuf,
+}
+
+impl Installed {
+    fn find() -> Option<Installed> {
+        let chromium = std::env::var_os("BOXAGNTS_CHROMIUM").map(PathBuf::from);
+        let installed = Installed {
+            node: review::editors().join("bin/node"),
+            modules: review::editors().join("vscode/node_modules"),
+            chromium: chromium.or_else(|| review::program("chromium"))?,
+            extension: Path::new(env!("CARGO_MANIFEST_DIR")).join("../editors/vscode"),
+        };
+        let done = installed.modules.join("../installed").is_file()
+            && installed.extension.join("node_modules").is_dir();
+        (done && installed.node.is_file()).then_some(installed)
+    }
+
+    /// Builds the extension as it is published; gives the file.
+    fn package(&self) -> PathBuf {
+        let mut path = self.modules.join(".bin").into_os_string();
+        path.push(":");
+        path.push(std::env::var_os("PATH").unwrap_or_default());
+        let mut npm = Command::new("npm");
+        npm.args(["run", "package"]).env("PATH", path);
+        said(npm.current_dir(&self.extension));
+        self.extension.join("boxagnts.vsix")
+    }
+
+    fn code_server(&self, world: &World, home: &Path) -> Command {
+        let nowhere = "http://127.0.0.1:9/none";
+        let gallery =
+            json!({"serviceUrl": nowhere, "itemUrl": nowhere, "resourceUrlTemplate": nowhere});
+        let mut server = Command::new(&self.node);
+        server
+            .arg(self.modules.join("code-server/out/node/entry.js"))
+            .arg("--config")
+            .arg(home.join("code-server.yaml"))
+            .arg("--user-data-dir")
+            .arg(home.join("vscode"))
+            .arg("--extensions-dir")
+            .arg(home.join("extensions"))
+            .env_clear()
+            .envs(world.environment())
+            .env("EXTENSIONS_GALLERY", gallery.to_string());
+        server
+    }
+}
+
+/// Runs to the end; gives what was said on standard output.
+fn said(command: &mut Command) -> String {
+    let output = command.output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}\n{text}\n{errors}");
+    text
+}
+
+/// A running server with all the processes that it starts.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(installed: &Installed, world: &World, home: &Path, workspace: &Path) -> Server {
+        let mut command = installed.code_server(world, home);
+        command
+            .args(["--auth", "none", "--bind-addr", "127.0.0.1:0"])
+            .args(["--reconnection-grace-time", "5"])
+            .args(["--disable-telemetry", "--disable-update-check"])
+            .args([
+                "--disable-workspace-trust",
+                "--disable-getting-started-override",
+            ])
+            .arg(workspace)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let mut child = command.spawn().expect("code-server starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+        let url = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let url = line.split("listening on ").nth(1)?;
+            Some(url.trim().to_owned())
+        });
+        // What else it says is read, so that it can go on.
+        std::thread::spawn(move || lines.map_while(Result::ok).count());
+        let server = Server {
+            child,
+            url: url.clone().unwrap_or_default(),
+        };
+        assert!(url.is_some(), "code-server listens");
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// What is started is a setting of the machine; the others make room on the screen.
+fn configure(home: &Path) {
+    let machine = json!({
+        "boxagnts.path": boxagnts_tests::binary(),
+        "boxagnts.settings": {"model": "builtin"},
+    });
+    let user = json!({
+        "workbench.secondarySideBar.defaultVisibility": "hidden",
+        "chat.disableAIFeatures": true,
+        // In a browser it would be on.
+        "files.autoSave": "off",
+        "editor.acceptSuggestionOnEnter": "off",
+    });
+    for (folder, settings) in [("Machine", machine), ("User", user)] {
+        let folder = home.join("vscode").join(folder);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("settings.json"), settings.to_string()).expect("settings");
+    }
+}
+
+#[test]
+fn one_of_three_hunks_is_accepted_while_typing_in_vs_code() {
+    let Some(installed) = Installed::find() else {
+        return review::skip("code-server", "vscode");
+    };
+    let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
+    let before = fixture.read("invoice.py");
+    let world = World::new(home.path());
+    let extension = installed.package();
+    let mut install = installed.code_server(&world, home.path());
+    said(install.arg("--install-extension").arg(extension));
+    configure(home.path());
+
+    let screens = Screens::new("vscode");
+    let server = Server::start(&installed, &world, home.path(), fixture.path());
+    let arguments = json!({
+        "url": server.url,
+        "browser": installed.chromium,
+        "screens": screens.folder(),
+        "file": fixture.path().join("invoice.py"),
+        "prompt": review::PROMPT,
+        "above": review::ABOVE,
+        "below": review::BELOW,
+    });
+    let mut driver = Command::new(&installed.node);
+    driver
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/it/vscode/review.js"))
+        .arg(arguments.to_string())
+        .env_clear()
+        .envs(world.environment())
+        .env("NODE_PATH", &installed.modules);
+    let end: Value = serde_json::from_str(&said(&mut driver)).expect("JSON");
+    let text = |name: &str| end[name].as_str().expect("text");
+
+    let typed = text("typed");
+    assert_eq!(text("accepted"), review::expected(&before, typed, true));
+    assert_eq!(text("saved"), text("accepted"));
+    assert_eq!(fixture.read("invoice.py"), text("saved"), "saved once");
+    assert_eq!(
+        text("decided"),
+        text("saved").replace("'paid', total", "'paid', sum")
+    );
+    // With the hunk goes what was typed after it, and nothing else.
+    assert_eq!(
+        review::without(text("undone"), typed),
+        review::without(&review::expected(&before, typed, false), typed)
+    );
+}

@@ -1,0 +1,254 @@
+// Drives VS Code in a browser: one of three hunks is accepted while the user types in the same file.
+//
+// Started by vscode.rs with one argument, an object in JSON; playwright-core is found by NODE_PATH.
+// A screenshot is kept of each step. Prints what the editor's text was at the end, as JSON.
+'use strict';
+const fs = require('node:fs');
+const path = require('node:path');
+const { chromium } = require('playwright-core');
+
+const { url, browser: executablePath, screens, file, prompt, above, below } = JSON.parse(process.argv[2]);
+const PATIENCE = 90_000;
+const MOST_LETTERS = 40;
+
+let page;
+let steps = 0;
+
+async function step(name) {
+  steps += 1;
+  const number = String(steps).padStart(2, '0');
+  await page.screenshot({ path: path.join(screens, `${number}-${name}.png`) });
+}
+
+/** Asks again and again until the answer is as wanted. */
+async function until(what, ask, wanted = Boolean) {
+  const end = Date.now() + PATIENCE;
+  let answer;
+  while (Date.now() < end) {
+    answer = await ask();
+    if (wanted(answer)) {
+      return answer;
+    }
+    await page.waitForTimeout(50);
+  }
+  throw new Error(`waited in vain for ${what}; last: ${JSON.stringify(answer)}`);
+}
+
+function same(got, wanted, what) {
+  if (JSON.stringify(got) !== JSON.stringify(wanted)) {
+    throw new Error(`${what}: got ${JSON.stringify(got)}, wanted ${JSON.stringify(wanted)}`);
+  }
+}
+
+/** Runs a command of the palette, once it is there: extensions come late. */
+async function command(title) {
+  const row = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
+  await until(`the command ${title}`, async () => {
+    await page.keyboard.press('F1');
+    await page.locator('.quick-input-widget input').fill(`>${title}`);
+    try {
+      await row.waitFor({ timeout: 1000 });
+      return true;
+    } catch {
+      await page.keyboard.press('Escape');
+      return false;
+    }
+  });
+  await page.keyboard.press('Enter');
+}
+
+async function goto(line) {
+  await page.keyboard.press('Control+g');
+  const input = page.locator('.quick-input-widget input');
+  await input.waitFor();
+  await input.fill(`:${line}`);
+  await page.keyboard.press('Enter');
+  await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
+}
+
+/** Each lens with the number of the line below it. */
+function lenses() {
+  return page.evaluate(() => {
+    const top = (element) => element.getBoundingClientRect().top;
+    const lines = [...document.querySelectorAll('.margin-view-overlays .line-numbers')]
+      .map((line) => [top(line), Number(line.textContent)])
+      .sort((one, other) => one[0] - other[0]);
+    const found = [];
+    for (const lens of document.querySelectorAll('.codelens-decoration a')) {
+      const below = lines.find(([at]) => at > top(lens));
+      found.push(`${lens.textContent} ${below ? below[1] : 'nowhere'}`);
+    }
+    return found.sort();
+  });
+}
+
+function lensesOf(hunks) {
+  return Object.entries(hunks)
+    .flatMap(([hunk, line]) => [`Accept ${hunk} ${line}`, `Reject ${hunk} ${line}`])
+    .sort();
+}
+
+async function haveLenses(hunks) {
+  const wanted = JSON.stringify(lensesOf(hunks));
+  await until(`lenses ${wanted}`, lenses, (found) => JSON.stringify(found) === wanted);
+}
+
+/** The editor's text, by its clipboard. */
+async function text() {
+  await page.evaluate(() => navigator.clipboard.writeText('nothing yet'));
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('Control+c');
+  return until(
+    'the clipboard',
+    () => page.evaluate(() => navigator.clipboard.readText()),
+    (copied) => copied !== 'nothing yet',
+  );
+}
+
+/** What is shown has both lines of the second hunk, or none of them. */
+function hunkIsShown() {
+  return page.evaluate(() => {
+    const shown = [...document.querySelectorAll('.editor-instance .view-line')]
+      .map((line) => line.textContent.replaceAll('\u00a0', ' '));
+    const [first, second] = ['half = sum / 2', 'print(sum, half)'].map((line) => shown.includes(line));
+    return first && second;
+  });
+}
+
+function hasHunk(content) {
+  const [first, second] = ['half = sum / 2\n', 'print(sum, half)\n'].map((line) => content.includes(line));
+  same(first, second, 'half a hunk');
+  return first;
+}
+
+async function review() {
+  const before = fs.readFileSync(file, 'utf8');
+  const name = path.basename(file);
+  const saved = () => fs.readFileSync(file, 'utf8');
+
+  await page.goto(url, { timeout: PATIENCE });
+  await page.locator('.explorer-folders-view .monaco-list-row', { hasText: name }).dblclick({ timeout: PATIENCE });
+  await page.locator('.editor-instance .view-line').first().waitFor();
+  await step('opened');
+
+  await command('BoxAgnts: Ask…');
+  await page.getByPlaceholder('rename total to sum').waitFor({ timeout: PATIENCE });
+  await page.keyboard.type(prompt);
+  await step('ask');
+  await page.keyboard.press('Enter');
+  await haveLenses({ h1: 2, h2: 10, h3: 19 });
+  await step('three-hunks');
+
+  // What is typed without saving moves them.
+  await page.locator('.editor-instance .view-line').first().click();
+  await page.keyboard.press('Control+Home');
+  await page.keyboard.type(`${above}\n`);
+  await page.keyboard.press('Control+End');
+  await page.keyboard.type(below);
+  await page.keyboard.press('Enter');
+  await haveLenses({ h1: 3, h2: 11, h3: 20 });
+  await page.locator('.tab.active.dirty').waitFor();
+  await step('typed');
+
+  // The hunk comes while the user is typing.
+  await goto(7);
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  let typed = '';
+  // Line breaks among it move the hunks below.
+  const type = async () => {
+    const letter = typed.length % 4 === 3 ? '\n' : String.fromCharCode(97 + (typed.length % 26));
+    await page.keyboard.press(letter === '\n' ? 'Enter' : letter);
+    typed += letter;
+  };
+  await type();
+  await haveLenses({ h1: 3, h2: 12, h3: 21 });
+  await step('lens');
+  // A click on a lens leaves the cursor where it was.
+  const lens = page.getByText('Accept h2', { exact: true });
+  await lens.click();
+  let looks = 0;
+  await until('the hunk', async () => {
+    same(await page.getByText('was not applied').count(), 0, 'refusals');
+    looks += 1;
+    if (looks % 100 === 0 && (await lens.count())) {
+      // VS Code may renew a lens under the click.
+      await lens.click();
+    }
+    // People pause some time.
+    if (typed.length < MOST_LETTERS) {
+      await type();
+    }
+    return hunkIsShown();
+  });
+  do {
+    await type();
+  } while (typed.endsWith('\n'));
+  const others = { h1: 3, h3: 20 + typed.split('\n').length };
+  await haveLenses(others);
+  await step('accepted-while-typing');
+  const accepted = await text();
+  same(saved(), before, 'the editor saves, not we');
+
+  // One step of undo has the whole hunk; other steps have letters.
+  let undone = accepted;
+  let undos = 0;
+  while (hasHunk(undone)) {
+    if (undos > 20) {
+      throw new Error(`the hunk is not taken back: ${undone}`);
+    }
+    await page.keyboard.press('Control+z');
+    undos += 1;
+    undone = await text();
+  }
+  await step('undone');
+  for (let redos = 0; redos < undos; redos++) {
+    await page.keyboard.press('Control+y');
+  }
+  same(await text(), accepted, 'done again');
+  await step('done-again');
+
+  same(saved(), before, 'still not saved');
+  await page.keyboard.press('Control+s');
+  await until('the saved file', saved, (now) => now !== before);
+  await haveLenses(others);
+  await page.locator('.tab.active:not(.dirty)').waitFor();
+  await step('saved');
+
+  // The commands decide on the others.
+  const end = { typed, accepted, undone, saved: saved() };
+  await goto(others.h1);
+  await command('BoxAgnts: Reject Hunk at Cursor');
+  await haveLenses({ h3: others.h3 });
+  await command('BoxAgnts: Accept All');
+  await haveLenses({});
+  await step('decided-by-commands');
+  return { ...end, decided: await text() };
+}
+
+async function main() {
+  const browser = await chromium.launch({
+    executablePath,
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+      '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    ],
+  });
+  try {
+    const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    page = await context.newPage();
+    page.setDefaultTimeout(PATIENCE);
+    console.log(JSON.stringify(await review()));
+  } catch (error) {
+    await step('failed').catch(() => {});
+    throw error;
+  } finally {
+    await browser.close();
+  }
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exitCode = 1;
+});
