@@ -224,13 +224,12 @@ impl World {
             let marks = marks.into_iter().filter(|mark| !mark.starts_with('u'));
             let gone = |mark: &String| self.deleted.contains(mark) || self.gone.contains(mark);
             let marks = marks.filter(|mark| !gone(mark)).collect();
-            // What the user took out meanwhile is no news of the model.
-            let deleted = &self.deleted;
-            let marks = marks
-                .into_iter()
-                .filter(|mark| !deleted.contains(mark))
-                .collect();
             self.proposed.insert(path.clone(), marks);
+            // What the user took out while the call ran is no news of the model: what counts is
+            // what is proposed by now.
+            if self.edited.get(path).is_some_and(|at| *at >= began) {
+                self.resync.insert(path.clone());
+            }
 
             let moves = moved.contains(path) || sources.contains(path);
             let waits = self.listed.iter().any(|file| file.path == *path);
