@@ -470,7 +470,10 @@ impl Call {
         );
         match live {
             // Read in an earlier call: what the user typed since is then merged, not undone.
-            Ok(live) => Ok(seen().unwrap_or(Some(live))),
+            // A file that was not there when it was last asked for is one that is moved or removed now.
+            Ok(live) => Ok(seen()
+                .filter(|seen| seen.is_some() || content.is_some())
+                .unwrap_or(Some(live))),
             Err(error) if error.code == FsErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }

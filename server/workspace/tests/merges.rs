@@ -3,8 +3,6 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
-
 #[path = "../examples/merges/classify.rs"]
 mod classify;
 #[path = "../examples/merges/compare.rs"]

@@ -213,3 +213,20 @@ fn a_folder_that_becomes_a_link_takes_no_write() {
     assert_eq!(f.accept(&Selection::All).len(), 1);
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_new_file_that_the_user_made_as_proposed_can_be_moved_and_removed() {
+    let check = |change: fn(&mut Call), expect: &str| {
+        let f = Fixture::new("//- a\n1\n");
+        f.write("c", "new\n");
+        f.editor.show("c", "new\n", true);
+        assert_eq!(f.hunks(), ["c:0 h1 accepted >new/"]);
+        let mut call = f.call();
+        change(&mut call);
+        call.commit().unwrap();
+        let hunks = f.hunks();
+        assert!(hunks.iter().any(|hunk| hunk == expect), "{hunks:?}");
+    };
+    check(|call| call.rename("c", "d").unwrap(), "d:0 h2 pending >");
+    check(|call| call.remove("c").unwrap(), "c:0 h2 pending new/>");
+}
