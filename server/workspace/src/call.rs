@@ -457,8 +457,9 @@ impl Call {
         if let Some(Some(read)) = self.read.get(path) {
             // A tool that reads a file may still write what the model made of an earlier reading.
             let older = seen().flatten().filter(|seen| {
-                content
-                    .is_some_and(|new| seen != read && distance(seen, new) <= distance(read, new))
+                let far = |from| distance(from, content?);
+                let both = far(seen).zip(far(read));
+                seen != read && both.is_some_and(|(seen, read)| seen <= read)
             });
             return Ok(Some(older.unwrap_or_else(|| read.clone())));
         }
@@ -582,14 +583,10 @@ impl Call {
     }
 }
 
-/// Lines that differ, and how much of them; all, for what is no text.
-fn distance(old: &Content, new: &Content) -> (usize, usize) {
-    match (old.text(), new.text()) {
-        (Some(old), Some(new)) => {
-            let changes = changes(&split(old), &split(new));
-            let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
-            (lines.sum(), merge::distance(old, new))
-        }
-        _ => (usize::MAX, usize::MAX),
-    }
+/// Lines that differ, and how much of them; `None` for what is no text.
+fn distance(old: &Content, new: &Content) -> Option<(usize, usize)> {
+    let (old, new) = (old.text()?, new.text()?);
+    let changes = changes(&split(old), &split(new));
+    let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
+    Some((lines.sum(), merge::distance(old, new)))
 }

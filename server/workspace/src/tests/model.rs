@@ -70,9 +70,10 @@ fn run(steps: &[u64], trace: bool) -> Result<(), (usize, String)> {
     }
 }
 
-/// The kind of a failure: shrinking must not wander to another one.
+/// The kind of a failure, as its words in front of the first name: shrinking must not wander to
+/// another one.
 fn kind(broken: &str) -> &str {
-    broken.split(':').next().unwrap_or_default()
+    broken.split('`').next().unwrap_or_default()
 }
 
 /// Leaves out steps as long as the same invariant breaks.

@@ -4,6 +4,7 @@
 use super::text::{Author, mark_set};
 use super::world::{Marks, PATHS, World};
 use crate::{Call, Content};
+use boxagnts_protocol::proposal::{Hunk, HunkState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A tool call that is not over.
@@ -134,9 +135,11 @@ impl World {
 
     fn write(&mut self, running: &mut Running, path: &str, bytes: Vec<u8>) {
         // A line that the agent writes anew may have words that the user took away meanwhile.
+        let earlier = self.known.get(path).filter(|_| running.blind.contains(path));
         let known = running
             .read
             .get(path)
+            .or(earlier)
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let text = String::from_utf8_lossy(&bytes);
         let known = known.unwrap_or_default();
@@ -250,7 +253,12 @@ impl World {
         for (path, bytes) in read {
             if !left.contains_key(&path) {
                 self.known.insert(path.clone(), bytes);
-                self.seen_since.insert(path, began);
+                // What is proposed there was not made on what the user has.
+                let file = self.listed.iter().find(|file| file.path == path);
+                let hunks = file.map(|file| &file.hunks[..]).unwrap_or_default();
+                let conflicts = |hunk: &Hunk| hunk.state == HunkState::Conflicted;
+                let of_now = !hunks.iter().any(conflicts);
+                self.seen_since.insert(path, if of_now { began } else { 0 });
             }
         }
     }

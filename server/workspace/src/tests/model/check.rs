@@ -299,8 +299,11 @@ impl World {
                     .read(path, u64::MAX)
                     .unwrap_or_default();
                 let proposed = mark_set(&String::from_utf8_lossy(&proposed));
-                there.extend(proposed.clone());
-                agents = Some(proposed);
+                // What was taken back from the user's text may be in the base until all merges again.
+                let mut own: Marks = self.users_marks(path);
+                own.extend(hunks.iter().flat_map(|hunk| mark_set(&hunk.new_text)));
+                agents = Some(proposed.intersection(&own).cloned().collect());
+                there.extend(proposed);
             }
             if self.resync.contains(path) {
                 let mut there = agents.unwrap_or(there);
@@ -313,7 +316,7 @@ impl World {
             ensure!(
                 ALL_IS_THE_MERGE,
                 lost.is_empty(),
-                "`{path}` was proposed with {lost:?} and comes to {then:?}"
+                "lost from `{path}`: {lost:?} were proposed; it comes to {then:?}"
             );
         }
         for (path, expect) in &self.exact {
@@ -324,7 +327,7 @@ impl World {
             ensure!(
                 ALL_IS_THE_MERGE,
                 then == *expect,
-                "`{path}` comes to {then:?} and was proposed as {expect:?}"
+                "not exact in `{path}`: {expect:?} was proposed; it comes to {then:?}"
             );
         }
         Ok(())
