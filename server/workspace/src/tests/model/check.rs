@@ -1,7 +1,7 @@
 //! The invariants of `INVARIANTS.md`, by name.
 
 use super::super::shown;
-use super::text::{mark_set, marks, with_edits};
+use super::text::{mark_set, more_marks, with_edits};
 use super::world::{Marks, Outcome, PATHS, World, ensure};
 use crate::{Content, FilePlan, PageQuery, Selection};
 use boxagnts_protocol::proposal::{FileProposal, Hunk, HunkState};
@@ -37,17 +37,6 @@ fn states(files: &[FileProposal]) -> BTreeMap<String, bool> {
     hunks
         .map(|hunk| (hunk.id.clone(), hunk.state == HunkState::Conflicted))
         .collect()
-}
-
-/// The unique words that one text has more often than another one.
-fn more_marks(text: &str, other: &str) -> Marks {
-    let mut all = marks(text);
-    for mark in marks(other) {
-        if let Some(at) = all.iter().position(|other| *other == mark) {
-            all.swap_remove(at);
-        }
-    }
-    all.into_iter().collect()
 }
 
 impl World {
@@ -279,9 +268,11 @@ impl World {
     fn check_proposed(&mut self, plans: &[FilePlan]) -> Outcome {
         let plan_of = |path: &str| plans.iter().find(|plan| plan.path.as_str() == path);
         for path in PATHS {
+            let mut moves = self.listed.iter();
+            let moves_away = moves.any(|file| file.from.as_deref() == Some(path));
             let then = match plan_of(path) {
                 Some(plan) => plan.after.clone(),
-                None => self.users(path),
+                None => self.users(path).filter(|_| !moves_away),
             };
             let file = self.listed.iter().find(|file| file.path == path);
             let mut there = then
