@@ -77,7 +77,13 @@ impl Overlay {
                         state.bring_back(&path, &change, &file.hunks);
                     }
                 }
-                Err(error) => lost.push(error.to_string()),
+                Err(error) => {
+                    lost.push(error.to_string());
+                    // The journal is to forget it too.
+                    if let Ok(path) = WorkspacePath::parse(&file.path) {
+                        state.altered(&path);
+                    }
+                }
             }
         }
         lost

@@ -62,7 +62,9 @@ impl FileChange {
         if behind && !file.ends_with(['\n', '\r']) && !text.is_empty() {
             return Err("the last line of the file has no end; give it one first".to_owned());
         }
-        let last = theirs.end >= live.len() && at + 1 == self.lines.len();
+        // Where another hunk conflicts, lines may follow in the proposal that the user took out.
+        let last =
+            theirs.end >= live.len() && at + 1 == self.lines.len() && ours.end == current.len();
         let text = fitting(text, file, last);
         let (theirs, text) = (&live[theirs], split(&text));
         let outcome = match theirs == text {

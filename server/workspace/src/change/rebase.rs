@@ -51,7 +51,13 @@ impl FileChange {
             }
             return Vec::new();
         }
-        self.adopt_ending(live_text);
+        let done = self.adopt_ending(live_text);
+        if !done.is_empty() {
+            return done
+                .into_iter()
+                .chain(self.refresh_lines(live_content))
+                .collect();
+        }
         let Some((base_text, current_text)) = self.texts() else {
             return Vec::new();
         };
@@ -124,15 +130,28 @@ impl FileChange {
     }
 
     /// Editors and tools may disagree on line endings of a whole file; the user's file decides.
-    fn adopt_ending(&mut self, live: &str) {
+    /// Hunks that change nothing else are returned and gone.
+    fn adopt_ending(&mut self, live: &str) -> Vec<Hunk> {
         let Some((base, current)) = self.texts() else {
-            return;
+            return Vec::new();
         };
-        if let (Some(ours), Some(theirs)) = (ending(base), ending(live))
-            && ours != theirs
-        {
-            let texts = (with_ending(base, theirs), with_ending(current, theirs));
-            self.set_texts(texts.0, texts.1);
+        let (Some(ours), Some(theirs)) = (ending(base), ending(live)) else {
+            return Vec::new();
+        };
+        if ours == theirs {
+            return Vec::new();
         }
+        let texts = (with_ending(base, theirs), with_ending(current, theirs));
+        let (base, current, live) = (split(base), split(current), split(live));
+        let (old, new) = (split(&texts.0), split(&texts.1));
+        let same = |hunk: &&LineHunk| old[hunk.change.old.clone()] == new[hunk.change.new.clone()];
+        let done = self.lines.iter().filter(same);
+        let done =
+            done.map(|hunk| self.line_hunk(hunk, &base, &current, &live, HunkState::Accepted));
+        let done: Vec<Hunk> = done.collect();
+        self.set_texts(texts.0, texts.1);
+        self.lines
+            .retain(|hunk| done.iter().all(|done| done.id != *hunk.name.id));
+        done
     }
 }

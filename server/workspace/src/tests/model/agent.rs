@@ -135,7 +135,10 @@ impl World {
 
     fn write(&mut self, running: &mut Running, path: &str, bytes: Vec<u8>) {
         // A line that the agent writes anew may have words that the user took away meanwhile.
-        let earlier = self.known.get(path).filter(|_| running.blind.contains(path));
+        let earlier = self
+            .known
+            .get(path)
+            .filter(|_| running.blind.contains(path));
         let known = running
             .read
             .get(path)

@@ -51,7 +51,13 @@ impl World {
         };
         let page = self.overlay.page(&query);
 
-        let (was, is) = (states(&self.listed), states(&page.files));
+        // Who looks at a proposal that came back has seen nothing of it.
+        let seen = if self.looked == 0 {
+            &[][..]
+        } else {
+            &self.listed
+        };
+        let (was, is) = (states(seen), states(&page.files));
         match look {
             Some(version) => {
                 self.looked = version;
@@ -92,6 +98,18 @@ impl World {
         for hunk in conflicted.filter(|hunk| !is.contains_key(&hunk.id)) {
             let taken = mark_set(&hunk.new_text);
             self.deleted.retain(|mark| !taken.contains(mark));
+        }
+        // A line that the agent moves goes by one hunk and comes by another one.
+        for file in &page.files {
+            let new: Marks = file
+                .hunks
+                .iter()
+                .flat_map(|hunk| mark_set(&hunk.new_text))
+                .collect();
+            for hunk in &file.hunks {
+                let gone = more_marks(&hunk.old_text, &hunk.new_text);
+                self.at_risk.extend(gone.intersection(&new).cloned());
+            }
         }
         self.listed = page.files;
         let plans = self
@@ -148,9 +166,11 @@ impl World {
                 if let Some(known) = known {
                     let here = was.contains(&hunk.id) || self.back.contains(&hunk.id);
                     ensure!(IDS, here, "`{}` was gone and is used again", hunk.id);
+                    // After a restart only the order of a batch's hunks is known.
+                    let unsaid = self.back.contains(&hunk.id) && self.restarted.contains(&hunk.id);
                     ensure!(
                         IDS,
-                        remade || *known == says,
+                        remade || unsaid || *known == says,
                         "`{}` said {known:?} and says {says:?}: {hunk:?}",
                         hunk.id
                     );

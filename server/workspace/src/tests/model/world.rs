@@ -87,6 +87,8 @@ pub(super) struct World {
     /// Ids that this step brings back, and those whose text it makes another.
     pub(super) back: BTreeSet<String>,
     pub(super) remade: BTreeSet<String>,
+    /// Ids from before the last restart.
+    pub(super) restarted: BTreeSet<String>,
     /// Files of which this step decided in a way that no model follows.
     pub(super) resync: BTreeSet<String>,
     pub(super) rejected_ids: Vec<String>,
@@ -137,6 +139,7 @@ impl World {
             amended: BTreeSet::new(),
             back: BTreeSet::new(),
             remade: BTreeSet::new(),
+            restarted: BTreeSet::new(),
             resync: BTreeSet::new(),
             rejected_ids: Vec::new(),
             looked: 0,
@@ -409,6 +412,7 @@ impl World {
         self.known.clear();
         self.seen_since.clear();
         self.rejected_ids.clear();
+        self.restarted = self.ids.keys().cloned().collect();
         self.resync_all();
         Ok(())
     }
