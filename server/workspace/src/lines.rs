@@ -57,6 +57,16 @@ pub(crate) enum Ending {
     CrLf,
 }
 
+impl Ending {
+    /// Its characters.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Ending::Lf => "\n",
+            Ending::CrLf => "\r\n",
+        }
+    }
+}
+
 /// The prevailing line ending; `None` without a line break.
 pub(crate) fn ending(text: &str) -> Option<Ending> {
     let bytes = text.as_bytes();

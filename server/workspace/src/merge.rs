@@ -181,10 +181,7 @@ fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement 
         return place;
     }
     let mut text = merged.cloned().unwrap_or_else(|| new.concat());
-    let end = match ending(&live.concat()) {
-        Some(Ending::CrLf) => "\r\n",
-        _ => "\n",
-    };
+    let end = ending(&live.concat()).unwrap_or(Ending::Lf).as_str();
     if let Some(last) = behind {
         text = [last, end, &text].concat();
         span.start -= 1;

@@ -230,3 +230,19 @@ fn a_new_file_that_the_user_made_as_proposed_can_be_moved_and_removed() {
     check(|call| call.rename("c", "d").unwrap(), "d:0 h2 pending >");
     check(|call| call.remove("c").unwrap(), "c:0 h2 pending new/>");
 }
+
+#[test]
+fn a_reading_that_was_no_text_is_the_base_of_what_is_written() {
+    let f = Fixture::new("//- a.txt\n1\n");
+    // An earlier reading saw text.
+    let mut call = f.call();
+    call.read("a.txt", u64::MAX).unwrap();
+    call.commit().unwrap();
+    put(f.folder.path(), "a.txt", b"\0");
+    let mut call = f.call();
+    call.read("a.txt", u64::MAX).unwrap();
+    call.write("a.txt", b"one\n".to_vec()).unwrap();
+    call.commit().unwrap();
+    assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+    assert_eq!(f.on_disk("a.txt").as_deref(), Some("one\n"));
+}

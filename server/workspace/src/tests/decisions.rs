@@ -288,3 +288,17 @@ proptest! {
         prop_assert!(f.on_disk("f").unwrap().contains("typed by the user\n"));
     }
 }
+
+#[test]
+fn other_ends_of_lines_are_accepted_though_the_user_types_meanwhile() {
+    let f = Fixture::new("//- a.txt\n1\n2\n3\n");
+    f.editor.show("a.txt", "1\n2\n3\n", false);
+    f.write("a.txt", "1\r\n2\r\n3\r\n");
+    let (plans, _) = f.overlay.plan_to_apply(&Selection::All).unwrap();
+    let after = plans[0].after.as_ref().and_then(Content::text).unwrap();
+    f.editor.show("a.txt", &format!("{after}typed\r\n"), true);
+    // Somebody looks before the editor's answer comes.
+    drop(f.overlay.proposal());
+    f.overlay.accepted(&plans[0]);
+    assert_eq!(f.overlay.decision("h1"), Some(HunkState::Accepted));
+}

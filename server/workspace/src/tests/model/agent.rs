@@ -4,6 +4,7 @@
 use super::text::{Author, mark_set};
 use super::world::{Marks, PATHS, World};
 use crate::{Call, Content};
+use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::{Hunk, HunkState};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,7 +147,13 @@ impl World {
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let text = String::from_utf8_lossy(&bytes);
         let known = known.unwrap_or_default();
-        let lines: std::collections::HashSet<&str> = known.lines().collect();
+        // Nor has a line that is as it was before the proposal.
+        let base = WorkspacePath::parse(path).ok().and_then(|path| {
+            let state = self.overlay.lock();
+            state.changes.get(&path)?.base.clone()
+        });
+        let base = base.as_ref().and_then(Content::text).unwrap_or_default();
+        let lines: std::collections::HashSet<&str> = known.lines().chain(base.lines()).collect();
         for line in text.lines().filter(|line| !lines.contains(line)) {
             running.anew.extend(mark_set(line));
         }
@@ -213,6 +220,8 @@ impl World {
         }
         self.at_risk.extend(at_risk);
         self.copied.extend(copied);
+        // Words that the user took out and a line has that the agent writes anew may come, or not.
+        let deleted = self.deleted.clone();
         self.deleted.retain(|mark| !anew.contains(mark));
         let sources: Vec<String> = self
             .listed
@@ -228,7 +237,7 @@ impl World {
             let marks = mark_set(text);
             self.rejected.retain(|mark| !marks.contains(mark));
             let marks = marks.into_iter().filter(|mark| !mark.starts_with('u'));
-            let gone = |mark: &String| self.deleted.contains(mark) || self.gone.contains(mark);
+            let gone = |mark: &String| deleted.contains(mark) || self.gone.contains(mark);
             let marks = marks.filter(|mark| !gone(mark)).collect();
             self.proposed.insert(path.clone(), marks);
             // What the user took out while the call ran is no news of the model: what counts is

@@ -181,6 +181,8 @@ impl World {
                 if let Some(before) = before
                     && !edited
                     && !remade
+                    // Another hunk of the file, amended, may bring the end of the line in front.
+                    && self.remade.is_empty()
                     && file.from.is_none()
                     && before.state == HunkState::Pending
                     && hunk.state == HunkState::Pending
@@ -312,7 +314,11 @@ impl World {
                 let proposed = mark_set(&String::from_utf8_lossy(&proposed));
                 // What was taken back from the user's text may be in the base until all merges again.
                 let mut own: Marks = self.users_marks(path);
-                own.extend(hunks.iter().flat_map(|hunk| mark_set(&hunk.new_text)));
+                own.extend(
+                    hunks
+                        .iter()
+                        .flat_map(|hunk| more_marks(&hunk.new_text, &hunk.old_text)),
+                );
                 agents = Some(proposed.intersection(&own).cloned().collect());
                 there.extend(proposed);
             }

@@ -4,7 +4,7 @@
 use super::check::{
     ALL_IS_THE_MERGE, DELETED_STAYS, HUNKS_LEAD, ONLY_APPROVED, TYPING_STAYS, UNDO,
 };
-use super::text::{Author, mark_set, marks, with_edits};
+use super::text::{Author, mark_set, marks, more_marks, with_edits};
 use super::world::{Batch, Marks, Outcome, World, ensure};
 use crate::{Content, FilePlan, Live, Selection, Step, apply_to_disk, mode_on_disk};
 use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState};
@@ -276,8 +276,11 @@ impl World {
         let hunks = self.listed.iter().filter(|file| file.path == path);
         let mut moved = Marks::new();
         for hunk in hunks.flat_map(|file| &file.hunks) {
-            let old = mark_set(&hunk.old_text);
-            moved.extend(mark_set(&hunk.new_text).difference(&old).cloned());
+            moved.extend(more_marks(&hunk.new_text, &hunk.old_text));
+            // A hunk of a whole file that is no text shows none.
+            if hunk.note.is_some() && plan.hunks.contains(&hunk.id) {
+                moved.extend(mark_set(after));
+            }
         }
         let twice = all.len() - has.len();
         let already = marks(before).len() - had.len();
@@ -527,6 +530,12 @@ impl World {
                 mark_set(text(step.after.as_ref())),
             );
             allowed.lost.extend(b.difference(&a).cloned());
+            // A word that it had moved, and that went from where it was by another batch.
+            let (old, new) = (text(step.before.as_ref()), text(step.after.as_ref()));
+            let (old, new) = (crate::lines::split(old), crate::lines::split(new));
+            for change in crate::merge::changes(&old, &new) {
+                allowed.lost.extend(mark_set(&new[change.new].concat()));
+            }
             allowed.gained.extend(a);
         }
         if let [at] = chosen[..] {
@@ -663,12 +672,15 @@ impl World {
                 // What the user took out where the batch had moved it may be back where it was.
                 let (old, new) = (text(step.before.as_ref()), text(step.after.as_ref()));
                 let (old, new) = (crate::lines::split(old), crate::lines::split(new));
-                let touched = crate::merge::changes(&old, &new).into_iter();
-                let touched = touched.flat_map(|change| mark_set(&old[change.old].concat()));
-                let most: Marks = expect.iter().cloned().chain(touched).collect();
+                let (mut least, mut most) = (expect.clone(), expect.clone());
+                for change in crate::merge::changes(&old, &new) {
+                    most.extend(mark_set(&old[change.old].concat()));
+                    let brought = mark_set(&new[change.new].concat());
+                    least.retain(|mark| !brought.contains(mark));
+                }
                 ensure!(
                     UNDO,
-                    expect.is_subset(&then) && then.is_subset(&most),
+                    least.is_subset(&then) && then.is_subset(&most),
                     "`{path}` becomes {then:?}, not {expect:?}"
                 );
             }
