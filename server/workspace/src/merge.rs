@@ -282,19 +282,27 @@ fn same(texts: &Texts<'_>, ours: &[&Change], theirs: &[Change]) -> Vec<bool> {
     same
 }
 
-/// `lines` with each of the spans replaced; spans are ascending and do not overlap.
+/// `lines` with each of the spans replaced; spans are ascending and do not overlap. A line without an
+/// end gets one when others come behind it.
 pub(crate) fn splice<'a>(
     lines: &[&str],
     edits: impl IntoIterator<Item = (Range<usize>, &'a [&'a str])>,
 ) -> String {
     let mut text = String::with_capacity(lines.iter().map(|line| line.len()).sum());
+    let mut push = |part: &[&str]| {
+        if !part.is_empty() && !text.is_empty() && !text.ends_with(['\n', '\r']) {
+            let end = ending(&text).or_else(|| ending(part[0]));
+            text.push_str(end.unwrap_or(Ending::Lf).as_str());
+        }
+        text.extend(part.iter().copied());
+    };
     let mut at = 0;
     for (span, with) in edits {
-        text.extend(lines[at..span.start].iter().copied());
-        text.extend(with.iter().copied());
+        push(&lines[at..span.start]);
+        push(with);
         at = span.end;
     }
-    text.extend(lines[at..].iter().copied());
+    push(&lines[at..]);
     text
 }
 

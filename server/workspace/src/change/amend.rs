@@ -94,13 +94,9 @@ impl FileChange {
             old: old..old + shown.len(),
             new: new..new + text.len(),
         };
-        // Where another hunk conflicts, lines may follow that the user took out.
-        let end = ending(file).unwrap_or(Ending::Lf).as_str();
         let text = [&live[before], &text, &live[after]].concat();
-        let text = ended(text, ours.end < current.len(), end);
-        let lines = ended(live[theirs].to_vec(), region.end < base.len(), end);
         let texts = (
-            splice(&base, [(region, &lines[..])]),
+            splice(&base, [(region, &live[theirs])]),
             splice(&current, [(ours, &text[..])]),
         );
         self.set_texts(texts.0, texts.1);
@@ -370,15 +366,6 @@ fn fitting(text: &str, file: &str, last: bool) -> String {
         text.push_str(ending.as_str());
     }
     text
-}
-
-/// Lines of which the last one has an end when others `follow`.
-fn ended<'a>(mut lines: Vec<&'a str>, follow: bool, end: &'a str) -> Vec<&'a str> {
-    let open = |last: &&str| !last.ends_with(['\n', '\r']);
-    if follow && lines.last().is_some_and(open) {
-        lines.push(end);
-    }
-    lines
 }
 
 /// Where a hunk falls into parts, as numbers of its old and its new lines: each line with the one

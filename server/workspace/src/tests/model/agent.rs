@@ -257,6 +257,8 @@ impl World {
                 && applied < began.min(known)
                 && self.users(path) == self.below(path);
             self.seen_since.entry(path.clone()).or_insert(began);
+            // The model knows what it wrote.
+            self.known.remove(path);
             match !moves && (fresh || waits && self.exact.contains_key(path)) {
                 true => drop(self.exact.insert(path.clone(), content)),
                 false => drop(self.exact.remove(path)),

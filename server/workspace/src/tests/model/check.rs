@@ -96,7 +96,7 @@ impl World {
         let hunks = self.listed.iter().flat_map(|file| &file.hunks);
         let conflicted = hunks.filter(|hunk| hunk.state == HunkState::Conflicted);
         for hunk in conflicted.filter(|hunk| !is.contains_key(&hunk.id)) {
-            let taken = mark_set(&hunk.new_text);
+            let taken = more_marks(&hunk.new_text, &hunk.old_text);
             self.deleted.retain(|mark| !taken.contains(mark));
         }
         // A line that the agent moves goes by one hunk and comes by another one.
@@ -181,8 +181,9 @@ impl World {
                 if let Some(before) = before
                     && !edited
                     && !remade
-                    // Another hunk of the file, amended, may bring the end of the line in front.
+                    // Another hunk of the file, amended or brought back, may bring the end of a line.
                     && self.remade.is_empty()
+                    && self.back.is_empty()
                     && file.from.is_none()
                     && before.state == HunkState::Pending
                     && hunk.state == HunkState::Pending

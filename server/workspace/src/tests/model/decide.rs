@@ -6,6 +6,8 @@ use super::check::{
 };
 use super::text::{Author, mark_set, marks, more_marks, with_edits};
 use super::world::{Batch, Marks, Outcome, World, ensure};
+use crate::lines::split;
+use crate::merge::changes;
 use crate::{Content, FilePlan, Live, Selection, Step, apply_to_disk, mode_on_disk};
 use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState};
 use std::collections::BTreeSet;
@@ -531,11 +533,7 @@ impl World {
             );
             allowed.lost.extend(b.difference(&a).cloned());
             // A word that it had moved, and that went from where it was by another batch.
-            let (old, new) = (text(step.before.as_ref()), text(step.after.as_ref()));
-            let (old, new) = (crate::lines::split(old), crate::lines::split(new));
-            for change in crate::merge::changes(&old, &new) {
-                allowed.lost.extend(mark_set(&new[change.new].concat()));
-            }
+            allowed.lost.extend(touched(step).1);
             allowed.gained.extend(a);
         }
         if let [at] = chosen[..] {
@@ -600,7 +598,7 @@ impl World {
                 self.say(|| format!("reinstate {ids:?} {back:?}"));
                 self.back.extend(back.unwrap_or_default());
                 self.at_risk.extend(mark_set(text(before)));
-                let again = mark_set(text(after));
+                let (_, again) = touched(&step);
                 self.rejected.retain(|mark| !again.contains(mark));
                 self.deleted.retain(|mark| !again.contains(mark));
             }
@@ -670,14 +668,9 @@ impl World {
                 expect.extend(b.difference(&a).cloned());
                 let then = mark_set(text(plan.after.as_ref()));
                 // What the user took out where the batch had moved it may be back where it was.
-                let (old, new) = (text(step.before.as_ref()), text(step.after.as_ref()));
-                let (old, new) = (crate::lines::split(old), crate::lines::split(new));
-                let (mut least, mut most) = (expect.clone(), expect.clone());
-                for change in crate::merge::changes(&old, &new) {
-                    most.extend(mark_set(&old[change.old].concat()));
-                    let brought = mark_set(&new[change.new].concat());
-                    least.retain(|mark| !brought.contains(mark));
-                }
+                let (taken, brought) = touched(step);
+                let least: Marks = expect.difference(&brought).cloned().collect();
+                let most: Marks = expect.union(&taken).cloned().collect();
                 ensure!(
                     UNDO,
                     least.is_subset(&then) && then.is_subset(&most),
@@ -711,6 +704,18 @@ impl World {
         }
         self.check(users)
     }
+}
+
+/// Words of the lines that a step took out, and of those that it put in.
+fn touched(step: &Step) -> (Marks, Marks) {
+    let (old, new) = (text(step.before.as_ref()), text(step.after.as_ref()));
+    let (old, new) = (split(old), split(new));
+    let (mut taken, mut brought) = (Marks::new(), Marks::new());
+    for change in changes(&old, &new) {
+        taken.extend(mark_set(&old[change.old].concat()));
+        brought.extend(mark_set(&new[change.new].concat()));
+    }
+    (taken, brought)
 }
 
 fn is_edit(plan: &FilePlan) -> bool {
