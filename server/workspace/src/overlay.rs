@@ -145,7 +145,8 @@ impl Overlay {
                 }
                 _ => false,
             };
-            if !same {
+            let moves = before.moved_to(path) == state.changes.moved_to(path);
+            if !same || !moves {
                 return Err(CommitError { path: path.clone() });
             }
         }

@@ -123,10 +123,20 @@ impl FileChange {
             edits.push((span, new));
         }
         let merged = splice(&live, edits);
+        // Hunks that make nothing new together, as one that takes a line away and one that brings it
+        // where only the user's line was between them.
+        let nothing = merged == live_text;
+        let done = self.lines.iter().filter(|_| nothing);
+        let done =
+            done.map(|hunk| self.line_hunk(hunk, &base, &current, &live, HunkState::Accepted));
+        let done = done.collect();
+        if nothing {
+            kept.clear();
+        }
         self.set_base(live_content.clone());
         self.set_current(Content::from_text(merged.into()));
         self.lines = kept;
-        Vec::new()
+        done
     }
 
     /// Editors and tools may disagree on line endings of a whole file; the user's file decides.
@@ -138,7 +148,8 @@ impl FileChange {
         let (Some(ours), Some(theirs)) = (ending(base), ending(live)) else {
             return Vec::new();
         };
-        if ours == theirs {
+        // A mixed file decides nothing.
+        if ours == theirs || with_ending(live, theirs) != live {
             return Vec::new();
         }
         let texts = (with_ending(base, theirs), with_ending(current, theirs));

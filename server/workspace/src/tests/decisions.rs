@@ -302,3 +302,30 @@ fn other_ends_of_lines_are_accepted_though_the_user_types_meanwhile() {
     f.overlay.accepted(&plans[0]);
     assert_eq!(f.overlay.decision("h1"), Some(HunkState::Accepted));
 }
+
+#[test]
+fn a_line_that_is_moved_over_what_the_user_takes_out_is_where_it_should_be() {
+    let f = Fixture::new("//- a.txt\na\nx\nb\n");
+    f.write("a.txt", "a\nb\nx\n");
+    let since = f.overlay.look(0).unwrap();
+    put(f.folder.path(), "a.txt", b"a\nx\n");
+    assert!(f.overlay.look(since).is_some(), "nothing waits any more");
+    let states = f.overlay.proposal().remove(0).hunks;
+    assert!(
+        states.iter().all(|hunk| hunk.state == HunkState::Accepted),
+        "{states:?}"
+    );
+}
+
+#[test]
+fn the_source_of_a_move_that_came_back_meanwhile_takes_no_write() {
+    let f = Fixture::new("//- a.txt\n1\n");
+    let mut call = f.call();
+    call.rename("a.txt", "b.txt").unwrap();
+    call.commit().unwrap();
+    f.overlay.reject(&Selection::All).unwrap();
+    let mut call = f.call();
+    call.write("a.txt", b"one\n".to_vec()).unwrap();
+    f.overlay.repropose(&["h1".to_owned()]).unwrap();
+    assert!(call.commit().is_err(), "the file is to be moved by now");
+}

@@ -213,6 +213,18 @@ impl World {
             anew,
             copied,
         } = running;
+        // Where the overlay remembers another text, it may be what the model wrote on.
+        let remembered: Vec<String> = {
+            let state = self.overlay.lock();
+            let parsed = left
+                .keys()
+                .filter_map(|path| WorkspacePath::parse(path).ok());
+            let other = parsed.filter(|path| {
+                let seen = state.seen.get(path);
+                seen.is_some_and(|seen| *seen != self.below(path.as_str()))
+            });
+            other.map(|path| path.to_string()).collect()
+        };
         let done = call.commit();
         self.say(|| format!("commit {}", done.is_ok()));
         if done.is_err() {
@@ -252,6 +264,7 @@ impl World {
             let applied = self.applied.get(path).copied().unwrap_or(0);
             let known = self.seen_since.get(path).copied().unwrap_or(u64::MAX);
             let fresh = !waits
+                && !remembered.contains(path)
                 && !blind.contains(path)
                 && edited < began.min(known)
                 && applied < began.min(known)

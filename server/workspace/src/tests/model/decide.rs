@@ -536,6 +536,15 @@ impl World {
             allowed.lost.extend(touched(step).1);
             allowed.gained.extend(a);
         }
+        // A file that moved back takes along what was typed in it.
+        for plan in &way.plans {
+            let others = way.plans.iter().filter(|other| other.path != plan.path);
+            for other in others {
+                let kept = mark_set(text(other.after.as_ref()));
+                let here = mark_set(text(plan.before.as_ref()));
+                allowed.lost.extend(kept.intersection(&here).cloned());
+            }
+        }
         if let [at] = chosen[..] {
             self.check_way_back(at, &way)?;
         }
@@ -596,7 +605,8 @@ impl World {
                 let (before, after) = (step.before.as_ref(), step.after.as_ref());
                 let back = self.overlay.reinstate(&step.path, before, after, &ids);
                 self.say(|| format!("reinstate {ids:?} {back:?}"));
-                self.back.extend(back.unwrap_or_default());
+                let Ok(back) = back else { continue };
+                self.back.extend(back);
                 self.at_risk.extend(mark_set(text(before)));
                 let (_, again) = touched(&step);
                 self.rejected.retain(|mark| !again.contains(mark));
@@ -661,7 +671,8 @@ impl World {
             if let Some(plan) = plan {
                 let (b, a) = (text(step.before.as_ref()), text(step.after.as_ref()));
                 let (b, a) = (mark_set(b), mark_set(a));
-                let now = mark_set(text(now.as_ref()));
+                let users = now;
+                let now = mark_set(text(users.as_ref()));
                 let mut expect: Marks = now.difference(&a).cloned().collect();
                 expect.extend(now.intersection(&b).cloned());
                 // What the user took away meanwhile, or has by now anyway.
@@ -670,7 +681,9 @@ impl World {
                 // What the user took out where the batch had moved it may be back where it was.
                 let (taken, brought) = touched(step);
                 let least: Marks = expect.difference(&brought).cloned().collect();
-                let most: Marks = expect.union(&taken).cloned().collect();
+                let mut most: Marks = expect.union(&taken).cloned().collect();
+                // What is there more often than the batch brought it.
+                most.extend(more_marks(text(users.as_ref()), text(step.after.as_ref())));
                 ensure!(
                     UNDO,
                     least.is_subset(&then) && then.is_subset(&most),
