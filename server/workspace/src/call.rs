@@ -456,11 +456,9 @@ impl Call {
         let seen = || self.overlay.lock().seen.get(path).cloned();
         if let Some(Some(read)) = self.read.get(path) {
             // A tool that reads a file may still write what the model made of an earlier reading.
-            let older = seen().flatten().filter(|seen| {
-                let far = |from| distance(from, content?);
-                let both = far(seen).zip(far(read));
-                seen != read && both.is_some_and(|(seen, read)| seen <= read)
-            });
+            let older = seen()
+                .flatten()
+                .filter(|seen| seen != read && content.is_some_and(|new| nearer(seen, read, new)));
             return Ok(Some(older.unwrap_or_else(|| read.clone())));
         }
         let live = view::below(
@@ -583,10 +581,19 @@ impl Call {
     }
 }
 
-/// Lines that differ, and how much of them; `None` for what is no text.
-fn distance(old: &Content, new: &Content) -> Option<(usize, usize)> {
-    let (old, new) = (old.text()?, new.text()?);
-    let changes = changes(&split(old), &split(new));
-    let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
-    Some((lines.sum(), merge::distance(old, new)))
+/// Whether `new` differs no more from `one` than from the `other`: by words, where the texts are not
+/// too long for that, else by lines. Not for what is no text.
+fn nearer(one: &Content, other: &Content, new: &Content) -> bool {
+    let (Some(one), Some(other), Some(new)) = (one.text(), other.text(), new.text()) else {
+        return false;
+    };
+    let lines = |old: &str| {
+        let changes = changes(&split(old), &split(new));
+        let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
+        lines.sum::<usize>()
+    };
+    match (merge::distance(one, new), merge::distance(other, new)) {
+        (Some(one), Some(other)) => one <= other,
+        _ => lines(one) <= lines(other),
+    }
 }

@@ -98,6 +98,14 @@ impl Overlay {
         let path = path.unwrap_or_else(WorkspacePath::root);
         let base = match (&patch.from, &told.base) {
             (None, _) => None,
+            // What moves as it is has no base but what is there.
+            (Some(from), _) if patch.only_moves() => {
+                let live = view::live(&self.root, &*self.buffers, from).1;
+                Some(live.ok_or_else(|| DiffError::Misfit {
+                    path: path.clone(),
+                    reason: format!("`{from}` is gone"),
+                })?)
+            }
             // A text from before the file became binary is none.
             (Some(_), Some(base)) if diff::is_base(&told.diff, base.as_bytes()) => {
                 Some(Content::from_bytes(base.as_bytes().to_vec()))

@@ -20,6 +20,11 @@ impl FileChange {
             }
             return self.refresh_lines(live);
         }
+        if self.from.is_some() && self.base == self.current && live.is_some() {
+            // It moves whatever is there.
+            self.base = live.cloned();
+            self.current = live.cloned();
+        }
         let fits = live == self.base.as_ref() && !taken;
         let done = self.from.is_none() && live == self.current.as_ref();
         if done && let Some(hunk) = self.whole_hunk(HunkState::Accepted) {

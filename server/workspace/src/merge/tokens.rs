@@ -114,10 +114,10 @@ fn starts(lines: &[&str]) -> Vec<usize> {
     starts
 }
 
-/// Bytes that differ between two texts, counted by tokens.
-pub(crate) fn distance(old: &str, new: &str) -> usize {
-    let edits = edits(old, new, (0, 0)).unwrap_or_default();
-    edits.iter().map(|e| e.old.len() + e.new.len()).sum()
+/// Bytes that differ between two texts, counted by tokens; `None` for long ones.
+pub(crate) fn distance(old: &str, new: &str) -> Option<usize> {
+    let edits = edits(old, new, (0, 0))?;
+    Some(edits.iter().map(|e| e.old.len() + e.new.len()).sum())
 }
 
 /// Whether less than half of the words of a text are left in the other one: what is common to them
