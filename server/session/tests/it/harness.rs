@@ -7,6 +7,7 @@ use boxagnts_session::tools::{Sandbox, Toolbox};
 use boxagnts_session::workspace::NoBuffers;
 use boxagnts_session::{Applier, Ask, Environment, EnvironmentParts, NoAsker, Sessions};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -39,21 +40,37 @@ impl World {
             let content = format!("{}\n", file.to_uppercase());
             calls.push(json!({"name": "write", "input": {"path": file, "content": content}}));
         }
-        let script = json!([{"tool_calls": calls}, {"text": "Done."}]);
-        std::fs::write(world.state.path().join("script.json"), script.to_string()).expect("a file");
+        world.script(&json!([{"tool_calls": calls}, {"text": "Done."}]));
         world
+    }
+
+    /// What the model says from now on.
+    pub fn script(&self, turns: &Value) {
+        let path = self.state.path().join("script.json");
+        std::fs::write(path, turns.to_string()).expect("a file");
+    }
+
+    /// A file that goes with the world, outside of the workspace.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.state.path().join(name)
     }
 
     /// A process that opens the workspace; it is gone when the value and its runtime are.
     pub fn process(&self, applier: Arc<dyn Applier>) -> Process {
         let script = self.state.path().join("script.json");
         let settings = json!({"model": format!("scripted:{}", script.display())});
+        self.process_with(applier, &settings)
+    }
+
+    /// As [`World::process`], with these settings.
+    pub fn process_with(&self, applier: Arc<dyn Applier>, settings: &Value) -> Process {
         let mut builder = Config::builder();
-        let added = builder.add_json(Layer::Editor, "test", &settings);
+        let added = builder.add_json(Layer::Editor, "test", settings);
         added.expect("settings");
+        let journal = || Store::open(&self.state.path().join("journal.db")).expect("a journal");
         let environment = Environment::new(EnvironmentParts {
             config: builder.build(),
-            store: Store::open(&self.state.path().join("journal.db")).expect("a journal"),
+            store: journal(),
             toolbox: toolbox(),
         });
         let root = self.folder.path();
@@ -68,6 +85,7 @@ impl World {
         Process {
             updates: sessions.subscribe(),
             sessions,
+            journal: journal(),
         }
     }
 
@@ -78,14 +96,21 @@ impl World {
 
 pub struct Process {
     pub sessions: Arc<Sessions>,
+    journal: Store,
     updates: UnboundedReceiver<Update>,
 }
 
 impl Process {
     /// A session whose first turn has ended.
     pub async fn asked(&mut self) -> String {
+        self.ask(None).await
+    }
+
+    /// A session, this one when it is given, whose turn has ended.
+    pub async fn ask(&mut self, session: Option<&str>) -> String {
         let ask = Ask {
             prompt: "go".to_owned(),
+            session: session.map(str::to_owned),
             ..Ask::default()
         };
         let session = self.sessions.ask(ask).expect("asked").session;
@@ -101,6 +126,11 @@ impl Process {
                 return event;
             }
         }
+    }
+
+    /// The journal, as another reader sees it.
+    pub fn store(&self) -> &Store {
+        &self.journal
     }
 
     /// Hunks that wait, by path.
