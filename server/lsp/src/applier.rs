@@ -29,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(150);
 /// Longest wait for a pause before the next plan is tried all the same.
 const TYPING: Duration = Duration::from_secs(2);
 
+/// How long an editor may take to tell of a text for which it refused an edit.
+const NEWS: Duration = Duration::from_secs(1);
+
 /// Applies through the editor where it holds the text.
 pub(crate) struct EditorApplier {
     pub(crate) client: Client,
@@ -141,8 +144,11 @@ impl EditorApplier {
             // Only a text that moved on is worth another try; one that the edit may have changed is
             // so a few times.
             let tired = !failure.untouched && attempt >= AT_ONCE;
-            if again.live == plan.live || tired {
+            if tired || again.live == plan.live && !self.moves_on(&again, &failure).await {
                 break;
+            }
+            if again.live == plan.live {
+                continue;
             }
             plan = again;
             if !is_edit(&plan) {
@@ -154,6 +160,17 @@ impl EditorApplier {
             }
         }
         Err(failure.reason)
+    }
+
+    /// Whether news of another text come behind the refusal: VS Code refuses what is too late for the
+    /// text that it shows before it tells of that text.
+    async fn moves_on(&self, plan: &FilePlan, failure: &Failure) -> bool {
+        let Live::Buffer { version } = plan.live else {
+            return false;
+        };
+        let key = self.names.open_uri(&self.documents, plan.path.as_str());
+        let news = self.documents.leaves(&key, version);
+        failure.untouched && tokio::time::timeout(NEWS, news).await.is_ok()
     }
 
     async fn write(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {

@@ -415,11 +415,19 @@ impl Editor {
                 self.applies = Applies::WhileTyping(letters - 1);
                 let start = json!({"line": 2, "character": 0});
                 let range = json!({"start": start, "end": start});
+                // Some tell of the letter only behind the refusal.
+                let tells_first = letters % 2 == 0;
+                if !tells_first {
+                    self.answer(id.clone(), applied(false)).await;
+                }
                 for (uri, ..) in files {
                     self.change(&uri, json!([{"range": range, "text": "x"}]))
                         .await;
                 }
-                return self.answer(id, applied(false)).await;
+                if tells_first {
+                    self.answer(id, applied(false)).await;
+                }
+                return;
             }
             _ if stale => return self.answer(id, applied(false)).await,
             _ => {}

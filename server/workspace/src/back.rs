@@ -2,7 +2,7 @@
 
 use crate::content::Content;
 use crate::lines::{self, split};
-use crate::merge::{Change, Placement, Texts, changes, place_all, splice};
+use crate::merge::{Change, carry, changes};
 use crate::overlay::Overlay;
 use crate::plan::{FilePlan, TextEdit};
 use crate::view::Live;
@@ -119,11 +119,14 @@ impl Overlay {
 
 /// What a file is without the step.
 fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, String> {
-    if now == step.after.as_ref() {
-        return Ok(step.before.clone());
-    }
-    if step.from.is_none() && now == step.before.as_ref() {
-        return Ok(step.before.clone());
+    let untouched = now == step.after.as_ref();
+    if untouched || step.from.is_none() && now == step.before.as_ref() {
+        // A document has no byte-order mark, and its file may have one.
+        let before = step.before.clone();
+        return Ok(before.map(|before| match now {
+            Some(_) => before.with_bom_of(now),
+            None => before,
+        }));
     }
     let changed = || "you changed it since".to_owned();
     let Some(now) = now else {
@@ -138,33 +141,8 @@ fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, Stri
     let (Some(before), Some(after), Some(text)) = (before.text(), after.text(), now.text()) else {
         return Err(changed());
     };
-    let (before, after, live) = (split(before), split(after), split(text));
-    let texts = Texts {
-        base: &after,
-        ours: &before,
-        live: &live,
-    };
-    let ours = changes(&after, &before);
-    let places = place_all(&texts, &ours, &changes(&after, &live));
-    let mut edits = Vec::new();
-    for (change, place) in ours.iter().zip(places) {
-        match place {
-            Placement::Clean(span) => edits.push((span, before[change.new.clone()].concat())),
-            Placement::Merged(merged) => edits.push((merged.span, merged.text)),
-            Placement::Done => {}
-            Placement::Conflict(span) => {
-                return Err(format!("you changed line {} since", span.start + 1));
-            }
-        }
-    }
-    let edits: Vec<_> = edits
-        .iter()
-        .map(|(span, text)| (span, split(text)))
-        .collect();
-    let edits = edits
-        .iter()
-        .map(|(span, lines)| ((*span).clone(), &lines[..]));
-    let merged = splice(&live, edits);
+    let merged = carry(after, before, text)
+        .map_err(|span| format!("you changed line {} since", span.start + 1))?;
     Ok(Some(
         Content::from_text(merged.into()).with_bom_of(Some(now)),
     ))

@@ -4,6 +4,8 @@ use crate::change::{Amended, FileChange, Name, Namer, Side};
 use crate::content::Content;
 use crate::decided::Redo;
 use crate::error::DecideError;
+use crate::lines::split;
+use crate::merge::{Change, carry, changes};
 use crate::overlay::{Overlay, State};
 use crate::plan::{FilePlan, Selection};
 use boxagnts_policy::path::WorkspacePath;
@@ -34,9 +36,7 @@ impl Overlay {
         let mut state = self.lock();
         state.in_flight.remove(&plan.path);
         self.settle(&mut state, &plan.path, &plan.hunks, HunkState::Accepted);
-        if let Some(after) = &plan.after {
-            state.seen.insert(plan.path.clone(), after.clone());
-        }
+        state.knows(plan);
     }
 
     /// Another process that has this session open decided on these hunks.
@@ -194,9 +194,10 @@ impl Overlay {
                 .redo(id)
                 .ok_or_else(|| unfit("its text is not kept any more"))?;
             match (&redo, redo.texts()) {
-                (Redo::Lines { name, .. }, Some((before, after))) => {
+                (Redo::Lines { name, .. }, Some((before, after, change))) => {
                     let texts = (before.as_str(), after.as_str());
-                    self.reinstate_lines(&mut state, &path, texts, |_, _| name.clone())
+                    let ours = [change];
+                    self.reinstate_lines(&mut state, &path, texts, &ours, |_, _| name.clone())
                         .map_err(|reason| unfit(&reason))?;
                 }
                 (Redo::Whole(change), _) => {
@@ -244,13 +245,9 @@ impl Overlay {
             .zip(after.and_then(Content::text));
         let back = match texts {
             Some((before, after)) => {
-                let count = crate::merge::changes(
-                    &crate::lines::split(before),
-                    &crate::lines::split(after),
-                )
-                .len();
-                let name = |index, namer: &mut Namer| old(index, namer, count);
-                self.reinstate_lines(&mut state, path, (before, after), name)?
+                let ours = changes(&split(before), &split(after));
+                let name = |index, namer: &mut Namer| old(index, namer, ours.len());
+                self.reinstate_lines(&mut state, path, (before, after), &ours, name)?
             }
             None => {
                 if state.changes.get(path).is_some() {
@@ -277,6 +274,7 @@ impl Overlay {
         state: &mut State,
         path: &WorkspacePath,
         (before, after): (&str, &str),
+        ours: &[Change],
         name: impl Fn(usize, &mut Namer) -> Name,
     ) -> Result<Vec<String>, String> {
         self.compare(state, path, false);
@@ -288,7 +286,7 @@ impl Overlay {
             }
         };
         let mut namer = state.namer.clone();
-        let ids = change.reinstate(before, after, |index| name(index, &mut namer))?;
+        let ids = change.reinstate(before, after, ours, |index| name(index, &mut namer))?;
         state.namer = namer;
         state.changes.put(path.clone(), change);
         state.altered(path);
@@ -395,7 +393,7 @@ impl FileChange {
             return Some(Redo::Whole(Arc::new(self.without_lines())));
         }
         let hunk = self.lines.iter().find(|hunk| &*hunk.name.id == id)?;
-        let current = crate::lines::split(self.current.as_ref()?.text()?);
+        let current = split(self.current.as_ref()?.text()?);
         Some(Redo::Lines {
             name: hunk.name.clone(),
             base: self.base.clone()?,
@@ -424,6 +422,32 @@ fn status(id: String, state: HunkState) -> HunkStatus {
 }
 
 impl State {
+    /// The model knows that the user took what it proposed, and nothing of what the user typed
+    /// meanwhile: that must be merged with what it writes next.
+    fn knows(&mut self, plan: &FilePlan) {
+        let text = |content| Option::<&Content>::and_then(content, Content::text);
+        let known = plan.from.as_ref().unwrap_or(&plan.path);
+        let Some(seen) = self.seen.get(known).cloned() else {
+            return;
+        };
+        self.seen.forget(known);
+        let texts = (text(plan.before.as_ref()), text(plan.after.as_ref()));
+        match (texts, seen.text()) {
+            ((Some(before), Some(after)), Some(known)) => {
+                let carried = carry(before, after, known);
+                let carried = carried.map(|text| {
+                    Content::from_text(text.into()).with_bom_of(Some(&seen))
+                });
+                self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
+            }
+            _ => {
+                if let Some(after) = &plan.after {
+                    self.seen.insert(plan.path.clone(), after.clone());
+                }
+            }
+        }
+    }
+
     /// The ids of the hunks that wait, by file.
     fn waiting(&self) -> Vec<(WorkspacePath, Vec<String>)> {
         let ids = |change: &FileChange| change.names().map(|name| name.id.to_string()).collect();

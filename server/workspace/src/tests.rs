@@ -3,6 +3,7 @@
 mod calls;
 mod decisions;
 mod journal;
+mod model;
 mod remade;
 
 use crate::*;
