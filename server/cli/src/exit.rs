@@ -113,7 +113,8 @@ impl From<ModelError> for Failure {
         let exit = match &error {
             ModelError::UnknownModel { .. }
             | ModelError::Settings { .. }
-            | ModelError::Script { .. } => Exit::Usage,
+            | ModelError::Script { .. }
+            | ModelError::Recording { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Failure::new(exit, error.to_string())

@@ -435,9 +435,8 @@ impl State {
         match (texts, seen.text()) {
             ((Some(before), Some(after)), Some(known)) => {
                 let carried = carry(before, after, known);
-                let carried = carried.map(|text| {
-                    Content::from_text(text.into()).with_bom_of(Some(&seen))
-                });
+                let carried =
+                    carried.map(|text| Content::from_text(text.into()).with_bom_of(Some(&seen)));
                 self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
             }
             _ => {

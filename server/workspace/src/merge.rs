@@ -143,7 +143,9 @@ fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement 
         Placement::Done | Placement::Conflict(_) => return place,
     };
     let open = |line: &&str| !line.ends_with(['\n', '\r']);
-    let behind = live.last().filter(|last| span.start == live.len() && open(last));
+    let behind = live
+        .last()
+        .filter(|last| span.start == live.len() && open(last));
     let ends = merged.map_or(new.last().copied(), |text| Some(text.as_str()));
     let Some(ends) = ends.filter(|text| !text.is_empty()) else {
         return place;
@@ -274,7 +276,13 @@ mod tests {
     #[test]
     fn a_last_line_without_an_end_gets_one_when_another_comes_behind_it() {
         check("a\nb\n", "a\nb\nnew\n", "x\nb", "x\nb\nnew\n", 0);
-        check("a\r\nb\r\n", "a\r\nb\r\nc\r\n", "a\r\nb", "a\r\nb\r\nc\r\n", 0);
+        check(
+            "a\r\nb\r\n",
+            "a\r\nb\r\nc\r\n",
+            "a\r\nb",
+            "a\r\nb\r\nc\r\n",
+            0,
+        );
         check("a\nb\n", "a\nB", "a\nb\ntyped\n", "a\nB\ntyped\n", 0);
         // Nothing is left of it.
         check("a\nb\n", "a\nb", "a\nb\ntyped\n", "a\nb\ntyped\n", 1);

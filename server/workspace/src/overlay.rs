@@ -150,7 +150,10 @@ impl Overlay {
         }
         for path in touched {
             // What a change was made on is known to whoever made it.
-            if let Some(change) = state.changes.get(path).filter(|_| before.get(path).is_none())
+            if let Some(change) = state
+                .changes
+                .get(path)
+                .filter(|_| before.get(path).is_none())
                 && let Some(base) = change.base.clone()
                 && let source = change.from.clone().unwrap_or_else(|| path.clone())
                 && state.seen.get(&source).is_none()

@@ -1,6 +1,7 @@
 //! A workspace, a journal, and processes that come and go.
 
 use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::{Config, Layer};
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{Sandbox, Toolbox};
@@ -50,6 +51,11 @@ impl World {
         std::fs::write(path, turns.to_string()).expect("a file");
     }
 
+    /// The model that says it.
+    pub fn model(&self) -> String {
+        format!("scripted:{}", self.beside("script.json").display())
+    }
+
     /// A file that goes with the world, outside of the workspace.
     pub fn beside(&self, name: &str) -> PathBuf {
         self.state.path().join(name)
@@ -57,13 +63,17 @@ impl World {
 
     /// A process that opens the workspace; it is gone when the value and its runtime are.
     pub fn process(&self, applier: Arc<dyn Applier>) -> Process {
-        let script = self.state.path().join("script.json");
-        let settings = json!({"model": format!("scripted:{}", script.display())});
-        self.process_with(applier, &settings)
+        let settings = json!({"model": self.model()});
+        self.process_with(applier, &settings, None)
     }
 
-    /// As [`World::process`], with these settings.
-    pub fn process_with(&self, applier: Arc<dyn Applier>, settings: &Value) -> Process {
+    /// As [`World::process`], with these settings, and recorded.
+    pub fn process_with(
+        &self,
+        applier: Arc<dyn Applier>,
+        settings: &Value,
+        recording: Option<Arc<Recording>>,
+    ) -> Process {
         let mut builder = Config::builder();
         let added = builder.add_json(Layer::Editor, "test", settings);
         added.expect("settings");
@@ -73,6 +83,9 @@ impl World {
             store: journal(),
             toolbox: toolbox(),
         });
+        if let Some(recording) = recording {
+            environment.record(recording);
+        }
         let root = self.folder.path();
         let sessions = Sessions::open(
             environment,

@@ -2,6 +2,7 @@
 
 use crate::harness::{Process, World};
 use boxagnts_protocol::commands::{HistoryParams, OriginKind, UsageBy, UsageParams};
+use boxagnts_session::model::Recording;
 use boxagnts_session::store::Recorded;
 use boxagnts_session::{DiskApplier, Selection, SessionError, export, trace};
 use serde_json::{Value, json};
@@ -244,4 +245,66 @@ async fn sessions_are_named_found_counted_and_traced() {
     let chat = format!("chat {}", summary.model);
     let expect = ["invoke_agent boxagnts", &chat, "execute_tool read", &chat];
     assert_eq!(names, expect);
+}
+
+/// What happened, without what is another in every session.
+fn comparable(process: &Process, session: &str) -> Vec<Value> {
+    let mut all = events(process, session);
+    for event in &mut all {
+        let fields = event.as_object_mut().expect("an object");
+        for name in ["session", "at_ms", "model"] {
+            fields.remove(name);
+        }
+        if let Some(usage) = fields
+            .get_mut("report")
+            .and_then(|report| report.get_mut("usage"))
+        {
+            *usage = Value::Null;
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_recorded_session_is_replayed_event_by_event() {
+    let world = World::new(&["a", "b"]);
+    world.script(&json!([
+        {"text": "Looking and writing, in pieces that are longer than one of forty characters.",
+         "tool_calls": [{"name": "read", "input": {"path": "a"}}, write("b", "B\n")],
+         "usage": {"input_tokens": 7}},
+        {"text": "Done."},
+        {"tool_calls": [{"name": "read", "input": {"path": "nowhere"}}]},
+        {"text": "That failed."},
+    ]));
+    let file = world.beside("recording.jsonl");
+    let recording = Recording::create(&file).expect("a recording");
+    let scripted = json!({"model": world.model()});
+    let applier = Arc::new(DiskApplier);
+    let mut process = world.process_with(applier.clone(), &scripted, Some(recording));
+    let session = process.asked().await;
+    process.ask(Some(&session)).await;
+    let expect = comparable(&process, &session);
+    drop(process);
+
+    let replayed = json!({"model": format!("replay:{}", file.display())});
+    let mut process = world.process_with(applier.clone(), &replayed, None);
+    let again = process.asked().await;
+    // Another process goes on where it was.
+    drop(process);
+    let mut process = world.process_with(applier, &replayed, None);
+    process.ask(Some(&again)).await;
+    assert_eq!(comparable(&process, &again), expect);
+
+    // What the tools see is part of what is asked.
+    std::fs::write(world.folder.path().join("a"), "changed\n").expect("written");
+    process.asked().await;
+    let sessions = process.sessions.sessions().expect("sessions");
+    let last = events(&process, &sessions[0].session)
+        .pop()
+        .expect("an event");
+    let message = last["outcome"]["message"].as_str().expect("a message");
+    assert!(
+        message.contains("request 2 is not the recorded one: `messages[2].content[0].output`"),
+        "{message}"
+    );
 }

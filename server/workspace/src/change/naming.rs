@@ -187,7 +187,10 @@ impl<'a> Known<'a> {
         };
         let stops = kept.into_iter().map(|(name, change)| (Some(name), change));
         for (name, change) in stops.chain([(None, end)]) {
-            let gap = (&base[old..change.old.start], &current[new..change.new.start]);
+            let gap = (
+                &base[old..change.old.start],
+                &current[new..change.new.start],
+            );
             for found_there in changes(gap.0, gap.1) {
                 let Change { old: a, new: b } = found_there;
                 let change = Change {
@@ -238,8 +241,8 @@ impl<'a> Known<'a> {
                 ahead = rest;
             }
             if ahead.first().is_none_or(|edit| edit.old.start > new.end) {
-                let now = new.start.saturating_add_signed(shift)
-                    ..new.end.saturating_add_signed(shift);
+                let now =
+                    new.start.saturating_add_signed(shift)..new.end.saturating_add_signed(shift);
                 let change = Change {
                     old: old.clone(),
                     new: now,

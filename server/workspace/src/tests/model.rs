@@ -44,8 +44,13 @@ fn run(steps: &[u64], trace: bool) -> Result<(), (usize, String)> {
                         let (start, end) = (range.start, range.end);
                         eprintln!(
                             "    {} {id} {state:?} {}:{}-{}:{} {old:?} > {new:?} {:?} {:?}",
-                            file.path, start.line, start.character, end.line, end.character,
-                            hunk.live_text, hunk.note
+                            file.path,
+                            start.line,
+                            start.character,
+                            end.line,
+                            end.character,
+                            hunk.live_text,
+                            hunk.note
                         );
                     }
                 }
@@ -100,7 +105,10 @@ fn shrink(mut steps: Vec<u64>, broken: &str) -> Vec<u64> {
 /// Shortens a session that broke something, shows it, and says how to see it again.
 fn explain(steps: &[u64], broken: &str) -> String {
     let fewer = shrink(steps.to_vec(), broken);
-    let again = run(&fewer, true).err().map(|(_, broken)| broken).unwrap_or_default();
+    let again = run(&fewer, true)
+        .err()
+        .map(|(_, broken)| broken)
+        .unwrap_or_default();
     format!("{broken}\nwith {} steps: {again}\n{fewer:x?}", fewer.len())
 }
 
@@ -134,7 +142,12 @@ fn a_long_run_breaks_no_invariant() {
             steps.truncate(end + 1);
             let mut broken = broken.lock().unwrap();
             let count = broken.get(kind(&said)).map_or(0, |(count, ..)| *count);
-            let best = broken.entry(kind(&said).to_owned()).or_insert((0, seed, steps.clone(), said.clone()));
+            let best = broken.entry(kind(&said).to_owned()).or_insert((
+                0,
+                seed,
+                steps.clone(),
+                said.clone(),
+            ));
             if steps.len() < best.2.len() {
                 *best = (count, seed, steps, said);
             }
@@ -149,7 +162,10 @@ fn a_long_run_breaks_no_invariant() {
     let broken = broken.into_inner().unwrap();
     for (count, seed, steps, said) in broken.values() {
         let explained = explain(steps, said);
-        eprintln!("{count} of {sessions} sessions, as with seed {seed}, step {}: {explained}\n", steps.len());
+        eprintln!(
+            "{count} of {sessions} sessions, as with seed {seed}, step {}: {explained}\n",
+            steps.len()
+        );
     }
     assert!(broken.is_empty(), "{:?}", broken.keys());
 }
@@ -176,6 +192,9 @@ proptest! {
 #[test]
 fn again() {
     let steps = std::env::var("BOXAGNTS_MODEL_AGAIN").unwrap_or_default();
-    let steps: Vec<u64> = steps.split(',').filter_map(|n| u64::from_str_radix(n.trim(), 16).ok()).collect();
+    let steps: Vec<u64> = steps
+        .split(',')
+        .filter_map(|n| u64::from_str_radix(n.trim(), 16).ok())
+        .collect();
     eprintln!("{:?}", run(&steps, true));
 }

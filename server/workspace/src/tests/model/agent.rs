@@ -117,7 +117,11 @@ impl World {
                     _ => self.writer(Author::Agent).text("\n"),
                 };
                 let kept = mark_set(&text);
-                let gone = self.users_marks(path).difference(&kept).cloned().collect::<Marks>();
+                let gone = self
+                    .users_marks(path)
+                    .difference(&kept)
+                    .cloned()
+                    .collect::<Marks>();
                 running.at_risk.extend(gone);
                 self.write(running, path, text.into_bytes());
             }
@@ -126,7 +130,10 @@ impl World {
 
     fn write(&mut self, running: &mut Running, path: &str, bytes: Vec<u8>) {
         // A line that the agent writes anew may have words that the user took away meanwhile.
-        let known = running.read.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let known = running
+            .read
+            .get(path)
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let text = String::from_utf8_lossy(&bytes);
         let known = known.unwrap_or_default();
         let lines: std::collections::HashSet<&str> = known.lines().collect();
@@ -134,7 +141,13 @@ impl World {
             running.anew.extend(mark_set(line));
         }
         let done = running.call.write(path, bytes.clone());
-        self.say(|| format!("write {path} {:?} {}", String::from_utf8_lossy(&bytes), done.is_ok()));
+        self.say(|| {
+            format!(
+                "write {path} {:?} {}",
+                String::from_utf8_lossy(&bytes),
+                done.is_ok()
+            )
+        });
         if done.is_ok() {
             running.left.insert(path.to_owned(), Some(bytes));
         }
@@ -165,7 +178,16 @@ impl World {
     }
 
     fn commit(&mut self, running: Running) {
-        let Running { call, began, read, left, moved, blind, at_risk, anew } = running;
+        let Running {
+            call,
+            began,
+            read,
+            left,
+            moved,
+            blind,
+            at_risk,
+            anew,
+        } = running;
         let done = call.commit();
         self.say(|| format!("commit {}", done.is_ok()));
         if done.is_err() {
@@ -173,7 +195,11 @@ impl World {
         }
         self.at_risk.extend(at_risk);
         self.deleted.retain(|mark| !anew.contains(mark));
-        let sources: Vec<String> = self.listed.iter().filter_map(|file| file.from.clone()).collect();
+        let sources: Vec<String> = self
+            .listed
+            .iter()
+            .filter_map(|file| file.from.clone())
+            .collect();
         for path in &moved {
             self.exact.remove(path);
         }
@@ -210,5 +236,9 @@ impl World {
 }
 
 fn with_bom(text: &str, bom: bool) -> String {
-    if bom { format!("\u{feff}{text}") } else { text.to_owned() }
+    if bom {
+        format!("\u{feff}{text}")
+    } else {
+        text.to_owned()
+    }
 }

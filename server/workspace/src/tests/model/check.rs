@@ -34,7 +34,9 @@ pub(super) const ALL: [&str; 10] = [
 /// What waits, and whether it conflicts.
 fn states(files: &[FileProposal]) -> BTreeMap<String, bool> {
     let hunks = files.iter().flat_map(|file| &file.hunks);
-    hunks.map(|hunk| (hunk.id.clone(), hunk.state == HunkState::Conflicted)).collect()
+    hunks
+        .map(|hunk| (hunk.id.clone(), hunk.state == HunkState::Conflicted))
+        .collect()
 }
 
 impl World {
@@ -43,7 +45,10 @@ impl World {
         self.check_disk()?;
         let look = self.overlay.look(self.looked);
         let delta = self.journal.hear(&self.overlay);
-        let query = PageQuery { waiting: true, ..PageQuery::default() };
+        let query = PageQuery {
+            waiting: true,
+            ..PageQuery::default()
+        };
         let page = self.overlay.page(&query);
 
         let (was, is) = (states(&self.listed), states(&page.files));
@@ -55,22 +60,37 @@ impl World {
             None => ensure!(LOOKS, was == is, "not told: {was:?} became {is:?}"),
         }
         let hunks = page.files.iter().flat_map(|file| &file.hunks);
-        let odd = hunks.clone().find(|hunk| {
-            !matches!(hunk.state, HunkState::Pending | HunkState::Conflicted)
-        });
+        let odd = hunks
+            .clone()
+            .find(|hunk| !matches!(hunk.state, HunkState::Pending | HunkState::Conflicted));
         ensure!(COUNTS, odd.is_none(), "it waits, and is decided: {odd:?}");
         let conflicted = is.values().filter(|conflicts| **conflicts).count() as u64;
         let pending = is.len() as u64 - conflicted;
-        let files = page.files.iter().filter(|file| !file.hunks.is_empty()).count() as u64;
+        let files = page
+            .files
+            .iter()
+            .filter(|file| !file.hunks.is_empty())
+            .count() as u64;
         let listed = (files, pending, conflicted);
         let told = (delta.files, delta.pending, delta.conflicted);
-        ensure!(COUNTS, told == listed, "a delta says {told:?}, listed are {listed:?}");
+        ensure!(
+            COUNTS,
+            told == listed,
+            "a delta says {told:?}, listed are {listed:?}"
+        );
         let told = (page.waiting_files, page.pending, page.conflicted);
-        ensure!(COUNTS, told == listed, "a page says {told:?}, listed are {listed:?}");
+        ensure!(
+            COUNTS,
+            told == listed,
+            "a page says {told:?}, listed are {listed:?}"
+        );
 
         self.check_ids(&page.files, users)?;
         self.listed = page.files;
-        let plans = self.overlay.plan(&Selection::All).map_err(|error| error.to_string())?;
+        let plans = self
+            .overlay
+            .plan(&Selection::All)
+            .map_err(|error| error.to_string())?;
         for plan in &plans {
             self.check_plan(plan)?;
         }
@@ -100,8 +120,12 @@ impl World {
     }
 
     fn check_ids(&mut self, files: &[FileProposal], users: bool) -> Outcome {
-        let was: BTreeSet<&String> =
-            self.listed.iter().flat_map(|file| &file.hunks).map(|hunk| &hunk.id).collect();
+        let was: BTreeSet<&String> = self
+            .listed
+            .iter()
+            .flat_map(|file| &file.hunks)
+            .map(|hunk| &hunk.id)
+            .collect();
         let mut listed: BTreeSet<&String> = BTreeSet::new();
         for file in files {
             for hunk in &file.hunks {
@@ -151,18 +175,38 @@ impl World {
     /// A plan is what its hunks, as they are listed, make of the user's file.
     pub(super) fn check_plan(&self, plan: &FilePlan) -> Outcome {
         let path = plan.path.to_string();
-        let source = plan.from.as_ref().map_or_else(|| path.clone(), ToString::to_string);
+        let source = plan
+            .from
+            .as_ref()
+            .map_or_else(|| path.clone(), ToString::to_string);
         let users = self.users(&source);
-        let moves_first = self.listed.iter().any(|file| file.path == path && file.from.is_some());
+        let moves_first = self
+            .listed
+            .iter()
+            .any(|file| file.path == path && file.from.is_some());
         if moves_first && plan.from.is_none() {
-            ensure!(HUNKS_LEAD, plan.hunks.is_empty(), "a file that is not there: {plan:?}");
+            ensure!(
+                HUNKS_LEAD,
+                plan.hunks.is_empty(),
+                "a file that is not there: {plan:?}"
+            );
             return Ok(());
         }
-        ensure!(HUNKS_LEAD, plan.before == users, "the plan for `{path}` is of another text");
+        ensure!(
+            HUNKS_LEAD,
+            plan.before == users,
+            "the plan for `{path}` is of another text"
+        );
         let Some(file) = self.listed.iter().find(|file| file.path == path) else {
-            return Err(format!("{HUNKS_LEAD}: a plan for `{path}`, which is not listed"));
+            return Err(format!(
+                "{HUNKS_LEAD}: a plan for `{path}`, which is not listed"
+            ));
         };
-        let lines: Vec<&Hunk> = file.hunks.iter().filter(|hunk| hunk.note.is_none()).collect();
+        let lines: Vec<&Hunk> = file
+            .hunks
+            .iter()
+            .filter(|hunk| hunk.note.is_none())
+            .collect();
         let lines: Vec<&Hunk> = if path.is_empty() { Vec::new() } else { lines };
         let Some(text) = users.as_ref().and_then(Content::text) else {
             return Ok(());
@@ -178,14 +222,26 @@ impl World {
                 HunkState::Conflicted => hunk.live_text.as_deref(),
                 _ => Some(hunk.old_text.as_str()),
             };
-            ensure!(HUNKS_LEAD, there == expect, "in {text:?} stands {there:?}: {hunk:?}");
+            ensure!(
+                HUNKS_LEAD,
+                there == expect,
+                "in {text:?} stands {there:?}: {hunk:?}"
+            );
         }
-        let pending: Vec<&&Hunk> =
-            lines.iter().filter(|hunk| hunk.state == HunkState::Pending).collect();
+        let pending: Vec<&&Hunk> = lines
+            .iter()
+            .filter(|hunk| hunk.state == HunkState::Pending)
+            .collect();
         for pair in pending.windows(2) {
-            ensure!(HUNKS_LEAD, pair[0].range.end <= pair[1].range.start, "overlap: {pair:?}");
+            ensure!(
+                HUNKS_LEAD,
+                pair[0].range.end <= pair[1].range.start,
+                "overlap: {pair:?}"
+            );
         }
-        let applied = pending.into_iter().filter(|hunk| plan.hunks.contains(&hunk.id));
+        let applied = pending
+            .into_iter()
+            .filter(|hunk| plan.hunks.contains(&hunk.id));
         let edits = applied.map(|hunk| (hunk.range, hunk.new_text.as_str()));
         let expect = with_edits(text, edits);
         let after = plan.after.as_ref().and_then(Content::text);
@@ -206,10 +262,18 @@ impl World {
                 None => self.users(path),
             };
             let file = self.listed.iter().find(|file| file.path == path);
-            let mut there = then.as_ref().and_then(Content::text).map(mark_set).unwrap_or_default();
+            let mut there = then
+                .as_ref()
+                .and_then(Content::text)
+                .map(mark_set)
+                .unwrap_or_default();
             let hunks = file.map(|file| &file.hunks[..]).unwrap_or_default();
             if hunks.iter().any(|hunk| hunk.state == HunkState::Conflicted) {
-                let proposed = self.overlay.begin("looks").read(path, u64::MAX).unwrap_or_default();
+                let proposed = self
+                    .overlay
+                    .begin("looks")
+                    .read(path, u64::MAX)
+                    .unwrap_or_default();
                 there.extend(mark_set(&String::from_utf8_lossy(&proposed)));
             }
             if self.resync.contains(path) {
@@ -248,7 +312,8 @@ impl World {
             // Binary files must be what they were.
             let said = |line: &String| {
                 let path = line.split(' ').nth(1).unwrap_or_default();
-                lost.iter().any(|said| said.contains(&format!("`{path}`")) && said.contains("binary"))
+                lost.iter()
+                    .any(|said| said.contains(&format!("`{path}`")) && said.contains("binary"))
             };
             was.retain(|line| !said(line));
         }

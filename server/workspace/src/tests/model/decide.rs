@@ -1,7 +1,9 @@
 //! Decisions, and how they reach the user's files: as the session and its appliers do it, with
 //! editors that are honest, that refuse, and that are late.
 
-use super::check::{ALL_IS_THE_MERGE, DELETED_STAYS, HUNKS_LEAD, ONLY_APPROVED, TYPING_STAYS, UNDO};
+use super::check::{
+    ALL_IS_THE_MERGE, DELETED_STAYS, HUNKS_LEAD, ONLY_APPROVED, TYPING_STAYS, UNDO,
+};
 use super::text::{Author, mark_set, marks, with_edits};
 use super::world::{Batch, Marks, Outcome, World, ensure};
 use crate::{Content, FilePlan, Live, Selection, Step, apply_to_disk, mode_on_disk};
@@ -23,7 +25,9 @@ impl World {
         let hunks = |file: &boxagnts_protocol::proposal::FileProposal| {
             let path = file.path.clone();
             let hunks = file.hunks.clone().into_iter();
-            hunks.map(move |hunk| (path.clone(), hunk)).collect::<Vec<_>>()
+            hunks
+                .map(move |hunk| (path.clone(), hunk))
+                .collect::<Vec<_>>()
         };
         self.listed.iter().flat_map(hunks).collect()
     }
@@ -58,12 +62,15 @@ impl World {
         };
         self.say(|| format!("accept {selection:?}"));
         let plans = self.overlay.plan(&selection);
-        let plans = plans.map_err(|error| format!("{HUNKS_LEAD}: what waits is not found: {error}"))?;
+        let plans =
+            plans.map_err(|error| format!("{HUNKS_LEAD}: what waits is not found: {error}"))?;
         for plan in &plans {
             self.check_plan(plan)?;
         }
-        let plans: Vec<FilePlan> =
-            plans.into_iter().filter(|plan| !plan.hunks.is_empty()).collect();
+        let plans: Vec<FilePlan> = plans
+            .into_iter()
+            .filter(|plan| !plan.hunks.is_empty())
+            .collect();
         let modes: Vec<_> = plans
             .iter()
             .map(|plan| mode_on_disk(&self.overlay, plan.from.as_ref().unwrap_or(&plan.path)))
@@ -104,7 +111,12 @@ impl World {
         }
         if !files.is_empty() {
             let claimed = files.iter().flat_map(|(_, ids)| ids.clone()).collect();
-            self.batches.push(Batch { at: self.step, accept: true, files, claimed });
+            self.batches.push(Batch {
+                at: self.step,
+                accept: true,
+                files,
+                claimed,
+            });
         }
         Ok(())
     }
@@ -129,7 +141,11 @@ impl World {
     }
 
     /// Applies plans; `undo` tells what they may take away and bring back.
-    fn carry_out(&mut self, plans: &[FilePlan], undo: Option<&Allowed>) -> Result<Vec<bool>, String> {
+    fn carry_out(
+        &mut self,
+        plans: &[FilePlan],
+        undo: Option<&Allowed>,
+    ) -> Result<Vec<bool>, String> {
         let mut results = Vec::new();
         for plan in plans {
             let applied = match is_edit(plan) {
@@ -187,9 +203,15 @@ impl World {
             _ => self.types_at_once(&path),
         }
         let Some(buffer) = self.buffer(&path) else {
-            return Err(format!("{ONLY_APPROVED}: a plan for `{path}`, which is not open"));
+            return Err(format!(
+                "{ONLY_APPROVED}: a plan for `{path}`, which is not open"
+            ));
         };
-        if plan.live != (Live::Buffer { version: buffer.version }) {
+        if plan.live
+            != (Live::Buffer {
+                version: buffer.version,
+            })
+        {
             return Ok(false);
         }
         self.transition(plan, undo)?;
@@ -200,7 +222,10 @@ impl World {
 
     fn write_file(&mut self, plan: &FilePlan, undo: Option<&Allowed>) -> Result<bool, String> {
         let path = plan.path.to_string();
-        let source = plan.from.as_ref().map_or_else(|| path.clone(), ToString::to_string);
+        let source = plan
+            .from
+            .as_ref()
+            .map_or_else(|| path.clone(), ToString::to_string);
         // Documents with unsaved text are not touched by what is done to whole files.
         let unsaved = |path: &String| self.buffer(path).is_some_and(|buffer| buffer.dirty);
         if [&path, &source].into_iter().any(unsaved) {
@@ -257,16 +282,27 @@ impl World {
         }
         let twice = all.len() - has.len();
         let moving = all.iter().filter(|mark| moved.contains(*mark)).count();
-        ensure!(ALL_IS_THE_MERGE, twice <= moving, "twice in `{path}`: {after:?}");
+        ensure!(
+            ALL_IS_THE_MERGE,
+            twice <= moving,
+            "twice in `{path}`: {after:?}"
+        );
         if let (Some(Content::Text { bom: a, .. }), Some(Content::Text { bom: b, .. })) =
             (&plan.before, &plan.after)
         {
-            ensure!(ONLY_APPROVED, a == b, "the byte-order mark of `{path}`: {a} becomes {b}");
+            ensure!(
+                ONLY_APPROVED,
+                a == b,
+                "the byte-order mark of `{path}`: {a} becomes {b}"
+            );
         }
         if plan.edits.is_empty() || plan.from.is_some() {
             // Nothing to compare.
         } else if let (Some(_), Some(_)) = (&plan.before, &plan.after) {
-            let edits = plan.edits.iter().map(|edit| (edit.range, edit.new_text.as_str()));
+            let edits = plan
+                .edits
+                .iter()
+                .map(|edit| (edit.range, edit.new_text.as_str()));
             let edited = with_edits(before, edits);
             ensure!(
                 HUNKS_LEAD,
@@ -307,7 +343,10 @@ impl World {
         };
         self.say(|| format!("reject {selection:?}"));
         let before = self.waiting();
-        let statuses = self.overlay.reject(&selection).map_err(|error| error.to_string())?;
+        let statuses = self
+            .overlay
+            .reject(&selection)
+            .map_err(|error| error.to_string())?;
         for status in statuses {
             let Some((path, hunk)) = before.iter().find(|(_, hunk)| hunk.id == status.id) else {
                 return Err(format!("{HUNKS_LEAD}: `{}` was not listed", status.id));
@@ -319,7 +358,11 @@ impl World {
             }
             let (new, old) = (mark_set(&hunk.new_text), mark_set(&hunk.old_text));
             let live = self.marks.get(path).cloned().unwrap_or_default();
-            self.rejected.extend(new.difference(&old).filter(|mark| !live.contains(*mark)).cloned());
+            self.rejected.extend(
+                new.difference(&old)
+                    .filter(|mark| !live.contains(*mark))
+                    .cloned(),
+            );
             self.rejected_ids.push(status.id);
             self.resync_all();
         }
@@ -335,10 +378,14 @@ impl World {
         let fresh = format!("m{}", self.last_mark);
         // The user keeps what the user has there, and takes some of what is proposed.
         let here = hunk.live_text.as_deref().unwrap_or(&hunk.old_text);
-        let kept = mark_set(here).into_iter().filter(|mark| mark.starts_with('u'));
+        let kept = mark_set(here)
+            .into_iter()
+            .filter(|mark| mark.starts_with('u'));
         let mut lines: Vec<String> = if whole { Vec::new() } else { kept.collect() };
         let old = mark_set(&hunk.old_text);
-        let new = mark_set(&hunk.new_text).into_iter().filter(|mark| !old.contains(mark));
+        let new = mark_set(&hunk.new_text)
+            .into_iter()
+            .filter(|mark| !old.contains(mark));
         lines.extend(new.filter(|mark| !self.deleted.contains(mark)));
         match self.dice.below(10) {
             0 => lines = here.lines().map(str::to_owned).collect(),
@@ -407,7 +454,8 @@ impl World {
             if let Some((_, removed)) = self.ids.get(&id) {
                 self.at_risk.extend(removed.clone());
             }
-            self.at_risk.extend(self.whole_hunks.get(&id).cloned().unwrap_or_default());
+            self.at_risk
+                .extend(self.whole_hunks.get(&id).cloned().unwrap_or_default());
             if let Some((added, _)) = self.ids.get(&id) {
                 self.rejected.retain(|mark| !added.contains(mark));
             }
@@ -420,17 +468,26 @@ impl World {
     /// As the session does it: what was taken back waits again.
     pub(super) fn undo(&mut self) -> Outcome {
         let restore = self.dice.chance(25);
-        let newest = self.batches.iter().rposition(|batch| batch.accept && !batch.claimed.is_empty());
+        let newest = self
+            .batches
+            .iter()
+            .rposition(|batch| batch.accept && !batch.claimed.is_empty());
         let any = self.dice.below(self.batches.len());
-        let Some(at) = (if self.dice.chance(60) { newest } else { Some(any) }) else {
+        let Some(at) = (if self.dice.chance(60) {
+            newest
+        } else {
+            Some(any)
+        }) else {
             return Ok(());
         };
         let chosen: Vec<usize> = match restore {
             true => (at..self.batches.len()).rev().collect(),
             false => vec![at],
         };
-        let chosen: Vec<usize> =
-            chosen.into_iter().filter(|at| self.batches.get(*at).is_some()).collect();
+        let chosen: Vec<usize> = chosen
+            .into_iter()
+            .filter(|at| self.batches.get(*at).is_some())
+            .collect();
         let steps: Vec<Step> = chosen
             .iter()
             .flat_map(|at| self.batches[*at].files.iter().map(|(step, _)| step.clone()))
@@ -442,9 +499,15 @@ impl World {
         self.say(|| format!("undo {chosen:?}"));
         let way = self.overlay.way_back(&steps);
         self.say(|| format!("refused {:?}", way.refused));
-        let mut allowed = Allowed { lost: Marks::new(), gained: Marks::new() };
+        let mut allowed = Allowed {
+            lost: Marks::new(),
+            gained: Marks::new(),
+        };
         for step in &steps {
-            let (a, b) = (mark_set(text(step.before.as_ref())), mark_set(text(step.after.as_ref())));
+            let (a, b) = (
+                mark_set(text(step.before.as_ref())),
+                mark_set(text(step.after.as_ref())),
+            );
             allowed.lost.extend(b.difference(&a).cloned());
             allowed.gained.extend(a);
         }
@@ -453,11 +516,19 @@ impl World {
         }
         for plan in &way.plans {
             let users = self.users(plan.path.as_str());
-            ensure!(ONLY_APPROVED, plan.before == users, "the way back of `{}`", plan.path);
+            ensure!(
+                ONLY_APPROVED,
+                plan.before == users,
+                "the way back of `{}`",
+                plan.path
+            );
         }
         let results = self.carry_out(&way.plans, Some(&allowed))?;
-        let mut refused: Vec<String> =
-            way.refused.iter().map(|(path, _)| path.to_string()).collect();
+        let mut refused: Vec<String> = way
+            .refused
+            .iter()
+            .map(|(path, _)| path.to_string())
+            .collect();
         let mut files = Vec::new();
         for (plan, result) in way.plans.iter().zip(results) {
             if !result {
@@ -479,7 +550,12 @@ impl World {
         self.resync_all();
         if !files.is_empty() {
             let claimed = BTreeSet::new();
-            self.batches.push(Batch { at: self.step, accept: false, files, claimed });
+            self.batches.push(Batch {
+                at: self.step,
+                accept: false,
+                files,
+                claimed,
+            });
         }
         for at in chosen.into_iter().rev() {
             let done = self.batches[at].files.clone();
@@ -525,7 +601,11 @@ impl World {
             let edited = self.edited.get(&path).copied().unwrap_or(0);
             let quiet = edited < batch.at && !self.batches[at + 1..].iter().any(later);
             if quiet {
-                ensure!(UNDO, refused.is_none(), "nothing was typed in `{path}`: {refused:?}");
+                ensure!(
+                    UNDO,
+                    refused.is_none(),
+                    "nothing was typed in `{path}`: {refused:?}"
+                );
                 let back = plan.map_or(now.as_ref(), |plan| plan.after.as_ref());
                 let bytes = |content: Option<&Content>| content.map(|c| c.bytes().into_owned());
                 let bom = |content: &Option<Content>| {
@@ -547,7 +627,11 @@ impl World {
                 // What the user took away meanwhile, or has by now anyway.
                 expect.extend(b.difference(&a).cloned());
                 let then = mark_set(text(plan.after.as_ref()));
-                ensure!(UNDO, then == expect, "`{path}` becomes {then:?}, not {expect:?}");
+                ensure!(
+                    UNDO,
+                    then == expect,
+                    "`{path}` becomes {then:?}, not {expect:?}"
+                );
             }
         }
         Ok(())

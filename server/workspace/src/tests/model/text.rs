@@ -99,7 +99,11 @@ impl Writer<'_> {
         let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
         let at = self.dice.below(lines.len());
         let full = lines.len() > 14;
-        let choice = if full && self.dice.chance(60) { 11 } else { self.dice.below(24) };
+        let choice = if full && self.dice.chance(60) {
+            11
+        } else {
+            self.dice.below(24)
+        };
         match choice {
             0..=6 => {
                 let at = self.dice.below(lines.len() + 1);
@@ -129,7 +133,12 @@ impl Writer<'_> {
                 if words.get(at).is_some_and(|word| writer.may_go(word)) {
                     words[at] = match writer.dice.chance(60) {
                         true => writer.mark(),
-                        false => writer.dice.pick(&WORDS).copied().unwrap_or_default().to_owned(),
+                        false => writer
+                            .dice
+                            .pick(&WORDS)
+                            .copied()
+                            .unwrap_or_default()
+                            .to_owned(),
                     };
                 }
             }),
@@ -218,7 +227,12 @@ pub(super) fn offset(text: &str, position: Position) -> Option<usize> {
     for _ in 0..position.line {
         let rest = &text[start..];
         let end = rest.find(['\n', '\r'])?;
-        start += end + if rest[end..].starts_with("\r\n") { 2 } else { 1 };
+        start += end
+            + if rest[end..].starts_with("\r\n") {
+                2
+            } else {
+                1
+            };
     }
     let mut units = 0;
     for (at, c) in text[start..].char_indices() {

@@ -16,8 +16,9 @@ pub(super) type Outcome = Result<(), String>;
 pub(super) type Marks = BTreeSet<String>;
 
 /// Files that there are, and places where some may come to be.
-pub(super) const PATHS: [&str; 8] =
-    ["a.txt", "b.txt", "c.txt", "d/e.txt", "empty", "bin", "new", "d/new"];
+pub(super) const PATHS: [&str; 8] = [
+    "a.txt", "b.txt", "c.txt", "d/e.txt", "empty", "bin", "new", "d/new",
+];
 
 /// Fails with the name of the invariant that does not hold.
 macro_rules! ensure {
@@ -152,7 +153,11 @@ impl World {
     }
 
     pub(super) fn writer(&mut self, author: Author) -> Writer<'_> {
-        Writer { dice: &mut self.dice, last: &mut self.last_mark, author }
+        Writer {
+            dice: &mut self.dice,
+            last: &mut self.last_mark,
+            author,
+        }
     }
 
     pub(super) fn at(&self, path: &str) -> std::path::PathBuf {
@@ -172,7 +177,9 @@ impl World {
     }
 
     pub(super) fn on_disk(&self, path: &str) -> Option<Content> {
-        self.disk.get(path).map(|bytes| Content::from_bytes(bytes.clone()))
+        self.disk
+            .get(path)
+            .map(|bytes| Content::from_bytes(bytes.clone()))
     }
 
     pub(super) fn buffer(&self, path: &str) -> Option<Buffer> {
@@ -196,12 +203,19 @@ impl World {
     }
 
     pub(super) fn users_marks(&self, path: &str) -> Marks {
-        self.users(path).as_ref().and_then(Content::text).map(mark_set).unwrap_or_default()
+        self.users(path)
+            .as_ref()
+            .and_then(Content::text)
+            .map(mark_set)
+            .unwrap_or_default()
     }
 
     /// Writes down what the user's texts are.
     fn remember(&mut self) {
-        self.marks = PATHS.iter().map(|path| ((*path).to_owned(), self.users_marks(path))).collect();
+        self.marks = PATHS
+            .iter()
+            .map(|path| ((*path).to_owned(), self.users_marks(path)))
+            .collect();
     }
 
     fn everywhere(&self) -> Marks {
@@ -290,7 +304,11 @@ impl World {
             }
             50..=61 => {
                 let bom = matches!(on_disk, Some(Content::Text { bom: true, .. }));
-                let text = if bom { format!("\u{feff}{}", buffer.text) } else { buffer.text.to_string() };
+                let text = if bom {
+                    format!("\u{feff}{}", buffer.text)
+                } else {
+                    buffer.text.to_string()
+                };
                 self.put(path, text.into_bytes());
                 self.editor.show(path, &buffer.text, false);
             }
@@ -384,6 +402,7 @@ impl World {
     }
 
     pub(super) fn resync_all(&mut self) {
-        self.resync.extend(PATHS.iter().map(|path| (*path).to_owned()));
+        self.resync
+            .extend(PATHS.iter().map(|path| (*path).to_owned()));
     }
 }
