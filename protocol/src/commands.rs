@@ -282,7 +282,7 @@ pub struct HunkStatus {
 }
 
 /// One entry of the result of [`SESSIONS`] and of `boxagnts session list`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionSummary {
     /// The session.
     pub session: String,

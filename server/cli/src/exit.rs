@@ -101,7 +101,9 @@ impl From<OpenError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let exit = match &error {
-            StoreError::UnknownSession { .. } | StoreError::AmbiguousSession { .. } => Exit::Usage,
+            StoreError::UnknownSession { .. }
+            | StoreError::AmbiguousSession { .. }
+            | StoreError::UnknownTurn { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Failure::new(exit, error.to_string())

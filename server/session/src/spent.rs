@@ -59,6 +59,20 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// US dollars for the answers of models since then, in every folder, where prices are known.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn spent_since(&self, since_ms: u64) -> Result<Option<f64>, SessionError> {
+        let calls = self.environment().store().model_calls(None, since_ms)?;
+        Ok(calls
+            .iter()
+            .filter_map(|call| call.cost_usd)
+            .reduce(|sum, cost| sum + cost))
+    }
+}
+
 fn first_of(given: &str, zone: &TimeZone) -> Result<u64, SessionError> {
     let wrong = || SessionError::Day {
         given: given.to_owned(),

@@ -419,8 +419,7 @@ mod tests {
             model: "m".into(),
             created_ms: 0,
             updated_ms: 0,
-            origin: None,
-            found: None,
+            ..SessionSummary::default()
         };
         let entries: Vec<Entry> = events
             .iter()

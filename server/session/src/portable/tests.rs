@@ -135,8 +135,7 @@ fn what_is_written_is_read_back() {
             model: "m:x".into(),
             created_ms: 1,
             updated_ms: 2,
-            origin: None,
-            found: None,
+            ..SessionSummary::default()
         };
         let text = export(&summary, entries.collect());
         let past = read(&text).unwrap();
@@ -147,4 +146,26 @@ fn what_is_written_is_read_back() {
     check(&events);
     check(&events[..1]);
     check(&[]);
+}
+
+#[test]
+fn events_are_flat_objects() {
+    let check = |event, expect: Value| {
+        let entry = Entry {
+            seq: 1,
+            at_ms: 2,
+            event,
+        };
+        assert_eq!(flat(entry), expect);
+    };
+    let known = SessionEvent::ModelCalled { turn: 1, step: 3 };
+    check(
+        Recorded::Known(Box::new(known)),
+        json!({"seq": 1, "at_ms": 2, "event": "model_called", "turn": 1, "step": 3}),
+    );
+    let future = json!({"event": "from_the_future", "x": 1});
+    check(
+        Recorded::Unknown(future),
+        json!({"seq": 1, "at_ms": 2, "event": "from_the_future", "x": 1}),
+    );
 }
