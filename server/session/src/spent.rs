@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What was used since the day in `params`, in these workspaces or in all, with days of `zone`.
 ///
@@ -43,23 +44,24 @@ pub fn start_of_day(now_ms: u64, zone: &TimeZone) -> u64 {
 }
 
 impl Sessions {
-    /// What was used in this workspace, or in all.
+    /// What was used in the workspaces with these roots, or in all, with days of this machine.
     ///
     /// # Errors
     /// A day that is none, or a journal that cannot be read.
-    pub fn usage(&self, params: &UsageParams) -> Result<UsageResult, SessionError> {
-        let here = [self.workspace()];
-        let workspaces = (!params.all).then_some(&here[..]);
-        usage(
-            self.environment().store(),
-            workspaces,
-            params,
-            &TimeZone::system(),
-        )
+    pub fn usage<'a>(
+        &self,
+        params: &UsageParams,
+        roots: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<UsageResult, SessionError> {
+        let roots: Vec<String> = roots
+            .into_iter()
+            .map(|root| root.display().to_string())
+            .collect();
+        let workspaces = (!params.all).then_some(&roots[..]);
+        let zone = TimeZone::system();
+        usage(self.environment().store(), workspaces, params, &zone)
     }
-}
 
-impl Sessions {
     /// US dollars for the answers of models since then, in every folder, where prices are known.
     ///
     /// # Errors

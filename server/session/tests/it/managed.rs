@@ -225,7 +225,8 @@ async fn sessions_are_named_found_counted_and_traced() {
         by: UsageBy::Model,
         ..UsageParams::default()
     };
-    let usage = process.sessions.usage(&params).expect("usage");
+    let roots = [process.sessions.root()];
+    let usage = process.sessions.usage(&params, roots).expect("usage");
     assert_eq!(
         (usage.total.calls, usage.total.tokens.input_tokens),
         (2, 30)
