@@ -13,6 +13,9 @@ const MAX_WORDS: usize = 32;
 /// The index has the places of three characters in a row; it cannot find fewer.
 const INDEXED_CHARS: usize = 3;
 
+/// Sessions that are taken up in one transaction.
+const AT_ONCE: usize = 32;
+
 /// What is shown of a place, on each side of it, in characters.
 const AROUND: usize = 40;
 
@@ -72,7 +75,7 @@ impl Store {
         Ok(sessions)
     }
 
-    /// Takes up what was said since the last search, a session at a time: others write meanwhile.
+    /// Takes up what was said since the last search, some sessions at a time: others write meanwhile.
     fn index(&self) -> Result<(), StoreError> {
         let behind: Vec<i64> = self
             .connection()
@@ -83,8 +86,8 @@ impl Store {
             )?
             .query_map([], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        for key in behind {
-            self.write(|transaction| index(transaction, key))?;
+        for some in behind.chunks(AT_ONCE) {
+            self.write(|transaction| some.iter().try_for_each(|key| index(transaction, *key)))?;
         }
         Ok(())
     }

@@ -203,6 +203,46 @@ async fn what_is_removed_is_gone_and_what_waits_or_is_open_is_kept() {
 }
 
 #[tokio::test]
+async fn sessions_grow_old_when_the_configuration_says_so() {
+    let world = World::new(&["a"]);
+    let mut process = world.process(Arc::new(DiskApplier));
+    let waiting = process.asked().await;
+    let (old, young) = (process.asked().await, process.asked().await);
+    for session in [&old, &young] {
+        let told = process.sessions.reject(session, &Selection::All, None);
+        told.expect("rejected");
+    }
+    drop(process);
+    let aged = rusqlite::Connection::open(world.beside("journal.db")).expect("the journal");
+    for session in [&old, &waiting] {
+        let since = "(SELECT key FROM sessions WHERE id = ?1)";
+        for age in [
+            format!("UPDATE events SET at_ms = at_ms - 31 * 86400000 WHERE session = {since}"),
+            format!("UPDATE sessions SET created_ms = 0 WHERE key = {since}"),
+        ] {
+            aged.execute(&age, [session]).expect("aged");
+        }
+    }
+    let check = async |days: u64, removed: usize| {
+        let settings = json!({"model": world.model(), "session_retention_days": days});
+        let process = world.process_with(Arc::new(DiskApplier), &settings, None);
+        assert_eq!(
+            process.sessions.forget_old().await.expect("ended"),
+            removed,
+            "{days}"
+        );
+    };
+    check(0, 0).await;
+    check(32, 0).await;
+    check(30, 1).await;
+    check(1, 0).await;
+    let process = world.process(Arc::new(DiskApplier));
+    let left = process.sessions.sessions().expect("sessions");
+    let left: Vec<&str> = left.iter().map(|left| left.session.as_str()).collect();
+    assert_eq!(left, [young.as_str(), waiting.as_str()]);
+}
+
+#[tokio::test]
 async fn sessions_are_named_found_counted_and_traced() {
     let world = World::new(&["a"]);
     world.script(&json!([
