@@ -2,7 +2,6 @@
 
 use crate::asking::TerminalAsker;
 use crate::exit::Failure;
-use crate::render;
 use crate::settings::{self, Overrides};
 use crate::terminal;
 use boxagnts_protocol::commands::SessionSummary;
@@ -133,7 +132,7 @@ pub(crate) async fn recover(sessions: &Arc<Sessions>) -> Result<(), Failure> {
             ..
         } = event
         {
-            let text = render::recovered(applied, &files, &refused);
+            let text = boxagnts_session::recovered(applied, &files, &refused);
             terminal::warn(&terminal::visible(&text));
         }
     }

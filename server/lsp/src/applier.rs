@@ -5,7 +5,8 @@ use crate::convert;
 use crate::documents::Documents;
 use crate::folder::FolderNames;
 use async_trait::async_trait;
-use boxagnts_session::workspace::{Content, DecideError, FilePlan, Live, Overlay, Selection};
+use boxagnts_protocol::proposal::HunkState;
+use boxagnts_session::workspace::{Content, FilePlan, Live, Overlay};
 use boxagnts_session::{Applier, DiskApplier};
 use futures::future::join_all;
 use std::sync::Arc;
@@ -128,11 +129,14 @@ impl EditorApplier {
                 break;
             }
             // The text tells, whatever the editor said.
-            let again = match overlay.plan(&Selection::Hunks(plan.hunks.clone())) {
-                Err(DecideError::UnknownHunk { .. }) => return Ok(()),
-                Err(error) => return Err(error.to_string()),
-                Ok(again) => again,
-            };
+            let (again, gone) = overlay.plan_waiting(&plan.hunks);
+            if let Some(gone) = gone.into_iter().next() {
+                return Err(gone.reason.unwrap_or(failure.reason));
+            }
+            let rejected = |id: &String| overlay.decision(id) == Some(HunkState::Rejected);
+            if plan.hunks.iter().any(rejected) {
+                return Err("it was rejected meanwhile".to_owned());
+            }
             let same = again.into_iter().find(|other| other.path == plan.path);
             let Some(again) = same else { return Ok(()) };
             if let Some(refused) = again.refused.first() {

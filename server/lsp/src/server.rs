@@ -162,6 +162,7 @@ impl Shared {
         let folder =
             Folder::open(self, environment, Arc::clone(&slot.names)).map_err(commands::error)?;
         observer::watch(self, &folder);
+        tokio::spawn(observer::recover(Arc::clone(self), Arc::clone(&folder)));
         *connected = Some(Arc::clone(&folder));
         Ok(folder)
     }
@@ -334,13 +335,9 @@ impl LanguageServer for Server {
     async fn initialized(&self, _: InitializedParams) {
         let shared = Arc::clone(&self.shared);
         observer::follow_documents(&shared);
-        tokio::spawn(async move {
-            // The first request should find everything open.
-            let connecting = Arc::clone(&shared);
-            let connected = tokio::task::spawn_blocking(move || connecting.folders()).await;
-            let connected = connected.unwrap_or_default();
-            observer::recover(&shared, connected.clone()).await;
-            for folder in connected {
+        // The first request should find everything open.
+        tokio::task::spawn_blocking(move || {
+            for folder in shared.folders() {
                 drop(folder.sessions.forget_old());
             }
         });

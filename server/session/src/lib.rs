@@ -37,6 +37,7 @@ pub use error::SessionError;
 pub use permission::{Asker, Choice, NoAsker, Question};
 pub use portable::{Imported, export, flat};
 pub use prompt::Context;
+pub use recover::recovered;
 pub use sessions::{Ask, Sessions, Sides};
 pub use spent::{start_of_day, usage};
 pub use trace::{Span, SpanKind, SpanStatus, trace};

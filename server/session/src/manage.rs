@@ -152,12 +152,12 @@ impl Sessions {
 
     /// Whether a turn of the session runs in this process, or is about to.
     fn is_busy(&self, session: &str) -> bool {
-        let live = self.live(session);
+        let live = self.opened(session);
         live.is_some_and(|session| lock(&session.activity).running.is_some())
     }
 
     fn is_open(&self, session: &str) -> bool {
-        self.live(session).is_some()
+        self.opened(session).is_some()
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Applies {
     Silently,
     /// Its user types a letter just before each of so many edits, which thereby come too late.
     WhileTyping(u32),
+    /// Its user types by hand what the first edit of each file would do, just before the first one.
+    WhileTypingTheSame,
 }
 
 /// How positions count characters.
@@ -428,6 +430,14 @@ impl Editor {
                     self.answer(id, applied(false)).await;
                 }
                 return;
+            }
+            Applies::WhileTypingTheSame => {
+                self.applies = Applies::Honestly;
+                for (uri, _, edits) in files {
+                    let first = edits.first().cloned();
+                    self.change(&uri, json!([first])).await;
+                }
+                return self.answer(id, applied(false)).await;
             }
             _ if stale => return self.answer(id, applied(false)).await,
             _ => {}

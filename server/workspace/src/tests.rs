@@ -1,5 +1,6 @@
 //! The overlay from a tool's call to the user's file, over real folders.
 
+mod back;
 mod calls;
 mod decisions;
 mod journal;

@@ -5,3 +5,4 @@
 mod harness;
 mod interrupted;
 mod managed;
+mod races;

@@ -1,5 +1,6 @@
 //! Hunks that the user makes anew: amended, split, brought back.
 
+use super::naming::lead;
 use super::{FileChange, LineHunk, Name, Namer};
 use crate::content::Content;
 use crate::lines::{Ending, ending, split, with_ending};
@@ -274,9 +275,33 @@ impl FileChange {
             .iter()
             .map(|(old, lines)| ((*old).clone(), &lines[..]));
         let current = splice(&base, edits);
+        if !lead(&lines, &base, &split(&current)) {
+            return Err("another hunk ends the file there; decide on that one first".to_owned());
+        }
         self.set_current(Content::from_text(current.into()));
         self.lines = lines;
         Ok(ids)
+    }
+
+    /// The change without what led from `before` to `after` in its base: it was accepted, is not in
+    /// the user's text any more, and other hunks that conflict keep the base where it is. `None` when
+    /// the base does not have it.
+    pub(crate) fn without(
+        &self,
+        before: &str,
+        after: &str,
+        namer: &mut Namer,
+    ) -> Option<FileChange> {
+        let (base, current) = self.texts()?;
+        let has = carry(before, after, base).is_ok_and(|same| same == base);
+        let back = carry(after, before, base)
+            .ok()
+            .filter(|text| has && text != base)?;
+        let current = carry(after, before, current).ok()?;
+        let mut change = self.clone();
+        change.set_texts(back, current);
+        change.name_hunks(Some(self), namer, None);
+        Some(change)
     }
 
     fn position(&self, id: &str) -> Option<usize> {

@@ -134,7 +134,9 @@ impl<'a> Transcript<'a> {
                 files,
                 refused,
                 ..
-            } => self.line(&visible(&render::recovered(*applied, files, refused))),
+            } => self.line(&visible(&boxagnts_session::recovered(
+                *applied, files, refused,
+            ))),
             SessionEvent::Notice { message } => self.line(&visible(message)),
             SessionEvent::TurnEnded {
                 outcome,

@@ -113,7 +113,7 @@ impl<'a> Page<'a> {
                 files,
                 refused,
                 ..
-            } => self.item(&plain(&visible(&render::recovered(
+            } => self.item(&plain(&visible(&boxagnts_session::recovered(
                 *applied, files, refused,
             )))),
             SessionEvent::Notice { message } => self.item(&plain(&visible(message))),
