@@ -605,7 +605,10 @@ impl World {
                 let (before, after) = (step.before.as_ref(), step.after.as_ref());
                 let back = self.overlay.reinstate(&step.path, before, after, &ids);
                 self.say(|| format!("reinstate {ids:?} {back:?}"));
-                let Ok(back) = back else { continue };
+                // Where the user had taken it out already, nothing may wait again.
+                let Some(back) = back.ok().filter(|back| !back.is_empty()) else {
+                    continue;
+                };
                 self.back.extend(back);
                 self.at_risk.extend(mark_set(text(before)));
                 let (_, again) = touched(&step);
