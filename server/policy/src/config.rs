@@ -8,6 +8,7 @@ mod project;
 mod providers;
 mod proxy;
 mod reading;
+mod switches;
 mod tools;
 
 #[cfg(test)]
@@ -67,6 +68,8 @@ pub struct Config {
     mode: Mode,
     model: String,
     max_output_tokens: u64,
+    context_git: bool,
+    project_instructions: bool,
     nets: Nets,
     mounts: Mounts,
     rules: Rules,
@@ -128,6 +131,8 @@ impl Config {
             mode: Mode::Review,
             model: "builtin".to_owned(),
             max_output_tokens: 8192,
+            context_git: true,
+            project_instructions: true,
             nets: Nets::builtin(),
             mounts: Mounts::none(),
             rules: Rules::default(),
@@ -175,6 +180,16 @@ impl Config {
     /// Tokens that one answer of a model may have.
     pub fn max_output_tokens(&self) -> u64 {
         self.max_output_tokens
+    }
+
+    /// Whether the model is told of the repository's state.
+    pub fn context_git(&self) -> bool {
+        self.context_git
+    }
+
+    /// Whether the model is told what the workspace says to agents.
+    pub fn project_instructions(&self) -> bool {
+        self.project_instructions
     }
 
     /// How to reach providers, by name.
@@ -301,6 +316,7 @@ impl Config {
             Setting::Mode(mode) => self.mode = *mode,
             Setting::Model(model) => self.model.clone_from(model),
             Setting::MaxOutputTokens(tokens) => self.max_output_tokens = *tokens,
+            Setting::Switch(switch, on) => switch.put(self, *on),
             Setting::Net(net, entries) if accumulates => add(self.nets.get_mut(*net), entries),
             Setting::Net(net, entries) => self.nets.get_mut(*net).clone_from(entries),
             Setting::WorkDir(path) => self.mounts.work_dir = path.clone(),

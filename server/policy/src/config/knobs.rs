@@ -3,6 +3,7 @@
 use super::nets::Net;
 use super::providers::{FIELDS, Field, field_schema, provider_field};
 use super::proxy::Proxy;
+use super::switches::Switch;
 use super::tools::{self, ToolSetting};
 use super::{Config, Layer};
 use crate::limits::{self, Limit, Unit};
@@ -23,6 +24,7 @@ pub(super) enum Knob {
     Model,
     Mode,
     MaxOutputTokens,
+    Switch(Switch),
     Net(Net),
     WorkDir,
     MapDirs,
@@ -38,6 +40,7 @@ pub(super) enum Setting {
     Mode(Mode),
     Model(String),
     MaxOutputTokens(u64),
+    Switch(Switch, bool),
     Net(Net, Vec<String>),
     WorkDir(WorkspacePath),
     MapDirs(Vec<Mount>),
@@ -50,6 +53,7 @@ pub(super) enum Setting {
 impl Knob {
     pub(super) fn all() -> Vec<Knob> {
         let mut all = vec![Knob::Model, Knob::Mode, Knob::MaxOutputTokens];
+        all.extend(Switch::ALL.map(Knob::Switch));
         all.extend(Net::ALL.map(Knob::Net));
         all.extend([Knob::WorkDir, Knob::MapDirs]);
         all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
@@ -63,6 +67,7 @@ impl Knob {
             Knob::Model => "model",
             Knob::Mode => "mode",
             Knob::MaxOutputTokens => "max_output_tokens",
+            Knob::Switch(switch) => switch.name(),
             Knob::Net(net) => net.name(),
             Knob::WorkDir => "work_dir",
             Knob::MapDirs => "map_dirs",
@@ -84,6 +89,7 @@ impl Knob {
                  of a turn (never those in dangerous files)."
             }
             Knob::MaxOutputTokens => "Tokens that one answer of the model may have.",
+            Knob::Switch(switch) => switch.doc(),
             Knob::Net(net) => net.doc(),
             Knob::WorkDir => "Folder of the workspace that tools begin in.",
             Knob::MapDirs => {
@@ -118,6 +124,7 @@ impl Knob {
             Knob::Model => config.model.clone(),
             Knob::Mode => mode_name(config.mode).to_owned(),
             Knob::MaxOutputTokens => config.max_output_tokens.to_string(),
+            Knob::Switch(switch) => switch.get(config).to_string(),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => shown_list(&self.list(config)),
             Knob::WorkDir => config.mounts.work_dir.to_string(),
             Knob::Proxy => config.proxy.to_string(),
@@ -148,11 +155,16 @@ impl Knob {
             Knob::Model => json!({"type": "string"}),
             Knob::Mode => json!({"enum": ["plan", "review", "auto"]}),
             Knob::MaxOutputTokens => json!({"type": "integer", "minimum": 1}),
+            Knob::Switch(_) => json!({"type": "boolean"}),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
             Knob::WorkDir | Knob::Proxy => json!({"type": "string"}),
             Knob::Limit(limit) => limit_schema(limit),
         };
         schema["description"] = json!(self.doc());
+        if let Knob::Switch(switch) = self {
+            schema["default"] = json!(switch.get(&Config::builtin()));
+            return schema;
+        }
         if self.is_list() {
             schema["default"] = json!(self.list(&Config::builtin()));
             return schema;
@@ -208,6 +220,7 @@ impl Setting {
             Setting::Mode(_) => Knob::Mode.name(),
             Setting::Model(_) => Knob::Model.name(),
             Setting::MaxOutputTokens(_) => Knob::MaxOutputTokens.name(),
+            Setting::Switch(switch, _) => switch.name().to_owned(),
             Setting::Net(net, _) => Knob::Net(*net).name(),
             Setting::WorkDir(_) => Knob::WorkDir.name(),
             Setting::MapDirs(_) => Knob::MapDirs.name(),
@@ -322,6 +335,7 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
                 )),
             }
         }
+        Some(Knob::Switch(switch)) => Ok(Setting::Switch(switch, switch.parse(value)?)),
         Some(Knob::Net(net)) => {
             let entries = list(key, value)?;
             net.check(&entries)?;

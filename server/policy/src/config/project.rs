@@ -17,6 +17,9 @@ impl Config {
                 .then(|| "a project may only choose a stricter mode".to_owned()),
             Setting::MaxOutputTokens(tokens) => (*tokens > self.max_output_tokens)
                 .then(|| format!("a project may only tighten: now {}", self.max_output_tokens)),
+            Setting::Switch(switch, on) => {
+                (*on && !switch.get(self)).then(|| "a project may only switch it off".to_owned())
+            }
             Setting::Model(_) | Setting::Provider(..) => Some(
                 "a project may not choose where your code is sent; set it in your own \
                  configuration"
