@@ -2,6 +2,7 @@
 
 mod calls;
 mod decisions;
+mod git;
 mod journal;
 mod remade;
 
