@@ -82,7 +82,7 @@ pub(crate) fn environment(
         toolbox,
     };
     let folders = ToolFolders::of(workspace);
-    Ok(Environment::with_tools(parts, folders))
+    Ok(Environment::of_user(parts, folders, settings::user_folder()))
 }
 
 /// The sessions of a workspace whose files are on disk alone.

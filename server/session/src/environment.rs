@@ -6,7 +6,7 @@ use boxagnts_policy::config::{self, Config};
 use boxagnts_protocol::conversation::Price;
 use boxagnts_store::Store;
 use boxagnts_tools::{ToolFolders, Toolbox};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The parts of an [`Environment`].
@@ -24,6 +24,7 @@ pub struct Environment {
     config: Config,
     store: Arc<Store>,
     toolbox: Arc<Toolbox>,
+    user_folder: Option<PathBuf>,
 }
 
 impl Environment {
@@ -33,18 +34,30 @@ impl Environment {
             config: parts.config,
             store: Arc::new(parts.store),
             toolbox: parts.toolbox,
+            user_folder: None,
         })
     }
 
-    /// As [`Environment::new`], with the tools of these folders that the journal says are approved.
-    pub fn with_tools(parts: EnvironmentParts, folders: ToolFolders) -> Arc<Environment> {
+    /// As [`Environment::new`], with the tools of these folders that the journal says are approved, and
+    /// with the folder that has instructions, commands and skills of the user.
+    pub fn of_user(
+        parts: EnvironmentParts,
+        folders: ToolFolders,
+        user_folder: Option<PathBuf>,
+    ) -> Arc<Environment> {
         let store = Arc::new(parts.store);
         let approvals = Arc::new(JournalApprovals::new(Arc::clone(&store)));
         Arc::new(Environment {
             config: parts.config,
             store,
             toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
+            user_folder,
         })
+    }
+
+    /// Where the user keeps instructions, commands and skills of their own.
+    pub(crate) fn user_folder(&self) -> Option<&Path> {
+        self.user_folder.as_deref()
     }
 
     /// Every knob with its value.

@@ -3,9 +3,9 @@
 //! All of a turn lives in one future: dropping the model's stream or a tool's future cancels it,
 //! so that cancellation works at every await.
 
+use crate::context::{self, Around, Prepared};
 use crate::decide;
 use crate::permission::SessionApprover;
-use crate::prompt::{Context, behind_prompt};
 use crate::session::{Session, lock};
 use boxagnts_model::{Delta, ModelError, Request};
 use boxagnts_policy::path::WorkspacePath;
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Turn {
     pub(crate) number: u64,
     pub(crate) prompt: String,
-    pub(crate) context: Option<Context>,
+    pub(crate) around: Around,
     pub(crate) cancel: CancellationToken,
     pub(crate) specs: Arc<[ToolSpec]>,
     pub(crate) tools: Vec<ToolInfo>,
@@ -86,8 +86,7 @@ async fn drive(
     turn: Turn,
 ) -> Result<TurnOutcome, StoreError> {
     let number = turn.number;
-    let notes = std::mem::take(&mut lock(&session.activity).notes);
-    let context = behind_prompt(turn.context.as_ref(), &notes);
+    let Prepared { context, answer } = context::prepare(session, query, &turn).await?;
     let text = format!("{}{context}", turn.prompt);
     session.emit(SessionEvent::TurnStarted {
         turn: number,
@@ -95,6 +94,14 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
+    if let Some(answer) = answer {
+        session.emit(SessionEvent::TextDelta {
+            turn: number,
+            text: answer.clone(),
+        })?;
+        query.answered_already(text, answer);
+        return Ok(TurnOutcome::Done);
+    }
     let mut answer = Answer {
         price: session.provider.price(),
         ..Answer::default()

@@ -56,11 +56,15 @@ impl Overlay {
     }
 
     /// What the user's files of now, unsaved text included, have over the last commit. Files that
-    /// tools may not see are no part of it. Ends with the first file that goes over `max` bytes.
+    /// tools may not see, or `may` refuses, are no part of it. Ends with the first file that goes over `max` bytes.
     ///
     /// # Errors
     /// There is no repository, or it cannot be trusted or read; in words.
-    pub fn uncommitted(self: &Arc<Self>, max: usize) -> Result<Uncommitted, String> {
+    pub fn uncommitted(
+        self: &Arc<Self>,
+        max: usize,
+        may: impl Fn(&WorkspacePath) -> bool,
+    ) -> Result<Uncommitted, String> {
         let (repository, prefix) = open(self.root())?;
         let failed = |error: git2::Error| format!("git: {}", error.message());
         let head = head_tree(&repository).map_err(failed)?;
@@ -74,7 +78,7 @@ impl Overlay {
             diff: String::new(),
             left_out: 0,
         };
-        for path in paths {
+        for path in paths.into_iter().filter(may) {
             let size = match call.kind(&path) {
                 Ok((Kind::File, size)) => size,
                 Err(error) if error.code == FsErrorCode::NotFound => 0,

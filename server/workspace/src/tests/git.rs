@@ -24,7 +24,7 @@ fn commit(folder: &Path) -> Repository {
 }
 
 fn check(fixture: &Fixture, expect: Result<&[&str], &str>) {
-    let found = fixture.overlay.uncommitted(10_000);
+    let found = fixture.overlay.uncommitted(10_000, |_| true);
     match (found, expect) {
         (Ok(found), Ok(parts)) => {
             for part in parts {
@@ -61,7 +61,7 @@ fn edits_new_files_and_unsaved_text_are_there_and_secrets_are_not() {
     assert!(
         !fixture
             .overlay
-            .uncommitted(10_000)
+            .uncommitted(10_000, |_| true)
             .unwrap()
             .diff
             .contains("S=")
@@ -71,7 +71,7 @@ fn edits_new_files_and_unsaved_text_are_there_and_secrets_are_not() {
         changed: Some(3),
     };
     assert_eq!(fixture.overlay.git_state(), Some(state));
-    let cut = fixture.overlay.uncommitted(10).unwrap();
+    let cut = fixture.overlay.uncommitted(10, |_| true).unwrap();
     assert!(
         cut.left_out > 0 && cut.diff.matches("diff --git").count() == 1,
         "{cut:?}"
@@ -100,7 +100,7 @@ fn a_folder_below_the_repository_shows_itself_alone() {
     let mounts = boxagnts_policy::mounts::Mounts::none();
     let buffers = std::sync::Arc::new(crate::NoBuffers);
     let overlay = crate::Overlay::open(&outer.path().join("in"), &mounts, buffers).unwrap();
-    let found = overlay.uncommitted(10_000).unwrap().diff;
+    let found = overlay.uncommitted(10_000, |_| true).unwrap().diff;
     assert!(
         found.contains("--- a/a.txt") && !found.contains("b.txt"),
         "{found}"
@@ -113,7 +113,7 @@ fn line_ends_that_git_changes_are_no_difference() {
     commit(fixture.folder.path());
     std::fs::write(fixture.folder.path().join("a.txt"), "one\r\nTWO\r\n").unwrap();
     check(&fixture, Ok(&["-two\r\n+TWO\r\n"]));
-    let found = fixture.overlay.uncommitted(10_000).unwrap();
+    let found = fixture.overlay.uncommitted(10_000, |_| true).unwrap();
     assert!(!found.diff.contains("-one"), "{}", found.diff);
 }
 
@@ -142,7 +142,7 @@ fn worktrees_are_their_own() {
     };
     assert!(
         open(&folder)
-            .uncommitted(999)
+            .uncommitted(999, |_| true)
             .unwrap()
             .diff
             .contains("+ONE")
@@ -154,7 +154,7 @@ fn worktrees_are_their_own() {
     std::fs::copy(folder.join(".git"), forged.join(".git")).unwrap();
     assert!(
         open(&forged)
-            .uncommitted(999)
+            .uncommitted(999, |_| true)
             .unwrap_err()
             .contains("elsewhere")
     );

@@ -175,6 +175,8 @@ impl<'a> Transcript<'a> {
                     self.line(&line);
                 }
             }
+            // What the model was shown is in the turn's context, but for the system prompt.
+            SessionEvent::Instructed { .. } => {}
             // Within a turn the calls tell it.
             SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }
