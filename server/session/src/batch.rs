@@ -7,7 +7,9 @@ use crate::error::SessionError;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_store::{BatchFile, BatchId, BatchKind, NewBatch};
 use boxagnts_workspace::{Content, FilePlan, Overlay, Step, mode_on_disk};
+use futures::FutureExt;
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::task::JoinError;
 
@@ -64,7 +66,13 @@ pub(crate) async fn apply(
     batch: BatchId,
     plans: &[FilePlan],
 ) -> Vec<Result<(), String>> {
-    let mut results = ground.applier.apply(&ground.overlay, plans).await;
+    let applied = ground.applier.apply(&ground.overlay, plans);
+    // A batch that is never closed would keep its hunks for ever.
+    let applied = AssertUnwindSafe(applied).catch_unwind().await;
+    let mut results = applied.unwrap_or_else(|_| {
+        let reason = "an internal error; the log has the details".to_owned();
+        vec![Err(reason); plans.len()]
+    });
     results.resize_with(plans.len(), || {
         Err("the editor gave no answer for this file".to_owned())
     });

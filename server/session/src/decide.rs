@@ -34,51 +34,38 @@ pub(crate) fn accept(
 pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkStatus> {
     let _turnstile = session.applying.lock().await;
     // Planned again: a batch before this one may have moved or decided hunks.
-    let plans = match session.overlay.plan(&still_waiting(session, selection)) {
-        Ok(plans) => plans,
+    let (plans, gone) = match session.overlay.plan_to_apply(selection) {
+        Ok(planned) => planned,
         Err(error) => {
+            // Whoever took the last hunk of it has told so.
             tracing::info!(session = %session.id, %error, "selection is gone");
             return Vec::new();
         }
     };
+    if plans.is_empty() && gone.is_empty() {
+        return Vec::new();
+    }
     let (plans, empty): (Vec<FilePlan>, Vec<FilePlan>) =
         plans.into_iter().partition(|plan| !plan.hunks.is_empty());
-    let mut hunks = statuses(&empty, |_| (HunkState::Pending, None));
+    let mut hunks = gone;
+    hunks.extend(statuses(&empty, |_| (HunkState::Pending, None)));
     let mut checkpoint = None;
     if !plans.is_empty() {
-        let chosen: usize = plans.iter().map(|plan| plan.hunks.len()).sum();
-        let label = format!(
-            "accept {} in {}",
-            count(chosen, "hunk"),
-            of_files(plans.len())
-        );
-        let ground = session.ground();
-        match batch::begin(&ground, BatchKind::Accept, &label, &plans).await {
-            Err(error) => {
-                let reason = error.to_string();
-                let kept = |_: &str| (HunkState::Pending, Some(reason.clone()));
-                hunks.extend(statuses(&plans, kept));
-            }
-            Ok(id) => {
-                session.overlay.applying(&plans);
-                let results = batch::apply(&ground, id, &plans).await;
-                batch::close(&ground, id);
-                for (plan, result) in plans.iter().zip(results) {
-                    let (state, reason) = match result {
-                        Ok(()) => {
-                            session.overlay.accepted(plan);
-                            checkpoint = Some(id.0);
-                            (HunkState::Accepted, None)
-                        }
-                        Err(reason) => {
-                            session.overlay.not_applied(plan);
-                            (HunkState::Pending, Some(reason))
-                        }
-                    };
-                    let of = |_: &str| (state, reason.clone());
-                    hunks.extend(statuses(std::slice::from_ref(plan), of));
+        let (results, id) = carry_out(session, &plans).await;
+        for (plan, result) in plans.iter().zip(results) {
+            let (state, reason) = match result {
+                Ok(()) => {
+                    session.overlay.accepted(plan);
+                    checkpoint = id;
+                    (HunkState::Accepted, None)
                 }
-            }
+                Err(reason) => {
+                    session.overlay.not_applied(plan);
+                    (HunkState::Pending, Some(reason))
+                }
+            };
+            let of = |_: &str| (state, reason.clone());
+            hunks.extend(statuses(std::slice::from_ref(plan), of));
         }
     }
     let _ = session.emit(SessionEvent::Decided {
@@ -88,6 +75,28 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     });
     let _ = session.emit_proposal();
     hunks
+}
+
+/// Applies plans as a batch; a result for each, and the batch's number.
+async fn carry_out(
+    session: &Session,
+    plans: &[FilePlan],
+) -> (Vec<Result<(), String>>, Option<u64>) {
+    let chosen: usize = plans.iter().map(|plan| plan.hunks.len()).sum();
+    let label = format!(
+        "accept {} in {}",
+        count(chosen, "hunk"),
+        of_files(plans.len())
+    );
+    let ground = session.ground();
+    match batch::begin(&ground, BatchKind::Accept, &label, plans).await {
+        Err(error) => (vec![Err(error.to_string()); plans.len()], None),
+        Ok(id) => {
+            let results = batch::apply(&ground, id, plans).await;
+            batch::close(&ground, id);
+            (results, Some(id.0))
+        }
+    }
 }
 
 /// "2 files".

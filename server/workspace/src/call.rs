@@ -6,7 +6,7 @@ use crate::content::Content;
 use crate::diff::{self, FileDiff};
 use crate::error::{CommitError, FsError, FsErrorCode};
 use crate::lines::split;
-use crate::merge::changes;
+use crate::merge::{self, changes};
 use crate::overlay::Overlay;
 use crate::root::Kind;
 use crate::seen::Seen;
@@ -562,8 +562,18 @@ impl Call {
         if !self.walked {
             let mut state = self.overlay.lock();
             for (path, content) in self.read {
-                if !self.touched.contains(&path) {
-                    state.seen.insert(path, content);
+                if self.touched.contains(&path) {
+                    continue;
+                }
+                match self.before.get(&path) {
+                    None => state.seen.insert(path, content),
+                    // What is proposed is not what the user has.
+                    Some(change) => {
+                        let source = change.from.clone().unwrap_or(path);
+                        if let Some(base) = change.base.clone() {
+                            state.seen.insert(source, base);
+                        }
+                    }
                 }
             }
         }
@@ -571,14 +581,14 @@ impl Call {
     }
 }
 
-/// Lines that differ; all, for what is no text.
-fn distance(old: &Content, new: &Content) -> usize {
+/// Lines that differ, and how much of them; all, for what is no text.
+fn distance(old: &Content, new: &Content) -> (usize, usize) {
     match (old.text(), new.text()) {
         (Some(old), Some(new)) => {
             let changes = changes(&split(old), &split(new));
             let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
-            lines.sum()
+            (lines.sum(), merge::distance(old, new))
         }
-        _ => usize::MAX,
+        _ => (usize::MAX, usize::MAX),
     }
 }

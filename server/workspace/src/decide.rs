@@ -4,7 +4,9 @@ use crate::change::{Amended, FileChange, Name, Namer, Side};
 use crate::content::Content;
 use crate::decided::Redo;
 use crate::error::DecideError;
-use crate::overlay::{Overlay, State};
+use crate::lines::split;
+use crate::merge::{Change, carry, changes};
+use crate::overlay::{InFlight, Overlay, State};
 use crate::plan::{FilePlan, Selection};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::HunkStatus;
@@ -13,15 +15,57 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Overlay {
-    /// The plans are about to be carried out: a text that is exactly what one makes has its hunks.
-    pub fn applying(&self, plans: &[FilePlan]) {
+    /// Plans the selected hunks that still wait, to be carried out now: until [`Overlay::accepted`] or
+    /// [`Overlay::not_applied`] nobody else decides on them, and a text that is exactly what a plan
+    /// makes has its hunks. Gives also the hunks that were selected and are not proposed any more.
+    ///
+    /// # Errors
+    /// The selection names a file or a tool call of which nothing waits.
+    pub fn plan_to_apply(
+        &self,
+        selection: &Selection,
+    ) -> Result<(Vec<FilePlan>, Vec<HunkStatus>), DecideError> {
         let mut state = self.lock();
-        for plan in plans.iter().filter(|plan| plan.from.is_none()) {
-            let hunks = plan.hunks.clone();
-            state
-                .in_flight
-                .insert(plan.path.clone(), (hunks, plan.after.clone()));
+        let planned = match selection {
+            Selection::Hunks(ids) => self.plan_hunks(&mut state, ids),
+            _ => (self.plan_selection(&mut state, selection)?, Vec::new()),
+        };
+        for plan in planned.0.iter().filter(|plan| !plan.hunks.is_empty()) {
+            let in_flight = InFlight {
+                hunks: plan.hunks.clone(),
+                // The text of a moved file tells nothing.
+                after: plan.from.is_none().then(|| plan.after.clone()),
+            };
+            state.in_flight.insert(plan.path.clone(), in_flight);
         }
+        Ok(planned)
+    }
+
+    /// Plans those of the hunks that still wait. Gives also those that are not proposed any more,
+    /// unless the user decided on them.
+    pub fn plan_waiting(&self, ids: &[String]) -> (Vec<FilePlan>, Vec<HunkStatus>) {
+        self.plan_hunks(&mut self.lock(), ids)
+    }
+
+    fn plan_hunks(&self, state: &mut State, ids: &[String]) -> (Vec<FilePlan>, Vec<HunkStatus>) {
+        self.refresh(state);
+        let waiting: HashSet<String> = state
+            .waiting()
+            .into_iter()
+            .flat_map(|(_, ids)| ids)
+            .collect();
+        let (left, gone): (Vec<String>, Vec<String>) =
+            ids.iter().cloned().partition(|id| waiting.contains(id));
+        let undecided = gone
+            .into_iter()
+            .filter(|id| state.decided.state(id).is_none());
+        let gone = undecided.map(|id| HunkStatus {
+            reason: Some("it is not proposed any more".to_owned()),
+            ..status(id, HunkState::Conflicted)
+        });
+        let gone = gone.collect();
+        let plans = self.plan_selection(state, &Selection::Hunks(left));
+        (plans.unwrap_or_default(), gone)
     }
 
     /// The plan was not carried out.
@@ -34,9 +78,7 @@ impl Overlay {
         let mut state = self.lock();
         state.in_flight.remove(&plan.path);
         self.settle(&mut state, &plan.path, &plan.hunks, HunkState::Accepted);
-        if let Some(after) = &plan.after {
-            state.seen.insert(plan.path.clone(), after.clone());
-        }
+        state.knows(plan);
     }
 
     /// Another process that has this session open decided on these hunks.
@@ -61,11 +103,19 @@ impl Overlay {
     /// Drops the selected hunks: tools no longer see them.
     ///
     /// # Errors
-    /// The selection names a hunk or a file that waits for no decision. Nothing is dropped then.
+    /// The selection names a hunk or a file that waits for no decision, or a hunk that is being
+    /// applied. Nothing is dropped then.
     pub fn reject(&self, selection: &Selection) -> Result<Vec<HunkStatus>, DecideError> {
         let mut state = self.lock();
         self.refresh(&mut state);
-        let selected = state.select(selection)?;
+        if let Selection::Hunks(ids) = selection {
+            state.check_free(ids)?;
+        }
+        let mut selected = state.select(selection)?;
+        for (_, ids) in &mut selected {
+            ids.retain(|id| !state.applies(id));
+        }
+        selected.retain(|(_, ids)| !ids.is_empty());
         let mut hunks = Vec::new();
         for (path, ids) in selected {
             self.settle(&mut state, &path, &ids, HunkState::Rejected);
@@ -115,6 +165,9 @@ impl Overlay {
         let mut namer = state.namer.clone();
         let mut rewritten = Vec::new();
         for (path, was, now) in files {
+            if let Some(in_flight) = state.in_flight.get(path) {
+                state.check_free(&in_flight.hunks)?;
+            }
             let before = state
                 .changes
                 .get(path)
@@ -148,6 +201,7 @@ impl Overlay {
     ) -> Result<T, DecideError> {
         let mut state = self.lock();
         self.refresh(&mut state);
+        state.check_free(&[id.to_owned()])?;
         let selected = state.select(&Selection::Hunks(vec![id.to_owned()]))?;
         let unfit = |reason| DecideError::Unfit {
             id: id.to_owned(),
@@ -194,9 +248,10 @@ impl Overlay {
                 .redo(id)
                 .ok_or_else(|| unfit("its text is not kept any more"))?;
             match (&redo, redo.texts()) {
-                (Redo::Lines { name, .. }, Some((before, after))) => {
+                (Redo::Lines { name, .. }, Some((before, after, change))) => {
                     let texts = (before.as_str(), after.as_str());
-                    self.reinstate_lines(&mut state, &path, texts, |_, _| name.clone())
+                    let ours = [change];
+                    self.reinstate_lines(&mut state, &path, texts, &ours, |_, _| name.clone())
                         .map_err(|reason| unfit(&reason))?;
                 }
                 (Redo::Whole(change), _) => {
@@ -244,13 +299,9 @@ impl Overlay {
             .zip(after.and_then(Content::text));
         let back = match texts {
             Some((before, after)) => {
-                let count = crate::merge::changes(
-                    &crate::lines::split(before),
-                    &crate::lines::split(after),
-                )
-                .len();
-                let name = |index, namer: &mut Namer| old(index, namer, count);
-                self.reinstate_lines(&mut state, path, (before, after), name)?
+                let ours = changes(&split(before), &split(after));
+                let name = |index, namer: &mut Namer| old(index, namer, ours.len());
+                self.reinstate_lines(&mut state, path, (before, after), &ours, name)?
             }
             None => {
                 if state.changes.get(path).is_some() {
@@ -277,6 +328,7 @@ impl Overlay {
         state: &mut State,
         path: &WorkspacePath,
         (before, after): (&str, &str),
+        ours: &[Change],
         name: impl Fn(usize, &mut Namer) -> Name,
     ) -> Result<Vec<String>, String> {
         self.compare(state, path, false);
@@ -288,7 +340,7 @@ impl Overlay {
             }
         };
         let mut namer = state.namer.clone();
-        let ids = change.reinstate(before, after, |index| name(index, &mut namer))?;
+        let ids = change.reinstate(before, after, ours, |index| name(index, &mut namer))?;
         state.namer = namer;
         state.changes.put(path.clone(), change);
         state.altered(path);
@@ -395,7 +447,7 @@ impl FileChange {
             return Some(Redo::Whole(Arc::new(self.without_lines())));
         }
         let hunk = self.lines.iter().find(|hunk| &*hunk.name.id == id)?;
-        let current = crate::lines::split(self.current.as_ref()?.text()?);
+        let current = split(self.current.as_ref()?.text()?);
         Some(Redo::Lines {
             name: hunk.name.clone(),
             base: self.base.clone()?,
@@ -424,6 +476,47 @@ fn status(id: String, state: HunkState) -> HunkStatus {
 }
 
 impl State {
+    /// The model knows that the user took what it proposed, and nothing of what the user typed
+    /// meanwhile: that must be merged with what it writes next.
+    fn knows(&mut self, plan: &FilePlan) {
+        let text = |content| Option::<&Content>::and_then(content, Content::text);
+        let known = plan.from.as_ref().unwrap_or(&plan.path);
+        let Some(seen) = self.seen.get(known).cloned() else {
+            return;
+        };
+        self.seen.forget(known);
+        let texts = (text(plan.before.as_ref()), text(plan.after.as_ref()));
+        match (texts, seen.text()) {
+            ((Some(before), Some(after)), Some(known)) => {
+                let carried = carry(before, after, known);
+                let carried =
+                    carried.map(|text| Content::from_text(text.into()).with_bom_of(Some(&seen)));
+                self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
+            }
+            _ => {
+                if let Some(after) = &plan.after {
+                    self.seen.insert(plan.path.clone(), after.clone());
+                }
+            }
+        }
+    }
+
+    /// Whether a hunk is on its way into the user's text.
+    fn applies(&self, id: &str) -> bool {
+        let mut in_flight = self.in_flight.values();
+        in_flight.any(|in_flight| in_flight.hunks.iter().any(|other| other == id))
+    }
+
+    fn check_free(&self, ids: &[String]) -> Result<(), DecideError> {
+        match ids.iter().find(|id| self.applies(id)) {
+            None => Ok(()),
+            Some(id) => Err(DecideError::Unfit {
+                id: id.clone(),
+                reason: "it is being applied; try again when that has ended".to_owned(),
+            }),
+        }
+    }
+
     /// The ids of the hunks that wait, by file.
     fn waiting(&self) -> Vec<(WorkspacePath, Vec<String>)> {
         let ids = |change: &FileChange| change.names().map(|name| name.id.to_string()).collect();

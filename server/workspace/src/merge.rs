@@ -4,8 +4,9 @@
 
 mod tokens;
 
-pub(crate) use tokens::{Merged, Texts};
+pub(crate) use tokens::{Merged, Texts, distance};
 
+use crate::lines::{Ending, ending, split};
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -120,6 +121,7 @@ pub(crate) fn place_all<'c>(
                 merged.map_or(Placement::Conflict(start..end), Placement::Merged)
             }
         };
+        let place = keep_lines_apart(place, &texts.ours[change.new.clone()], texts.live);
         if let Placement::Clean(span) | Placement::Merged(Merged { span, .. }) = &place {
             if span.start < taken {
                 places.push(Placement::Conflict(span.clone()));
@@ -130,6 +132,76 @@ pub(crate) fn place_all<'c>(
         places.push(place);
     }
     places
+}
+
+/// What comes behind a last line without an end ends that line first, and what comes in front of a
+/// line has an end itself. A change that does nothing by that conflicts.
+fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement {
+    let (mut span, merged) = match &place {
+        Placement::Clean(span) => (span.clone(), None),
+        Placement::Merged(merged) => (merged.span.clone(), Some(&merged.text)),
+        Placement::Done | Placement::Conflict(_) => return place,
+    };
+    let open = |line: &&str| !line.ends_with(['\n', '\r']);
+    let behind = live
+        .last()
+        .filter(|last| span.start == live.len() && open(last));
+    let ends = merged.map_or(new.last().copied(), |text| Some(text.as_str()));
+    let Some(ends) = ends.filter(|text| !text.is_empty()) else {
+        return place;
+    };
+    let before = span.end < live.len() && open(&ends);
+    if behind.is_none() && !before {
+        return place;
+    }
+    let mut text = merged.cloned().unwrap_or_else(|| new.concat());
+    let end = match ending(&live.concat()) {
+        Some(Ending::CrLf) => "\r\n",
+        _ => "\n",
+    };
+    if let Some(last) = behind {
+        text = [last, end, &text].concat();
+        span.start -= 1;
+    }
+    if before {
+        text.push_str(end);
+    }
+    match live[span.clone()].concat() == text {
+        true => Placement::Conflict(span),
+        false => Placement::Merged(Merged { span, text }),
+    }
+}
+
+/// `live` with what led from `base` to `ours`.
+///
+/// # Errors
+/// The lines of `live` where both changed the same.
+pub(crate) fn carry(base: &str, ours: &str, live: &str) -> Result<String, Range<usize>> {
+    let (base, ours, live) = (split(base), split(ours), split(live));
+    let texts = Texts {
+        base: &base,
+        ours: &ours,
+        live: &live,
+    };
+    let mine = changes(&base, &ours);
+    let mut edits = Vec::new();
+    for (change, place) in mine
+        .iter()
+        .zip(place_all(&texts, &mine, &changes(&base, &live)))
+    {
+        match place {
+            Placement::Clean(span) => edits.push((span, ours[change.new.clone()].concat())),
+            Placement::Merged(merged) => edits.push((merged.span, merged.text)),
+            Placement::Done => {}
+            Placement::Conflict(span) => return Err(span),
+        }
+    }
+    let edits: Vec<_> = edits
+        .iter()
+        .map(|(span, text)| (span.clone(), split(text)))
+        .collect();
+    let edits = edits.iter().map(|(span, lines)| (span.clone(), &lines[..]));
+    Ok(splice(&live, edits))
 }
 
 /// `lines` with each of the spans replaced; spans are ascending and do not overlap.
@@ -151,7 +223,6 @@ pub(crate) fn splice<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lines::split;
     use proptest::prelude::*;
 
     /// Merges `ours` into `live`; conflicting changes are left out and counted.
@@ -203,6 +274,21 @@ mod tests {
     }
 
     #[test]
+    fn a_last_line_without_an_end_gets_one_when_another_comes_behind_it() {
+        check("a\nb\n", "a\nb\nnew\n", "x\nb", "x\nb\nnew\n", 0);
+        check(
+            "a\r\nb\r\n",
+            "a\r\nb\r\nc\r\n",
+            "a\r\nb",
+            "a\r\nb\r\nc\r\n",
+            0,
+        );
+        check("a\nb\n", "a\nB", "a\nb\ntyped\n", "a\nB\ntyped\n", 0);
+        // Nothing is left of it.
+        check("a\nb\n", "a\nb", "a\nb\ntyped\n", "a\nb\ntyped\n", 1);
+    }
+
+    #[test]
     fn overlapping_changes_conflict_and_keep_the_users_text() {
         check("a\nb\nc\n", "a\nX\nc\n", "a\nY\nc\n", "a\nY\nc\n", 1);
         check("a\n", "a\nours\n", "a\ntheirs\n", "a\ntheirs\n", 1);
@@ -248,6 +334,14 @@ mod tests {
             "f(a) {\n  x // w\n}\n",
             "f(a) {\n  x // w\n}\n",
             1,
+        );
+        // Words in front of a line that theirs moved.
+        check(
+            "a b\nc d\n",
+            "  a b\n  c d\n",
+            "a b x\nnew\nc d\n",
+            "  a b x\nnew\n  c d\n",
+            0,
         );
         // The same word, words side by side, and a line that was written anew.
         check(

@@ -38,8 +38,7 @@ pub(crate) struct State {
     pub(crate) namer: Namer,
     pub(crate) decided: Decided,
     pub(crate) seen: Seen,
-    /// Hunks that are being applied, and the text that has them.
-    pub(crate) in_flight: HashMap<WorkspacePath, (Vec<String>, Option<Content>)>,
+    pub(crate) in_flight: HashMap<WorkspacePath, InFlight>,
     /// The user's files when the changes were last compared with them.
     compared: HashMap<WorkspacePath, Compared>,
     /// Counts alterations of the changes.
@@ -50,6 +49,13 @@ pub(crate) struct State {
     pub(crate) altered: BTreeMap<WorkspacePath, u64>,
     /// The bases that the listener to deltas knows.
     pub(crate) told: HashMap<WorkspacePath, Content>,
+}
+
+/// Hunks of a file that are being applied.
+pub(crate) struct InFlight {
+    pub(crate) hunks: Vec<String>,
+    /// The content that has them, where it can tell that.
+    pub(crate) after: Option<Option<Content>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +155,17 @@ impl Overlay {
             changes.adopt(path, after, namer, Some(&group));
         }
         for path in touched {
+            // What a change was made on is known to whoever made it.
+            if let Some(change) = state
+                .changes
+                .get(path)
+                .filter(|_| before.get(path).is_none())
+                && let Some(base) = change.base.clone()
+                && let source = change.from.clone().unwrap_or_else(|| path.clone())
+                && state.seen.get(&source).is_none()
+            {
+                state.seen.insert(source, base);
+            }
             state.altered(path);
             state.states = state.version;
         }
@@ -195,11 +212,11 @@ impl Overlay {
         if !moves && state.compared.get(path) == Some(&compared) {
             return Some((live, content));
         }
-        if let Some((_, after)) = state.in_flight.get(path)
-            && *after == content
-            && let Some((hunks, _)) = state.in_flight.remove(path)
+        if let Some(in_flight) = state.in_flight.get(path)
+            && in_flight.after.as_ref() == Some(&content)
+            && let Some(in_flight) = state.in_flight.remove(path)
         {
-            self.settle(state, path, &hunks, HunkState::Accepted);
+            self.settle(state, path, &in_flight.hunks, HunkState::Accepted);
             state.changes.get(path)?;
         }
         let taken = source != *path && self.compared(path) != Compared::Absent;

@@ -1,9 +1,11 @@
 //! The overlay from a tool's call to the user's file, over real folders.
 
+mod back;
 mod calls;
 mod decisions;
 mod git;
 mod journal;
+mod model;
 mod remade;
 
 use crate::*;

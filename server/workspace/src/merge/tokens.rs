@@ -69,14 +69,17 @@ pub(crate) fn merge(texts: &Texts<'_>, change: &Change, theirs: &[Change]) -> Op
         let start = (live + edit.old.start).checked_sub(base)?;
         placed.push((start..start + edit.old.len(), &new[edit.new.clone()]));
     }
-    let (begin, end) = (placed.first()?.0.start, placed.last()?.0.end);
-    let line_of = |byte: usize| live_starts.partition_point(|start| *start <= byte) - 1;
+    let (begin, end) = (placed.first()?.0.start, &placed.last()?.0);
     let last = texts.live.len();
-    let span = line_of(begin).min(last)..match end > begin && live_starts[line_of(end)] == end {
-        // Up to the end of a line.
-        true => line_of(end),
-        false => (line_of(end) + 1).min(last),
+    let line_of = |byte: usize| live_starts.partition_point(|start| *start <= byte) - 1;
+    let from = match texts.live.last() {
+        // Behind a last line without an end is still in that line.
+        Some(line) if line_of(begin) == last && !line.ends_with(['\n', '\r']) => last - 1,
+        _ => line_of(begin),
     };
+    // Up to the end of a line, unless something comes to the begin of the next one.
+    let full = !end.is_empty() && live_starts[line_of(end.end)] == end.end;
+    let span = from..(line_of(end.end) + usize::from(!full)).min(last);
     let lines = texts.live[span.clone()].concat();
     let mut text = String::with_capacity(lines.len() + new.len());
     let offset = live_starts[span.start];
@@ -100,6 +103,12 @@ fn starts(lines: &[&str]) -> Vec<usize> {
     }
     starts.push(at);
     starts
+}
+
+/// Bytes that differ between two texts, counted by tokens.
+pub(crate) fn distance(old: &str, new: &str) -> usize {
+    let edits = edits(old, new, (0, 0)).unwrap_or_default();
+    edits.iter().map(|e| e.old.len() + e.new.len()).sum()
 }
 
 /// Whether less than half of the words of a text are left in the other one: what is common to them

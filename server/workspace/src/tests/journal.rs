@@ -5,14 +5,14 @@ use boxagnts_protocol::update::ProposedDiff;
 
 /// What a journal of the deltas would hold.
 #[derive(Default)]
-struct Journal {
-    version: u64,
+pub(super) struct Journal {
+    pub(super) version: u64,
     files: BTreeMap<String, ProposedDiff>,
     last_hunk: u64,
 }
 
 impl Journal {
-    fn hear(&mut self, overlay: &Overlay) -> ProposalDelta {
+    pub(super) fn hear(&mut self, overlay: &Overlay) -> ProposalDelta {
         let delta = overlay.delta(self.version);
         (self.version, self.last_hunk) = (delta.version, delta.last_hunk);
         for file in &delta.changed {
@@ -29,7 +29,7 @@ impl Journal {
         delta
     }
 
-    fn restore(&self, overlay: &Overlay) -> Vec<String> {
+    pub(super) fn restore(&self, overlay: &Overlay) -> Vec<String> {
         let files = self.files.values().filter(|file| !file.diff.is_empty());
         overlay.restore(files, self.last_hunk)
     }

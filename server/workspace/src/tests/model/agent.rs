@@ -1,0 +1,244 @@
+//! Tool calls: one or two in flight, that read first or not, and never take away what the user typed
+//! but openly.
+
+use super::text::{Author, mark_set};
+use super::world::{Marks, PATHS, World};
+use crate::{Call, Content};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A tool call that is not over.
+pub(super) struct Running {
+    call: Call,
+    began: u64,
+    read: BTreeMap<String, Vec<u8>>,
+    /// Files as the call leaves them.
+    left: BTreeMap<String, Option<Vec<u8>>>,
+    moved: BTreeSet<String>,
+    /// Written without having been read in this call.
+    blind: BTreeSet<String>,
+    /// What the user typed and the call takes away.
+    at_risk: Marks,
+    /// Words of lines that the call writes anew.
+    anew: Marks,
+}
+
+impl Running {
+    fn read(&mut self, path: &str) -> Option<Vec<u8>> {
+        let bytes = self.call.read(path, u64::MAX).ok()?;
+        self.read.insert(path.to_owned(), bytes.clone());
+        Some(bytes)
+    }
+}
+
+impl World {
+    pub(super) fn agent_step(&mut self) {
+        let begin = self.calls.is_empty() || self.calls.len() < 2 && self.dice.chance(30);
+        if begin {
+            self.calls_begun += 1;
+            let group = format!("c{}", self.calls_begun);
+            let call = self.overlay.begin(&group);
+            self.calls.push(Running {
+                call,
+                began: self.step,
+                read: BTreeMap::new(),
+                left: BTreeMap::new(),
+                moved: BTreeSet::new(),
+                blind: BTreeSet::new(),
+                at_risk: Marks::new(),
+                anew: Marks::new(),
+            });
+        }
+        let at = self.dice.below(self.calls.len());
+        let mut running = self.calls.swap_remove(at);
+        for _ in 0..=self.dice.below(3) {
+            self.agent_does(&mut running);
+        }
+        match self.dice.below(10) {
+            0..=6 => self.commit(running),
+            7 => self.say(|| "dropped".to_owned()),
+            _ => self.calls.push(running),
+        }
+    }
+
+    fn agent_does(&mut self, running: &mut Running) {
+        let path = PATHS[self.dice.below(PATHS.len())];
+        let choice = self.dice.below(100);
+        match choice {
+            0..=9 => {
+                running.read(path);
+                self.say(|| format!("read {path}"));
+            }
+            10..=22 if self.known.contains_key(path) && self.untouched(path, running) => {
+                let bytes = self.known[path].clone();
+                if let Content::Text { text, bom } = Content::from_bytes(bytes) {
+                    let text = self.writer(Author::Agent).edit(&text);
+                    running.blind.insert(path.to_owned());
+                    self.write(running, path, with_bom(&text, bom).into_bytes());
+                }
+            }
+            23..=28 => self.agent_removes(running, path),
+            29..=34 => self.agent_moves(running, path),
+            _ => self.agent_edits(running, path),
+        }
+    }
+
+    /// Whether no proposal has the file, so that what was read is the base of what is written.
+    fn untouched(&self, path: &str, running: &Running) -> bool {
+        let proposed = |file: &boxagnts_protocol::proposal::FileProposal| {
+            file.path == path || file.from.as_deref() == Some(path)
+        };
+        let left = running.left.contains_key(path) || running.read.contains_key(path);
+        !left && !self.listed.iter().any(proposed)
+    }
+
+    fn agent_edits(&mut self, running: &mut Running, path: &str) {
+        match running.read(path).map(Content::from_bytes) {
+            Some(Content::Text { text, bom }) => {
+                if self.dice.chance(3) {
+                    running.at_risk.extend(mark_set(&text));
+                    running.at_risk.extend(self.users_marks(path));
+                    self.write(running, path, vec![0, 1, 2]);
+                    return;
+                }
+                let text = self.writer(Author::Agent).edit(&text);
+                self.write(running, path, with_bom(&text, bom).into_bytes());
+            }
+            Some(Content::Binary(_)) => {
+                let bytes = match self.dice.chance(50) {
+                    true => vec![0, u8::try_from(self.dice.below(256)).unwrap_or(0)],
+                    false => self.writer(Author::Agent).text("\n").into_bytes(),
+                };
+                self.write(running, path, bytes);
+            }
+            None => {
+                let users = self.users(path);
+                let text = match users.as_ref().and_then(Content::text) {
+                    Some(text) if self.dice.chance(50) => self.writer(Author::Agent).edit(text),
+                    _ => self.writer(Author::Agent).text("\n"),
+                };
+                let kept = mark_set(&text);
+                let gone = self
+                    .users_marks(path)
+                    .difference(&kept)
+                    .cloned()
+                    .collect::<Marks>();
+                running.at_risk.extend(gone);
+                self.write(running, path, text.into_bytes());
+            }
+        }
+    }
+
+    fn write(&mut self, running: &mut Running, path: &str, bytes: Vec<u8>) {
+        // A line that the agent writes anew may have words that the user took away meanwhile.
+        let known = running
+            .read
+            .get(path)
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let text = String::from_utf8_lossy(&bytes);
+        let known = known.unwrap_or_default();
+        let lines: std::collections::HashSet<&str> = known.lines().collect();
+        for line in text.lines().filter(|line| !lines.contains(line)) {
+            running.anew.extend(mark_set(line));
+        }
+        let done = running.call.write(path, bytes.clone());
+        self.say(|| {
+            format!(
+                "write {path} {:?} {}",
+                String::from_utf8_lossy(&bytes),
+                done.is_ok()
+            )
+        });
+        if done.is_ok() {
+            running.left.insert(path.to_owned(), Some(bytes));
+        }
+    }
+
+    fn agent_removes(&mut self, running: &mut Running, path: &str) {
+        let content = running.read(path).map(Content::from_bytes);
+        if running.call.remove(path).is_ok() {
+            self.say(|| format!("remove {path}"));
+            let text = content.as_ref().and_then(Content::text).unwrap_or_default();
+            running.at_risk.extend(mark_set(text));
+            running.at_risk.extend(self.users_marks(path));
+            running.left.insert(path.to_owned(), None);
+        }
+    }
+
+    fn agent_moves(&mut self, running: &mut Running, path: &str) {
+        let to = PATHS[self.dice.below(PATHS.len())];
+        let content = running.read(path);
+        if running.call.rename(path, to).is_ok() {
+            self.say(|| format!("rename {path} {to}"));
+            // It may stand where the user has another file, which an earlier call removed.
+            running.at_risk.extend(self.users_marks(to));
+            running.left.insert(path.to_owned(), None);
+            running.left.insert(to.to_owned(), content);
+            running.moved.extend([path.to_owned(), to.to_owned()]);
+        }
+    }
+
+    fn commit(&mut self, running: Running) {
+        let Running {
+            call,
+            began,
+            read,
+            left,
+            moved,
+            blind,
+            at_risk,
+            anew,
+        } = running;
+        let done = call.commit();
+        self.say(|| format!("commit {}", done.is_ok()));
+        if done.is_err() {
+            return;
+        }
+        self.at_risk.extend(at_risk);
+        self.deleted.retain(|mark| !anew.contains(mark));
+        let sources: Vec<String> = self
+            .listed
+            .iter()
+            .filter_map(|file| file.from.clone())
+            .collect();
+        for path in &moved {
+            self.exact.remove(path);
+        }
+        for (path, bytes) in &left {
+            let content = bytes.clone().map(Content::from_bytes);
+            let text = content.as_ref().and_then(Content::text).unwrap_or_default();
+            let marks = mark_set(text);
+            self.rejected.retain(|mark| !marks.contains(mark));
+            let marks = marks.into_iter().filter(|mark| !mark.starts_with('u'));
+            let marks = marks.filter(|mark| !self.deleted.contains(mark)).collect();
+            self.proposed.insert(path.clone(), marks);
+
+            let moves = moved.contains(path) || sources.contains(path);
+            let waits = self.listed.iter().any(|file| file.path == *path);
+            let edited = self.edited.get(path).copied().unwrap_or(0);
+            let known = self.seen_since.get(path).copied().unwrap_or(u64::MAX);
+            let fresh = !waits
+                && !blind.contains(path)
+                && edited < began.min(known)
+                && self.users(path) == self.below(path);
+            self.seen_since.entry(path.clone()).or_insert(began);
+            match !moves && (fresh || self.exact.contains_key(path)) {
+                true => drop(self.exact.insert(path.clone(), content)),
+                false => drop(self.exact.remove(path)),
+            }
+        }
+        for (path, bytes) in read {
+            if !left.contains_key(&path) {
+                self.known.insert(path.clone(), bytes);
+                self.seen_since.insert(path, began);
+            }
+        }
+    }
+}
+
+fn with_bom(text: &str, bom: bool) -> String {
+    if bom {
+        format!("\u{feff}{text}")
+    } else {
+        text.to_owned()
+    }
+}
