@@ -118,9 +118,12 @@ fn mention(text: &str) -> Option<(Mention, usize)> {
     let has_extension = name
         .rsplit_once('.')
         .is_some_and(|(stem, ext)| !stem.is_empty() && ext.chars().all(char::is_alphanumeric));
+    let is_dotfile = name.len() > 1 && name.starts_with('.');
     let called = rest[likeliest.raw.len() - 1..].starts_with('(');
-    let surely =
-        likeliest.path.contains('/') || likeliest.lines.is_some() || has_extension && !called;
+    let surely = likeliest.path.contains('/')
+        || likeliest.lines.is_some()
+        || is_dotfile
+        || has_extension && !called;
     of(word.len(), What::Path { candidates, surely })
 }
 
@@ -249,6 +252,12 @@ mod tests {
         check("@a.rs and @a.rs", &["a.rs!"]);
         check("@(group)/page.tsx", &["(group)/page.tsx!"]);
         check("@a.rs:9-3 @a.rs:0", &["a.rs:9-3?", "a.rs:0?"]);
+    }
+
+    #[test]
+    fn a_dot_makes_a_file() {
+        check("@.gitignore", &[".gitignore!"]);
+        check("@a.b.c, @.", &["a.b.c,|a.b.c!", ".?"]);
     }
 
     #[test]

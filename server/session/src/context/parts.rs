@@ -152,7 +152,10 @@ mod tests {
 
     #[test]
     fn the_whole_prompt() {
-        check(&[], &[], expect![[r#"
+        check(
+            &[],
+            &[],
+            expect![[r#"
             You are BoxAgnts, a coding agent inside the user's editor. You act only through tools.
 
             - Paths are relative to the workspace root. You see the user's unsaved buffers and your own pending edits. Ignored and secret files are hidden; do not try to reach them.
@@ -165,7 +168,8 @@ mod tests {
 
             - Edits are proposals: the user reviews them hunk by hunk before anything is written. Never ask for permission to edit.
 
-            - The user's system is OS."#]]);
+            - The user's system is OS."#]],
+        );
         check(
             &[
                 ("AGENTS.md", "# Style\n\n```sh\nmake test\n```\n"),

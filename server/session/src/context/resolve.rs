@@ -74,8 +74,10 @@ pub(super) async fn resolve(
             What::Path { candidates, surely } => {
                 let of = Arc::clone(session);
                 match blocking(move || path(&of, &candidates)).await {
-                    Err(_) if !surely => continue,
-                    found => found,
+                    Ok(None) if !surely => continue,
+                    Ok(None) => Err("there is no such file or folder".to_owned()),
+                    Ok(Some(found)) => Ok(found),
+                    Err(reason) => Err(reason),
                 }
             }
             What::Diff => diff(session).await,
@@ -140,26 +142,27 @@ async fn blocking<T: Send + 'static>(
     ended.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-fn path(session: &Session, candidates: &[Candidate]) -> Result<Found, String> {
-    let mut why = "it names nothing".to_owned();
+/// The likeliest of the candidates that there is; an error is why it cannot be shown.
+fn path(session: &Session, candidates: &[Candidate]) -> Result<Option<Found>, String> {
+    let mut why = None;
     for candidate in candidates {
         for path in meant(session, &candidate.path) {
             let path = match path {
                 Ok(path) => path,
                 Err(reason) => {
-                    why = reason;
+                    why = Some(reason);
                     continue;
                 }
             };
             match shown(session, &path, candidate.lines) {
-                Ok(found) => return Ok(found),
-                Err((FsErrorCode::NotFound, reason)) => why = reason,
+                Ok(found) => return Ok(Some(found)),
+                Err((FsErrorCode::NotFound | FsErrorCode::NotDirectory, _)) => {}
                 // There is something of that name: nothing else is meant.
                 Err((_, reason)) => return Err(reason),
             }
         }
     }
-    Err(why)
+    why.map_or(Ok(None), Err)
 }
 
 /// What a path may mean: seen from where tools begin, then from the workspace; absolute within it.

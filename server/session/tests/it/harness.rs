@@ -5,8 +5,9 @@ use boxagnts_session::policy::config::{Config, Layer};
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{Sandbox, Toolbox};
 use boxagnts_session::workspace::NoBuffers;
-use boxagnts_session::{Applier, Ask, Environment, EnvironmentParts, NoAsker, Sessions};
+use boxagnts_session::{Applier, Ask, Asker, Environment, EnvironmentParts, NoAsker, Sessions};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -48,31 +49,24 @@ impl World {
     pub fn process(&self, applier: Arc<dyn Applier>) -> Process {
         let script = self.state.path().join("script.json");
         let settings = json!({"model": format!("scripted:{}", script.display())});
-        let mut builder = Config::builder();
-        let added = builder.add_json(Layer::Editor, "test", &settings);
-        added.expect("settings");
-        let environment = Environment::new(EnvironmentParts {
-            config: builder.build(),
-            store: Store::open(&self.state.path().join("journal.db")).expect("a journal"),
-            toolbox: toolbox(),
-        });
-        let root = self.folder.path();
-        let sessions = Sessions::open(
-            environment,
-            root,
-            Arc::new(NoBuffers),
-            applier,
-            Arc::new(NoAsker),
-        );
-        let sessions = sessions.expect("a workspace");
-        Process {
-            updates: sessions.subscribe(),
-            sessions,
-        }
+        let environment = Environment::new(parts(self.state.path(), &settings));
+        Process::open(environment, self.folder.path(), applier, Arc::new(NoAsker))
     }
 
     pub fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(file)).expect("a file")
+    }
+}
+
+/// What an environment is made of.
+pub fn parts(state: &Path, settings: &Value) -> EnvironmentParts {
+    let mut builder = Config::builder();
+    let added = builder.add_json(Layer::Editor, "test", settings);
+    added.expect("settings");
+    EnvironmentParts {
+        config: builder.build(),
+        store: Store::open(&state.join("journal.db")).expect("a journal"),
+        toolbox: toolbox(),
     }
 }
 
@@ -82,6 +76,20 @@ pub struct Process {
 }
 
 impl Process {
+    pub fn open(
+        environment: Arc<Environment>,
+        root: &Path,
+        applier: Arc<dyn Applier>,
+        asker: Arc<dyn Asker>,
+    ) -> Process {
+        let sessions = Sessions::open(environment, root, Arc::new(NoBuffers), applier, asker);
+        let sessions = sessions.expect("a workspace");
+        Process {
+            updates: sessions.subscribe(),
+            sessions,
+        }
+    }
+
     /// A session whose first turn has ended.
     pub async fn asked(&mut self) -> String {
         let ask = Ask {
