@@ -62,6 +62,7 @@ where
     .custom_method("workspace/textDocumentContent", Server::content)
     .custom_method("boxagnts/cancel", Server::cancel)
     .custom_method("boxagnts/sessions", Server::sessions)
+    .custom_method("boxagnts/commands", Server::prompt_commands)
     .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
     .finish();
     transport::serve(input, output, service, socket).await;
@@ -489,6 +490,11 @@ impl Server {
     async fn sessions(&self) -> Result<Value> {
         let shared = Arc::clone(&self.shared);
         blocking(move || commands::sessions(&shared)).await
+    }
+
+    async fn prompt_commands(&self) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::prompt_commands(&shared)).await
     }
 
     async fn progress_cancel(&self, params: WorkDoneProgressCancelParams) {
