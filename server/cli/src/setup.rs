@@ -2,7 +2,6 @@
 
 use crate::asking::TerminalAsker;
 use crate::exit::Failure;
-use crate::render;
 use crate::settings::{self, Overrides};
 use crate::terminal;
 use boxagnts_protocol::update::SessionEvent;
@@ -82,7 +81,11 @@ pub(crate) fn environment(
         toolbox,
     };
     let folders = ToolFolders::of(workspace);
-    Ok(Environment::of_user(parts, folders, settings::user_folder()))
+    Ok(Environment::of_user(
+        parts,
+        folders,
+        settings::user_folder(),
+    ))
 }
 
 /// The sessions of a workspace whose files are on disk alone.
@@ -112,7 +115,7 @@ pub(crate) async fn recover(sessions: &Arc<Sessions>) -> Result<(), Failure> {
             ..
         } = event
         {
-            let text = render::recovered(applied, &files, &refused);
+            let text = boxagnts_session::recovered(applied, &files, &refused);
             terminal::warn(&terminal::visible(&text));
         }
     }

@@ -245,7 +245,16 @@ pub(crate) fn repropose(shared: &Arc<Shared>, params: &ReproposeParams) -> Resul
 
 pub(crate) fn undo(shared: &Arc<Shared>, params: &UndoParams) -> Result<Value> {
     let session = params.session.as_deref();
-    let try_in = |folder: &Folder| folder.sessions.undo(params.checkpoint, session);
+    let latest = match (params.checkpoint, session) {
+        // What was accepted last may be in any of the folders.
+        (None, None) => shared
+            .folders()
+            .iter()
+            .filter_map(|folder| folder.sessions.latest().ok().flatten())
+            .max(),
+        (given, _) => given,
+    };
+    let try_in = |folder: &Folder| folder.sessions.undo(latest, session);
     taking_back(shared, session, try_in)
 }
 

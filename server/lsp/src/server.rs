@@ -156,6 +156,7 @@ impl Shared {
         let folder =
             Folder::open(self, environment, Arc::clone(&slot.names)).map_err(commands::error)?;
         observer::watch(self, &folder);
+        tokio::spawn(observer::recover(Arc::clone(self), Arc::clone(&folder)));
         *connected = Some(Arc::clone(&folder));
         Ok(folder)
     }
@@ -317,12 +318,8 @@ impl LanguageServer for Server {
     async fn initialized(&self, _: InitializedParams) {
         let shared = Arc::clone(&self.shared);
         observer::follow_documents(&shared);
-        tokio::spawn(async move {
-            // The first request should find everything open.
-            let connecting = Arc::clone(&shared);
-            let connected = tokio::task::spawn_blocking(move || connecting.folders()).await;
-            observer::recover(&shared, connected.unwrap_or_default()).await;
-        });
+        // The first request should find everything open.
+        tokio::task::spawn_blocking(move || drop(shared.folders()));
     }
 
     async fn shutdown(&self) -> Result<()> {

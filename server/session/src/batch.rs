@@ -17,6 +17,9 @@ use tokio::task::JoinError;
 const KEEP_BYTES: u64 = 512 << 20;
 const KEEP_MS: u64 = 60 * 24 * 60 * 60 * 1000;
 
+/// Old checkpoints are looked for after so many batches: that reads all of what is kept.
+const PRUNE_EVERY: u64 = 50;
+
 /// Whose files a batch changes, in whose name, and how.
 #[derive(Clone)]
 pub(crate) struct Ground {
@@ -92,6 +95,9 @@ pub(crate) async fn apply(
 pub(crate) fn close(ground: &Ground, batch: BatchId) {
     if let Err(error) = ground.environment.store().finish_batch(batch) {
         tracing::error!(%batch, %error, "cannot close a batch");
+    }
+    if !batch.0.is_multiple_of(PRUNE_EVERY) {
+        return;
     }
     let environment = Arc::clone(&ground.environment);
     tokio::task::spawn_blocking(move || {

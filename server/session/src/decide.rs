@@ -3,6 +3,7 @@
 use crate::batch;
 use crate::error::SessionError;
 use crate::session::{Session, lock};
+use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{DecideResult, HunkStatus};
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::SessionEvent;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 
 /// Checks the selection now and applies it in a task of its own, behind batches that came before.
 pub(crate) fn accept(
+    sessions: &Arc<Sessions>,
     session: &Arc<Session>,
     selection: Selection,
 ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
@@ -25,8 +27,13 @@ pub(crate) fn accept(
         session: session.id.clone(),
         hunks,
     };
-    let session = Arc::clone(session);
-    let task = tokio::spawn(async move { apply(&session, &selection).await });
+    let (sessions, session) = (Arc::clone(sessions), Arc::clone(session));
+    let task = tokio::spawn(async move {
+        let hunks = apply(&session, &selection).await;
+        // The other sessions did not look while files changed.
+        sessions.look();
+        hunks
+    });
     Ok((result, task))
 }
 

@@ -32,6 +32,7 @@ pub use context::{Context, Diagnosed};
 pub use environment::{Environment, EnvironmentParts};
 pub use error::SessionError;
 pub use permission::{Asker, Choice, NoAsker, Question};
+pub use recover::recovered;
 pub use sessions::{Ask, Sessions, Sides};
 pub use undo::Undoing;
 pub use workspace::{PageQuery, Selection};

@@ -10,6 +10,7 @@ use crate::patch::Patches;
 use crate::permission::Asker;
 use crate::session::{Activity, Hub, Session, lock};
 use crate::turn::{self, Turn};
+use crate::undo;
 use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
@@ -127,23 +128,27 @@ impl Sessions {
         if ask.prompt.trim().is_empty() {
             return Err(SessionError::EmptyPrompt);
         }
-        let session = match &ask.session {
-            Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
-            Some(id) => self.get(id)?,
-            None => self.create(ask.model.as_deref(), ask.settings)?,
-        };
         let cancel = CancellationToken::new();
-        let number = {
-            let mut activity = lock(&session.activity);
-            if activity.running.is_some() {
-                return Err(SessionError::Busy {
-                    session: session.id.clone(),
-                    turn: activity.turn,
-                });
+        let (session, number) = match &ask.session {
+            Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
+            Some(id) => loop {
+                let session = self.get(id)?;
+                let number = session.start(&cancel)?;
+                // From now on nobody brings it back anew; who just did has another one.
+                if self
+                    .live
+                    .get(id)
+                    .is_some_and(|live| Arc::ptr_eq(&live, &session))
+                {
+                    break (session, number);
+                }
+                lock(&session.activity).running = None;
+            },
+            None => {
+                let session = self.create(ask.model.as_deref(), ask.settings)?;
+                let number = session.start(&cancel)?;
+                (session, number)
             }
-            activity.turn += 1;
-            activity.running = Some(cancel.clone());
-            activity.turn
         };
         let result = AskResult {
             session: session.id.clone(),
@@ -194,10 +199,7 @@ impl Sessions {
     /// hunks that conflict by now, or no more. Faces call it when documents change; files that no
     /// document holds are watched.
     pub fn look(&self) {
-        let live: Vec<Arc<Session>> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
-        for session in live {
-            session.look();
-        }
+        self.live().iter().for_each(|session| session.look());
     }
 
     /// Unified diff of what waits for a decision.
@@ -241,7 +243,7 @@ impl Sessions {
         session: &str,
         selection: &Selection,
     ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
-        decide::accept(&self.get(session)?, selection.clone())
+        decide::accept(self, &self.get(session)?, selection.clone())
     }
 
     /// Drops hunks; the model hears of it, and of the comment, with the next prompt.
@@ -368,8 +370,9 @@ impl Sessions {
             .live
             .entry(id.to_owned())
             .or_insert(Arc::clone(&session));
-        // Two faces may ask for the same session at once: the first one stays.
-        if *lock(&entry.seq) < seq {
+        // Two faces may ask for the same session at once: the first one stays, and one whose turn
+        // has begun meanwhile.
+        if lock(&entry.activity).running.is_none() && *lock(&entry.seq) < seq {
             *entry = session;
         }
         let session = Arc::clone(&entry);
@@ -401,6 +404,10 @@ impl Sessions {
             }
         }
         Ok(true)
+    }
+
+    fn live(&self) -> Vec<Arc<Session>> {
+        self.live.iter().map(|entry| Arc::clone(&entry)).collect()
     }
 
     /// The configuration of a session with settings of its own.
@@ -616,6 +623,8 @@ async fn follow_files(sessions: Weak<Sessions>) {
         let looked = tokio::task::spawn_blocking(move || {
             sessions.take_patches();
             sessions.look();
+            // Folders come and go.
+            sessions.live().iter().for_each(|session| session.follow());
         });
         if let Err(error) = looked.await {
             tracing::error!(%error, "looking at changed files stopped");
@@ -659,13 +668,14 @@ fn proposed(events: &[SessionEvent]) -> (Vec<ProposedDiff>, u64) {
     (whole.collect(), last)
 }
 
-/// Rejections that the model has not heard of yet.
+/// Decisions that the model has not heard of yet.
 fn undelivered(events: &[SessionEvent]) -> Vec<String> {
     let mut notes = Vec::new();
     for event in events {
         match event {
             // A turn without a word of ours went to no model.
             SessionEvent::TurnStarted { context, .. } if context.is_some() => notes.clear(),
+            SessionEvent::Undone { result, .. } => notes.extend(undo::note(result)),
             SessionEvent::Decided { hunks, comment, .. } => {
                 let rejected = hunks
                     .iter()

@@ -43,7 +43,7 @@ pub struct Call {
     before: Changes,
     changes: Changes,
     touched: BTreeSet<WorkspacePath>,
-    /// What the call has read, to be the base of what it writes.
+    /// What the user has of the files that the call has read, to be the base of what it writes.
     read: Seen,
     /// New files that only an unsaved document has.
     unsaved: BTreeSet<WorkspacePath>,
@@ -93,7 +93,14 @@ impl Call {
         let path = WorkspacePath::parse(path)?;
         let content = self.content(&path, max)?;
         let bytes = content.bytes().into_owned();
-        self.read.insert(path, content);
+        match self.changes.get(&path) {
+            None => self.read.insert(path, Some(content)),
+            // What is proposed is not what the user has.
+            Some(change) => {
+                let source = change.from.clone().unwrap_or(path);
+                self.read.insert(source, change.base.clone());
+            }
+        }
         Ok(bytes)
     }
 
@@ -447,9 +454,9 @@ impl Call {
             return Ok(None);
         }
         let seen = || self.overlay.lock().seen.get(path).cloned();
-        if let Some(read) = self.read.get(path) {
+        if let Some(Some(read)) = self.read.get(path) {
             // A tool that reads a file may still write what the model made of an earlier reading.
-            let older = seen().filter(|seen| {
+            let older = seen().flatten().filter(|seen| {
                 content
                     .is_some_and(|new| seen != read && distance(seen, new) <= distance(read, new))
             });
@@ -463,7 +470,7 @@ impl Call {
         );
         match live {
             // Read in an earlier call: what the user typed since is then merged, not undone.
-            Ok(live) => Ok(Some(seen().unwrap_or(live))),
+            Ok(live) => Ok(seen().unwrap_or(Some(live))),
             Err(error) if error.code == FsErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -506,7 +513,7 @@ impl Call {
         let content = |changes: &Changes, path: &WorkspacePath| match changes.lookup(path) {
             Lookup::Content(content) => Some(content.clone()),
             Lookup::Absent => None,
-            Lookup::Below => self.read.get(path).cloned().or_else(|| {
+            Lookup::Below => self.read.get(path).cloned().flatten().or_else(|| {
                 view::below(
                     &self.overlay.root,
                     &*self.overlay.buffers,
@@ -565,16 +572,7 @@ impl Call {
                 if self.touched.contains(&path) {
                     continue;
                 }
-                match self.before.get(&path) {
-                    None => state.seen.insert(path, content),
-                    // What is proposed is not what the user has.
-                    Some(change) => {
-                        let source = change.from.clone().unwrap_or(path);
-                        if let Some(base) = change.base.clone() {
-                            state.seen.insert(source, base);
-                        }
-                    }
-                }
+                state.seen.insert(path, content);
             }
         }
         Ok(())

@@ -287,20 +287,25 @@ impl Overlay {
     ) -> Result<Vec<String>, String> {
         let mut state = self.lock();
         self.refresh(&mut state);
-        let old = |index: usize, namer: &mut Namer, count: usize| match ids.get(index) {
-            Some(id) if count == ids.len() => Name {
-                id: id.as_str().into(),
-                group: None,
-            },
-            _ => namer.name(None),
-        };
+        let mut left = state.left(ids);
         let texts = before
             .and_then(Content::text)
             .zip(after.and_then(Content::text));
         let back = match texts {
             Some((before, after)) => {
-                let ours = changes(&split(before), &split(after));
-                let name = |index, namer: &mut Namer| old(index, namer, ours.len());
+                let (old, new) = (split(before), split(after));
+                let ours = changes(&old, &new);
+                let names: Vec<Option<Name>> = ours
+                    .iter()
+                    .map(|change| {
+                        let old = old[change.old.clone()].concat();
+                        left.take(&old, &new[change.new.clone()].concat(), ours.len())
+                    })
+                    .collect();
+                let name = |index: usize, namer: &mut Namer| {
+                    let known = names.get(index).cloned().flatten();
+                    known.unwrap_or_else(|| namer.name(None))
+                };
                 self.reinstate_lines(&mut state, path, (before, after), &ours, name)?
             }
             None => {
@@ -308,7 +313,7 @@ impl Overlay {
                     return Err("the file has other hunks by now".to_owned());
                 }
                 let mut change = FileChange::new(before.cloned(), after.cloned());
-                let name = old(0, &mut state.namer, 1);
+                let name = left.first().unwrap_or_else(|| state.namer.name(None));
                 let id = name.id.to_string();
                 change.whole = Some(name);
                 state.changes.put(path.clone(), change);
@@ -475,7 +480,55 @@ fn status(id: String, state: HunkState) -> HunkStatus {
     }
 }
 
+/// Ids of hunks that are taken back, and what they said as far as it is known.
+struct Left {
+    all: usize,
+    ids: Vec<(String, Option<(String, String)>)>,
+}
+
+impl Left {
+    fn first(&mut self) -> Option<Name> {
+        self.remove(0)
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Name> {
+        (at < self.ids.len()).then(|| Name {
+            id: self.ids.remove(at).0.into(),
+            group: None,
+        })
+    }
+
+    /// The id of the hunk that said the same; of hunks of which that is not known the next, when they
+    /// are as many as there are changes.
+    fn take(&mut self, old: &str, new: &str, changes: usize) -> Option<Name> {
+        let says = |(_, said): &(String, Option<(String, String)>)| match said {
+            Some((was, became)) => was == old && became == new,
+            None => self.all == changes,
+        };
+        let at = self.ids.iter().position(says)?;
+        self.remove(at)
+    }
+}
+
 impl State {
+    /// Those of `ids` that no hunk has that waits.
+    fn left(&self, ids: &[String]) -> Left {
+        let waiting = self.waiting().into_iter().flat_map(|(_, ids)| ids);
+        let waiting: HashSet<String> = waiting.collect();
+        let said = |id: &String| {
+            let decided = self.decided.iter().filter(|decided| decided.hunk.id == *id);
+            decided.last().map(|decided| {
+                let hunk = &decided.hunk;
+                (hunk.old_text.clone(), hunk.new_text.clone())
+            })
+        };
+        let ids_left = ids.iter().filter(|id| !waiting.contains(*id));
+        Left {
+            all: ids.len(),
+            ids: ids_left.map(|id| (id.clone(), said(id))).collect(),
+        }
+    }
+
     /// The model knows that the user took what it proposed, and nothing of what the user typed
     /// meanwhile: that must be merged with what it writes next.
     fn knows(&mut self, plan: &FilePlan) {
@@ -486,18 +539,14 @@ impl State {
         };
         self.seen.forget(known);
         let texts = (text(plan.before.as_ref()), text(plan.after.as_ref()));
-        match (texts, seen.text()) {
+        match (texts, text(seen.as_ref())) {
             ((Some(before), Some(after)), Some(known)) => {
                 let carried = carry(before, after, known);
-                let carried =
-                    carried.map(|text| Content::from_text(text.into()).with_bom_of(Some(&seen)));
+                let carried = carried
+                    .map(|text| Some(Content::from_text(text.into()).with_bom_of(seen.as_ref())));
                 self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
             }
-            _ => {
-                if let Some(after) = &plan.after {
-                    self.seen.insert(plan.path.clone(), after.clone());
-                }
-            }
+            _ => self.seen.insert(plan.path.clone(), plan.after.clone()),
         }
     }
 

@@ -7,13 +7,8 @@ mod tokens;
 pub(crate) use tokens::{Merged, Texts, distance};
 
 use crate::lines::{Ending, ending, split};
-use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
+use imara_diff::{Algorithm, Diff, InternedInput};
 use std::ops::Range;
-use std::time::{Duration, Instant};
-
-/// A hostile pair of texts must not keep us busy; past this the difference is still right, only
-/// coarser.
-const DIFF_TIME: Duration = Duration::from_millis(500);
 
 /// One contiguous change: lines `old` of the first text became lines `new` of the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,27 +17,53 @@ pub(crate) struct Change {
     pub(crate) new: Range<usize>,
 }
 
-/// The changes between two texts, in order; between two of them lies at least one equal line.
+/// Equal lines around what differs that take part in the comparison: so far may a change be moved
+/// to where it reads best.
+const MARGIN: usize = 128;
+
+/// The changes between two texts, in order; between two of them lies at least one equal line. Where
+/// a change could stand at several places, it stands where git would show it.
 pub(crate) fn changes(old: &[&str], new: &[&str]) -> Vec<Change> {
-    let deadline = Instant::now().checked_add(DIFF_TIME);
-    let mut found: Vec<Change> = Vec::new();
-    for op in capture_diff_slices_deadline(Algorithm::Myers, old, new, deadline) {
-        if matches!(op, DiffOp::Equal { .. }) {
-            continue;
-        }
-        let change = Change {
-            old: op.old_range(),
-            new: op.new_range(),
-        };
-        match found.last_mut() {
-            Some(last) if last.old.end == change.old.start && last.new.end == change.new.start => {
-                last.old.end = change.old.end;
-                last.new.end = change.new.end;
-            }
-            _ => found.push(change),
-        }
+    compare(old, new, |diff, input| diff.postprocess_lines(input))
+}
+
+/// The changes between two texts in tokens.
+fn token_changes(old: &[&str], new: &[&str]) -> Vec<Change> {
+    compare(old, new, |diff, input| diff.postprocess_no_heuristic(input))
+}
+
+fn compare<'a>(
+    old: &[&'a str],
+    new: &[&'a str],
+    place: impl Fn(&mut Diff, &InternedInput<&'a str>),
+) -> Vec<Change> {
+    // Two versions of a file are mostly the same, and equal ends are found faster than hashed.
+    let (head, tail) = common(old, new);
+    if head == old.len() && head == new.len() {
+        return Vec::new();
     }
-    found
+    let (head, tail) = (head.saturating_sub(MARGIN), tail.saturating_sub(MARGIN));
+    let mut input = InternedInput::default();
+    input.update_before(old[head..old.len() - tail].iter().copied());
+    input.update_after(new[head..new.len() - tail].iter().copied());
+    let mut diff = Diff::compute(Algorithm::Myers, &input);
+    place(&mut diff, &input);
+    let span = |lines: Range<u32>| head + lines.start as usize..head + lines.end as usize;
+    diff.hunks()
+        .map(|hunk| Change {
+            old: span(hunk.before),
+            new: span(hunk.after),
+        })
+        .collect()
+}
+
+/// How many lines two texts have in common at the start, and at the end behind that.
+pub(crate) fn common(a: &[&str], b: &[&str]) -> (usize, usize) {
+    let equal = |(a, b): &(&&str, &&str)| a == b;
+    let head = a.iter().zip(b).take_while(equal).count();
+    let (a, b) = (&a[head..], &b[head..]);
+    let tail = a.iter().rev().zip(b.iter().rev()).take_while(equal);
+    (head, tail.count())
 }
 
 /// Where a change of one side lands in the text of the other side.
@@ -79,13 +100,15 @@ pub(crate) fn place_all<'c>(
     ours: impl IntoIterator<Item = &'c Change>,
     theirs: &[Change],
 ) -> Vec<Placement> {
-    let mut places = Vec::new();
+    let ours: Vec<&Change> = ours.into_iter().collect();
+    let same = same(texts, &ours, theirs);
+    let mut places = Vec::with_capacity(ours.len());
     // Changes of the other side that end in front of the one at hand, and by how many lines they
     // move it.
     let (mut passed, mut shift) = (0, 0isize);
     // Where the last one ends: two of ours must not replace the same line.
     let mut taken = 0;
-    for change in ours {
+    for (change, same) in ours.into_iter().zip(same) {
         let at = &change.old;
         let touches = |other: &Change| {
             let same_point = other.old == *at && at.is_empty();
@@ -105,12 +128,7 @@ pub(crate) fn place_all<'c>(
             [] => Placement::Clean(
                 at.start.saturating_add_signed(shift)..at.end.saturating_add_signed(shift),
             ),
-            [other]
-                if other.old == *at
-                    && texts.ours[change.new.clone()] == texts.live[other.new.clone()] =>
-            {
-                Placement::Done
-            }
+            _ if same => Placement::Done,
             [first, ..] => {
                 let last = touched.last().unwrap_or(first);
                 // The lines of both.
@@ -121,7 +139,10 @@ pub(crate) fn place_all<'c>(
                 merged.map_or(Placement::Conflict(start..end), Placement::Merged)
             }
         };
-        let place = keep_lines_apart(place, &texts.ours[change.new.clone()], texts.live);
+        let place = match keep_lines_apart(place, &texts.ours[change.new.clone()], texts.live) {
+            Placement::Merged(merged) => trimmed(merged, texts.live),
+            place => place,
+        };
         if let Placement::Clean(span) | Placement::Merged(Merged { span, .. }) = &place {
             if span.start < taken {
                 places.push(Placement::Conflict(span.clone()));
@@ -135,7 +156,7 @@ pub(crate) fn place_all<'c>(
 }
 
 /// What comes behind a last line without an end ends that line first, and what comes in front of a
-/// line has an end itself. A change that does nothing by that conflicts.
+/// line has an end itself.
 fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement {
     let (mut span, merged) = match &place {
         Placement::Clean(span) => (span.clone(), None),
@@ -166,10 +187,26 @@ fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement 
     if before {
         text.push_str(end);
     }
-    match live[span.clone()].concat() == text {
-        true => Placement::Conflict(span),
-        false => Placement::Merged(Merged { span, text }),
+    Placement::Merged(Merged { span, text })
+}
+
+/// Without the lines that a merge leaves as they are: they are no part of the change. One that does
+/// nothing conflicts.
+fn trimmed(merged: Merged, live: &[&str]) -> Placement {
+    let Merged { span, text } = merged;
+    let (old, new) = (&live[span.clone()], split(&text));
+    let equal = |(a, b): &(&&str, &&str)| a == b;
+    let head = old.iter().zip(&new).take_while(equal).count();
+    let (old, rest) = (&old[head..], &new[head..]);
+    let tail = old.iter().rev().zip(rest.iter().rev()).take_while(equal);
+    let tail = tail.count();
+    if old.is_empty() && rest.is_empty() {
+        return Placement::Conflict(span);
     }
+    Placement::Merged(Merged {
+        span: span.start + head..span.end - tail,
+        text: rest[..rest.len() - tail].concat(),
+    })
 }
 
 /// `live` with what led from `base` to `ours`.
@@ -202,6 +239,45 @@ pub(crate) fn carry(base: &str, ours: &str, live: &str) -> Result<String, Range<
         .collect();
     let edits = edits.iter().map(|(span, lines)| (span.clone(), &lines[..]));
     Ok(splice(&live, edits))
+}
+
+/// Which changes of ours stand where the other side made the very same of the same lines, however
+/// each side's is cut into changes.
+fn same(texts: &Texts<'_>, ours: &[&Change], theirs: &[Change]) -> Vec<bool> {
+    let mut same = vec![false; ours.len()];
+    let (mut our, mut their) = (0, 0);
+    while our < ours.len() && their < theirs.len() {
+        let (first_our, first_their) = (our, their);
+        let mut span = ours[our].old.clone();
+        if theirs[their].old.start < span.start {
+            span = theirs[their].old.clone();
+        }
+        // Everything that stands on connected lines of the base.
+        let joins =
+            |span: &Range<usize>, next: &Range<usize>| next.start < span.end || next == span;
+        loop {
+            if let Some(next) = ours.get(our).filter(|next| joins(&span, &next.old)) {
+                span.end = span.end.max(next.old.end);
+                our += 1;
+            } else if let Some(next) = theirs.get(their).filter(|next| joins(&span, &next.old)) {
+                span.end = span.end.max(next.old.end);
+                their += 1;
+            } else {
+                break;
+            }
+        }
+        let wide = |first: &Change, last: &Change| {
+            let start = first.new.start - (first.old.start - span.start);
+            start..last.new.end + (span.end - last.old.end)
+        };
+        if let ([a, .., b] | [a @ b], [c, .., d] | [c @ d]) =
+            (&ours[first_our..our], &theirs[first_their..their])
+            && texts.ours.get(wide(a, b)) == texts.live.get(wide(c, d))
+        {
+            same[first_our..our].fill(true);
+        }
+    }
+    same
 }
 
 /// `lines` with each of the spans replaced; spans are ascending and do not overlap.
@@ -372,6 +448,25 @@ mod tests {
     #[test]
     fn the_same_change_is_done() {
         check("a\nb\n", "a\nX\n", "a\nX\n", "a\nX\n", 0);
+        // However it is cut into changes.
+        let one = [((0..3), (0..3))];
+        let two = [((0..1), (0..1)), ((2..3), (2..3))];
+        let changes = |cut: &[(Range<usize>, Range<usize>)]| {
+            let change = |(old, new): &(Range<usize>, Range<usize>)| Change {
+                old: old.clone(),
+                new: new.clone(),
+            };
+            cut.iter().map(change).collect::<Vec<_>>()
+        };
+        let texts = Texts {
+            base: &["a", "b", "c"],
+            ours: &["A", "b", "C"],
+            live: &["A", "b", "C"],
+        };
+        for (ours, theirs) in [(&one[..], &two[..]), (&two, &one)] {
+            let places = place_all(&texts, &changes(ours), &changes(theirs));
+            assert!(places.iter().all(|place| *place == Placement::Done));
+        }
     }
 
     fn text() -> impl Strategy<Value = String> {

@@ -160,10 +160,10 @@ impl Overlay {
                 .changes
                 .get(path)
                 .filter(|_| before.get(path).is_none())
-                && let Some(base) = change.base.clone()
                 && let source = change.from.clone().unwrap_or_else(|| path.clone())
                 && state.seen.get(&source).is_none()
             {
+                let base = change.base.clone();
                 state.seen.insert(source, base);
             }
             state.altered(path);

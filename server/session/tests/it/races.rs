@@ -5,8 +5,8 @@ use crate::harness::{Process, World};
 use async_trait::async_trait;
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::SessionEvent;
-use boxagnts_session::workspace::{FilePlan, Overlay};
-use boxagnts_session::{Applier, DiskApplier, Selection};
+use boxagnts_session::workspace::{FilePlan, Overlay, apply_to_disk};
+use boxagnts_session::{Applier, Ask, DiskApplier, Selection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
@@ -36,6 +36,24 @@ impl Applier for Broken {
     async fn apply(&self, overlay: &Arc<Overlay>, plans: &[FilePlan]) -> Vec<Result<(), String>> {
         assert!(self.0.swap(true, Ordering::Relaxed), "broken");
         DiskApplier.apply(overlay, plans).await
+    }
+}
+
+/// Leaves `b` as it is when something is taken back.
+struct Stubborn;
+
+#[async_trait]
+impl Applier for Stubborn {
+    async fn apply(&self, overlay: &Arc<Overlay>, plans: &[FilePlan]) -> Vec<Result<(), String>> {
+        let mut results = Vec::new();
+        for plan in plans {
+            let stays = plan.hunks.is_empty() && plan.path.as_str() == "b";
+            results.push(match stays {
+                true => Err("no".to_owned()),
+                false => apply_to_disk(overlay, plan).map_err(|error| error.to_string()),
+            });
+        }
+        results
     }
 }
 
@@ -134,4 +152,95 @@ async fn hunks_wait_again_when_the_applier_breaks() {
         assert_eq!(ended[0].state, state, "{ended:?}");
     }
     assert_eq!(world.read("a"), "A\n");
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_batch_is_taken_back_and_nothing_else() {
+    let world = World::new(&["a", "b"]);
+    let mut process = world.process(Arc::new(Stubborn));
+    let session = process.asked().await;
+    let sessions = Arc::clone(&process.sessions);
+    let all = Selection::All;
+    let accept = || async {
+        let (_, task) = sessions.accept(&session, &all).expect("accepted");
+        task.await.expect("ended")
+    };
+    accept().await;
+    let first = sessions.checkpoints(None, 9).expect("checkpoints")[0].checkpoint;
+    let undo = || async {
+        let undoing = sessions.undo(Some(first), None).expect("something");
+        undoing.task.await.expect("ended").expect("taken back")
+    };
+    let result = undo().await;
+    assert_eq!(
+        (&result.files[..], &result.refused[0].path[..]),
+        (&["a".to_owned()][..], "b")
+    );
+    assert_eq!(process.waiting(&session), ["a"]);
+    // The hunk of `a` is in a batch of its own now.
+    accept().await;
+    let result = undo().await;
+    assert_eq!(result.files, Vec::<String>::new(), "{result:?}");
+    assert_eq!(
+        (world.read("a"), world.read("b")),
+        ("A\n".into(), "B\n".into())
+    );
+    let latest = sessions.undo(None, None).expect("something");
+    latest.task.await.expect("ended").expect("taken back");
+    assert_eq!(world.read("a"), "a\n");
+    let ended = accept().await;
+    assert_eq!(ended[0].state, HunkState::Accepted, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_taken_back_once() {
+    let world = World::new(&["a"]);
+    let mut process = world.process(Arc::new(DiskApplier));
+    let session = process.asked().await;
+    let sessions = &process.sessions;
+    let accept = || {
+        let accepted = sessions.accept(&session, &Selection::All);
+        accepted.expect("accepted").1
+    };
+    accept().await.expect("ended");
+    // All of it in a row, as an impatient user does.
+    let first = sessions.undo(None, None).expect("something").task;
+    let second = sessions.undo(None, None).expect("something").task;
+    first.await.expect("ended").expect("taken back");
+    let again = accept();
+    let error = second
+        .await
+        .expect("ended")
+        .expect_err("it is done already");
+    assert!(error.to_string().contains("already"), "{error}");
+    again.await.expect("ended");
+    assert_eq!(world.read("a"), "A\n");
+}
+
+#[tokio::test]
+async fn a_model_hears_of_what_another_process_took_back() {
+    let world = World::new(&["a"]);
+    let mut first = world.process(Arc::new(DiskApplier));
+    let session = first.asked().await;
+    let (_, task) = first
+        .sessions
+        .accept(&session, &Selection::All)
+        .expect("accepted");
+    task.await.expect("ended");
+    let second = world.process(Arc::new(DiskApplier));
+    let undoing = second.sessions.undo(None, None).expect("something");
+    undoing.task.await.expect("ended").expect("taken back");
+    assert_eq!(first.waiting(&session), ["a"]);
+    let ask = Ask {
+        prompt: "and now?".to_owned(),
+        session: Some(session),
+        ..Ask::default()
+    };
+    first.sessions.ask(ask).expect("asked");
+    let started = |event: &SessionEvent| matches!(event, SessionEvent::TurnStarted { .. });
+    let SessionEvent::TurnStarted { context, .. } = first.until(started).await else {
+        panic!("another event")
+    };
+    let context = context.expect("a context");
+    assert!(context.contains("took accepted changes back"), "{context}");
 }

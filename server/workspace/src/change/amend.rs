@@ -1,5 +1,6 @@
 //! Hunks that the user makes anew: amended, split, brought back.
 
+use super::naming::lead;
 use super::{FileChange, LineHunk, Name, Namer};
 use crate::content::Content;
 use crate::lines::{Ending, ending, split, with_ending};
@@ -274,6 +275,9 @@ impl FileChange {
             .iter()
             .map(|(old, lines)| ((*old).clone(), &lines[..]));
         let current = splice(&base, edits);
+        if !lead(&lines, &base, &split(&current)) {
+            return Err("another hunk ends the file there; decide on that one first".to_owned());
+        }
         self.set_current(Content::from_text(current.into()));
         self.lines = lines;
         Ok(ids)

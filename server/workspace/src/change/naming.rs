@@ -117,7 +117,7 @@ impl FileChange {
 }
 
 /// Whether the hunks lead from one text to the other: all that is between them is equal.
-fn lead(hunks: &[LineHunk], base: &[&str], current: &[&str]) -> bool {
+pub(super) fn lead(hunks: &[LineHunk], base: &[&str], current: &[&str]) -> bool {
     let (mut old, mut new) = (0, 0);
     for LineHunk { change, .. } in hunks {
         let ordered = old <= change.old.start

@@ -104,13 +104,6 @@ impl FileChange {
             let new = merged
                 .as_deref()
                 .unwrap_or(&current[hunk.change.new.clone()]);
-            // Lines that the merge left as the user has them are no part of the change.
-            let (head, tail) = match merged {
-                Some(new) => common(&live[span.clone()], new),
-                None => (0, 0),
-            };
-            let span = span.start + head..span.end - tail;
-            let new = &new[head..new.len() - tail];
             let start = span.start.saturating_add_signed(shift);
             shift += new.len() as isize - span.len() as isize;
             kept.push(LineHunk {
@@ -142,13 +135,4 @@ impl FileChange {
             self.set_texts(texts.0, texts.1);
         }
     }
-}
-
-/// How many lines two texts have in common at the start, and at the end behind that.
-fn common(a: &[&str], b: &[&str]) -> (usize, usize) {
-    let equal = |(a, b): &(&&str, &&str)| a == b;
-    let head = a.iter().zip(b).take_while(equal).count();
-    let (a, b) = (&a[head..], &b[head..]);
-    let tail = a.iter().rev().zip(b.iter().rev()).take_while(equal);
-    (head, tail.count())
 }

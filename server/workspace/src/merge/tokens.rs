@@ -1,15 +1,11 @@
 //! The merge inside of lines that both sides changed: word by word, and only where the two sides
 //! leave something between them.
 
-use super::Change;
-use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
+use super::{Change, token_changes};
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 /// Longer texts than this are not compared by tokens, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-/// Past this the difference is still right, only coarser.
-const TIME: Duration = Duration::from_millis(50);
 
 /// Bytes `old` of the base became bytes `new` of the other text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,15 +112,13 @@ pub(crate) fn distance(old: &str, new: &str) -> usize {
 fn rewritten(old: &str, new: &str) -> bool {
     let (old, new) = (tokens(old), tokens(new));
     let is_word = |token: &str| token.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let all = old.iter().filter(|token| is_word(token)).count();
-    let deadline = Instant::now().checked_add(TIME);
-    let kept = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, deadline)
-        .into_iter()
-        .filter(|op| matches!(op, DiffOp::Equal { .. }))
-        .flat_map(|op| old[op.old_range()].iter())
-        .filter(|token| is_word(token))
-        .count();
-    kept * 2 < all
+    let words = |tokens: &[&str]| tokens.iter().filter(|token| is_word(token)).count();
+    let changed = token_changes(&old, &new);
+    let gone: usize = changed
+        .iter()
+        .map(|change| words(&old[change.old.clone()]))
+        .sum();
+    gone * 2 > words(&old)
 }
 
 /// The edits between two texts that begin at these bytes.
@@ -134,24 +128,11 @@ fn edits(old: &str, new: &str, at: (usize, usize)) -> Option<Vec<Edit>> {
     }
     let (a, b) = (tokens(old), tokens(new));
     let (old_starts, new_starts) = (starts(&a), starts(&b));
-    let deadline = Instant::now().checked_add(TIME);
-    let mut found: Vec<Edit> = Vec::new();
-    for op in capture_diff_slices_deadline(Algorithm::Myers, &a, &b, deadline) {
-        if matches!(op, DiffOp::Equal { .. }) {
-            continue;
-        }
-        let (old, new) = (op.old_range(), op.new_range());
-        let old = at.0 + old_starts[old.start]..at.0 + old_starts[old.end];
-        let new = at.1 + new_starts[new.start]..at.1 + new_starts[new.end];
-        match found.last_mut() {
-            Some(last) if last.old.end == old.start && last.new.end == new.start => {
-                last.old.end = old.end;
-                last.new.end = new.end;
-            }
-            _ => found.push(Edit { old, new }),
-        }
-    }
-    Some(found)
+    let edit = |Change { old, new }| Edit {
+        old: at.0 + old_starts[old.start]..at.0 + old_starts[old.end],
+        new: at.1 + new_starts[new.start]..at.1 + new_starts[new.end],
+    };
+    Some(token_changes(&a, &b).into_iter().map(edit).collect())
 }
 
 /// Words, runs of blanks, line ends, and every other character by itself.

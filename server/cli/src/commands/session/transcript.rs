@@ -6,7 +6,7 @@ use crate::terminal::{Theme, paint, visible};
 use boxagnts_protocol::commands::{HunkStatus, SessionSummary};
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
+use boxagnts_protocol::update::{SessionEvent, Shown, TurnOutcome};
 use boxagnts_session::store::{Entry, Recorded};
 use jiff::tz::TimeZone;
 use std::fmt::Write;
@@ -126,7 +126,9 @@ impl<'a> Transcript<'a> {
                 files,
                 refused,
                 ..
-            } => self.line(&visible(&render::recovered(*applied, files, refused))),
+            } => self.line(&visible(&boxagnts_session::recovered(
+                *applied, files, refused,
+            ))),
             SessionEvent::Notice { message } => self.line(&visible(message)),
             SessionEvent::TurnEnded {
                 outcome,
@@ -175,8 +177,16 @@ impl<'a> Transcript<'a> {
                     self.line(&line);
                 }
             }
-            // What the model was shown is in the turn's context, but for the system prompt.
-            SessionEvent::Instructed { .. } => {}
+            SessionEvent::Instructed { shown, .. } => {
+                if !shown.is_empty() {
+                    let names: Vec<String> = shown
+                        .iter()
+                        .map(|Shown { what, bytes, .. }| format!("{what} ({bytes} bytes)"))
+                        .collect();
+                    let text = format!("shown to the model: {}", names.join(", "));
+                    self.line(&paint(theme.dim, visible(&text)));
+                }
+            }
             // Within a turn the calls tell it.
             SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }

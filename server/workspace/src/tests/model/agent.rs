@@ -20,6 +20,8 @@ pub(super) struct Running {
     at_risk: Marks,
     /// Words of lines that the call writes anew.
     anew: Marks,
+    /// Words that it takes to another file.
+    copied: Marks,
 }
 
 impl Running {
@@ -46,6 +48,7 @@ impl World {
                 blind: BTreeSet::new(),
                 at_risk: Marks::new(),
                 anew: Marks::new(),
+                copied: Marks::new(),
             });
         }
         let at = self.dice.below(self.calls.len());
@@ -123,6 +126,7 @@ impl World {
                     .cloned()
                     .collect::<Marks>();
                 running.at_risk.extend(gone);
+                running.copied.extend(kept);
                 self.write(running, path, text.into_bytes());
             }
         }
@@ -171,6 +175,13 @@ impl World {
             self.say(|| format!("rename {path} {to}"));
             // It may stand where the user has another file, which an earlier call removed.
             running.at_risk.extend(self.users_marks(to));
+            running.at_risk.extend(self.users_marks(path));
+            let text = content
+                .as_deref()
+                .map(String::from_utf8_lossy)
+                .unwrap_or_default();
+            running.at_risk.extend(mark_set(&text));
+            running.copied.extend(mark_set(&text));
             running.left.insert(path.to_owned(), None);
             running.left.insert(to.to_owned(), content);
             running.moved.extend([path.to_owned(), to.to_owned()]);
@@ -187,6 +198,7 @@ impl World {
             blind,
             at_risk,
             anew,
+            copied,
         } = running;
         let done = call.commit();
         self.say(|| format!("commit {}", done.is_ok()));
@@ -194,6 +206,7 @@ impl World {
             return;
         }
         self.at_risk.extend(at_risk);
+        self.copied.extend(copied);
         self.deleted.retain(|mark| !anew.contains(mark));
         let sources: Vec<String> = self
             .listed
@@ -209,19 +222,22 @@ impl World {
             let marks = mark_set(text);
             self.rejected.retain(|mark| !marks.contains(mark));
             let marks = marks.into_iter().filter(|mark| !mark.starts_with('u'));
-            let marks = marks.filter(|mark| !self.deleted.contains(mark)).collect();
+            let gone = |mark: &String| self.deleted.contains(mark) || self.gone.contains(mark);
+            let marks = marks.filter(|mark| !gone(mark)).collect();
             self.proposed.insert(path.clone(), marks);
 
             let moves = moved.contains(path) || sources.contains(path);
             let waits = self.listed.iter().any(|file| file.path == *path);
             let edited = self.edited.get(path).copied().unwrap_or(0);
+            let applied = self.applied.get(path).copied().unwrap_or(0);
             let known = self.seen_since.get(path).copied().unwrap_or(u64::MAX);
             let fresh = !waits
                 && !blind.contains(path)
                 && edited < began.min(known)
+                && applied < began.min(known)
                 && self.users(path) == self.below(path);
             self.seen_since.entry(path.clone()).or_insert(began);
-            match !moves && (fresh || self.exact.contains_key(path)) {
+            match !moves && (fresh || waits && self.exact.contains_key(path)) {
                 true => drop(self.exact.insert(path.clone(), content)),
                 false => drop(self.exact.remove(path)),
             }

@@ -1,7 +1,7 @@
 //! The invariants of `INVARIANTS.md`, by name.
 
 use super::super::shown;
-use super::text::{mark_set, with_edits};
+use super::text::{mark_set, marks, with_edits};
 use super::world::{Marks, Outcome, PATHS, World, ensure};
 use crate::{Content, FilePlan, PageQuery, Selection};
 use boxagnts_protocol::proposal::{FileProposal, Hunk, HunkState};
@@ -37,6 +37,17 @@ fn states(files: &[FileProposal]) -> BTreeMap<String, bool> {
     hunks
         .map(|hunk| (hunk.id.clone(), hunk.state == HunkState::Conflicted))
         .collect()
+}
+
+/// The unique words that one text has more often than another one.
+fn more_marks(text: &str, other: &str) -> Marks {
+    let mut all = marks(text);
+    for mark in marks(other) {
+        if let Some(at) = all.iter().position(|other| *other == mark) {
+            all.swap_remove(at);
+        }
+    }
+    all.into_iter().collect()
 }
 
 impl World {
@@ -86,6 +97,13 @@ impl World {
         );
 
         self.check_ids(&page.files, users)?;
+        // What an agent writes into a hunk that conflicts makes others of it.
+        let hunks = self.listed.iter().flat_map(|file| &file.hunks);
+        let conflicted = hunks.filter(|hunk| hunk.state == HunkState::Conflicted);
+        for hunk in conflicted.filter(|hunk| !is.contains_key(&hunk.id)) {
+            let taken = mark_set(&hunk.new_text);
+            self.deleted.retain(|mark| !taken.contains(mark));
+        }
         self.listed = page.files;
         let plans = self
             .overlay
@@ -130,10 +148,9 @@ impl World {
         for file in files {
             for hunk in &file.hunks {
                 ensure!(IDS, listed.insert(&hunk.id), "`{}` waits twice", hunk.id);
-                let (new, old) = (mark_set(&hunk.new_text), mark_set(&hunk.old_text));
-                let says: (Marks, Marks) = (
-                    new.difference(&old).cloned().collect(),
-                    old.difference(&new).cloned().collect(),
+                let says = (
+                    more_marks(&hunk.new_text, &hunk.old_text),
+                    more_marks(&hunk.old_text, &hunk.new_text),
                 );
                 let known = self.ids.get(&hunk.id);
                 // An undo may bring back what it was before it was amended.
@@ -211,7 +228,12 @@ impl World {
         let Some(text) = users.as_ref().and_then(Content::text) else {
             return Ok(());
         };
-        if file.hunks.iter().any(|hunk| hunk.note.is_some()) && file.from.is_none() {
+        let whole = file.hunks.iter().any(|hunk| hunk.note.is_some());
+        let text_after = plan
+            .after
+            .as_ref()
+            .is_some_and(|after| after.text().is_some());
+        if whole && (file.from.is_none() || !text_after) {
             return Ok(());
         }
         for hunk in &lines {

@@ -324,7 +324,9 @@ impl World {
         }
         for gained in has.difference(&had) {
             let back = self.deleted.contains(gained) || self.rejected.contains(gained);
-            let allowed = undo.is_some_and(|undo| undo.gained.contains(gained));
+            // An agent may copy what it read to another file.
+            let copied = undo.is_none() && self.copied.contains(gained);
+            let allowed = copied || undo.is_some_and(|undo| undo.gained.contains(gained));
             ensure!(
                 DELETED_STAYS,
                 !back || allowed,
@@ -333,6 +335,11 @@ impl World {
         }
         self.deleted.retain(|mark| !has.contains(mark));
         self.rejected.retain(|mark| !has.contains(mark));
+        self.gone.extend(had.difference(&has).cloned());
+        self.gone.retain(|mark| !has.contains(mark));
+        for path in [path, source] {
+            self.applied.insert(path.to_owned(), self.step);
+        }
         Ok(())
     }
 
@@ -401,6 +408,7 @@ impl World {
             self.inexact(&path);
             self.remade.insert(hunk.id.clone());
             self.amended.insert(hunk.id.clone());
+            self.at_risk.extend(mark_set(here));
             let taken = mark_set(&text);
             let gone = mark_set(&hunk.new_text);
             let live = self.marks.get(&path).cloned().unwrap_or_default();
@@ -489,7 +497,11 @@ impl World {
             .collect();
         let steps: Vec<Step> = chosen
             .iter()
-            .flat_map(|at| self.batches[*at].files.iter().map(|(step, _)| step.clone()))
+            .flat_map(|at| {
+                self.undone_files(*at, restore)
+                    .into_iter()
+                    .map(|(step, _)| step)
+            })
             .collect();
         let undone = |batch: &Batch| batch.accept && batch.claimed.is_empty();
         if steps.is_empty() || !restore && undone(&self.batches[at]) {
@@ -514,7 +526,7 @@ impl World {
             self.check_way_back(at, &way)?;
         }
         for plan in &way.plans {
-            let users = self.users(plan.path.as_str());
+            let users = self.users(plan.from.as_ref().unwrap_or(&plan.path).as_str());
             ensure!(
                 ONLY_APPROVED,
                 plan.before == users,
@@ -531,14 +543,15 @@ impl World {
         let mut files = Vec::new();
         for (plan, result) in way.plans.iter().zip(results) {
             if !result {
-                refused.push(plan.path.to_string());
+                refused.push(plan.from.as_ref().unwrap_or(&plan.path).to_string());
                 continue;
             }
-            let path = plan.path.to_string();
-            self.edited.insert(path.clone(), self.step);
+            for path in [Some(&plan.path), plan.from.as_ref()].into_iter().flatten() {
+                self.edited.insert(path.to_string(), self.step);
+            }
             let step = Step {
                 path: plan.path.clone(),
-                from: None,
+                from: plan.from.clone(),
                 before: plan.before.clone(),
                 after: plan.after.clone(),
                 mode: None,
@@ -557,7 +570,7 @@ impl World {
             });
         }
         for at in chosen.into_iter().rev() {
-            let done = self.batches[at].files.clone();
+            let done = self.undone_files(at, restore);
             let back = |(step, _): &(Step, _)| !refused.contains(&step.path.to_string());
             for (step, ids) in done.into_iter().filter(back) {
                 for id in &ids {
@@ -577,6 +590,20 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What of a batch is taken back: what is already only together with all that came behind it.
+    fn undone_files(&self, at: usize, restore: bool) -> Vec<(Step, Vec<String>)> {
+        let batch = &self.batches[at];
+        let left = |ids: &[String]| {
+            restore || ids.is_empty() || ids.iter().any(|id| batch.claimed.contains(id))
+        };
+        batch
+            .files
+            .iter()
+            .filter(|(_, ids)| left(ids))
+            .cloned()
+            .collect()
     }
 
     /// One batch: its own words go and come, and nothing else does.

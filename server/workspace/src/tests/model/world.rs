@@ -55,6 +55,10 @@ pub(super) struct World {
     pub(super) deleted: Marks,
     /// What the user typed and the agent openly proposes to take away.
     pub(super) at_risk: Marks,
+    /// What plans took away.
+    pub(super) gone: Marks,
+    /// What an agent took to another file, where it may stay when it goes from the first.
+    pub(super) copied: Marks,
     /// What the user turned down.
     pub(super) rejected: Marks,
     /// What the agent proposes, by path.
@@ -63,6 +67,8 @@ pub(super) struct World {
     pub(super) exact: BTreeMap<String, Option<Content>>,
     /// The step in which the user changed a file last.
     pub(super) edited: BTreeMap<String, u64>,
+    /// The step in which a plan changed a file last.
+    pub(super) applied: BTreeMap<String, u64>,
     /// What the model has read, and since when the overlay knows that.
     pub(super) known: BTreeMap<String, Vec<u8>>,
     pub(super) seen_since: BTreeMap<String, u64>,
@@ -113,10 +119,13 @@ impl World {
             marks: BTreeMap::new(),
             deleted: Marks::new(),
             at_risk: Marks::new(),
+            gone: Marks::new(),
+            copied: Marks::new(),
             rejected: Marks::new(),
             proposed: BTreeMap::new(),
             exact: BTreeMap::new(),
             edited: BTreeMap::new(),
+            applied: BTreeMap::new(),
             known: BTreeMap::new(),
             seen_since: BTreeMap::new(),
             calls: Vec::new(),
