@@ -108,7 +108,7 @@ pub enum SessionEvent {
         settings: serde_json::Value,
     },
     /// The model is told more than the user's words: the text of all but the system prompt is in the
-    /// `context` of the turn that starts.
+    /// `context` of the turn.
     Instructed {
         /// The turn.
         turn: u64,

@@ -109,9 +109,13 @@ impl Told {
 }
 
 /// What a turn begins with.
+#[derive(Default)]
 pub(crate) struct Prepared {
     /// What stands behind the user's words.
     pub(crate) context: String,
+    /// The system prompt, when it is the first.
+    system: Vec<PromptPart>,
+    shown: Vec<Shown>,
     /// The answer to a prompt that needs no model.
     pub(crate) answer: Option<String>,
 }
@@ -132,23 +136,35 @@ pub(crate) fn prompt_commands(
     commands::all(&mut Files::new(overlay, config, user))
 }
 
-/// Gathers what the model is told with a prompt, and journals where it comes from. The first time it
-/// also fixes the system prompt.
-pub(crate) async fn prepare(
-    session: &Arc<Session>,
-    query: &mut Query,
-    turn: &Turn,
-) -> Result<Prepared, StoreError> {
+impl Prepared {
+    /// Journals where it comes from, once the turn has begun.
+    pub(crate) fn journal(&self, session: &Session, turn: u64) -> Result<(), StoreError> {
+        let Prepared { system, shown, .. } = self;
+        if system.is_empty() && shown.is_empty() {
+            return Ok(());
+        }
+        session.emit(SessionEvent::Instructed {
+            turn,
+            system: system.clone(),
+            shown: shown.clone(),
+        })?;
+        lock(&session.told_model).take_in(system, shown);
+        Ok(())
+    }
+}
+
+/// Gathers what the model is told with a prompt. The first time it also fixes the system prompt.
+pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Turn) -> Prepared {
     let begins = lock(&session.told_model).system.is_empty();
     let gathered = gather(session, turn.prompt.clone(), begins).await;
     let mut shown = Vec::new();
     let mut system = Vec::new();
     let mut context = String::new();
     if let Some(Expansion::Answer(answer)) = gathered.expansion {
-        return Ok(Prepared {
-            context,
+        return Prepared {
             answer: Some(answer),
-        });
+            ..Prepared::default()
+        };
     }
     let notes = std::mem::take(&mut lock(&session.activity).notes);
     if let Some(composed) = gathered.composed {
@@ -196,18 +212,12 @@ pub(crate) async fn prepare(
     for note in notes {
         let _ = write!(context, "\n\n{note}");
     }
-    if !system.is_empty() || !shown.is_empty() {
-        session.emit(SessionEvent::Instructed {
-            turn: turn.number,
-            system: system.clone(),
-            shown: shown.clone(),
-        })?;
-        lock(&session.told_model).take_in(&system, &shown);
-    }
-    Ok(Prepared {
+    Prepared {
         context,
+        system,
+        shown,
         answer: None,
-    })
+    }
 }
 
 /// What the text of a command mentions. Whoever wrote a command chooses no address to connect to.

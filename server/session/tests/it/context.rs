@@ -166,6 +166,16 @@ async fn a_session_comes_back_with_the_words_that_the_model_heard() {
     assert!(!world.asked().contains("Be long."));
 }
 
+/// Every user pays for it in every session.
+#[tokio::test]
+async fn the_first_request_is_small() {
+    let world = World::new(&[("a.txt", "a")]);
+    turn(&mut world.plain(), ask("x", None)).await;
+    let requests = world.model.requests();
+    let bytes = requests[0].body.to_string().len();
+    assert!(bytes < 8 * 1024, "{bytes} bytes");
+}
+
 #[tokio::test]
 async fn what_was_shown_is_journalled_with_its_hash() {
     let world = World::new(&[("AGENTS.md", "Be brief.\n"), ("a.txt", "A\n")]);

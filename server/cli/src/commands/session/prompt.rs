@@ -92,7 +92,7 @@ mod tests {
             &["`AGENTS.md` is no text".to_owned()],
             Theme::plain(),
         );
-        let expect = "── mode · 4 bytes\n- ä\n\n── project instructions · 3 bytes\nx�y\n\n2 parts, 7 \
+        let expect = "── mode · 4 bytes\n- ä\n\n── project instructions · 3 bytes\nx␛y\n\n2 parts, 7 \
                       bytes\nnot used: `AGENTS.md` is no text\n";
         assert_eq!(text, expect);
     }
