@@ -289,9 +289,10 @@ impl World {
         if let (Some(Content::Text { bom: a, .. }), Some(Content::Text { bom: b, .. })) =
             (&plan.before, &plan.after)
         {
+            // What is taken back has its own again.
             ensure!(
                 ONLY_APPROVED,
-                a == b,
+                a == b || undo.is_some(),
                 "the byte-order mark of `{path}`: {a} becomes {b}"
             );
         }
@@ -326,7 +327,9 @@ impl World {
             let back = self.deleted.contains(gained) || self.rejected.contains(gained);
             // An agent may copy what it read to another file.
             let copied = undo.is_none() && self.copied.contains(gained);
-            let allowed = copied || undo.is_some_and(|undo| undo.gained.contains(gained));
+            // So may it propose again what was its own before.
+            let again = undo.is_none() && gained.starts_with('g') && moved.contains(gained);
+            let allowed = copied || again || undo.is_some_and(|undo| undo.gained.contains(gained));
             ensure!(
                 DELETED_STAYS,
                 !back || allowed,
