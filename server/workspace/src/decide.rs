@@ -251,8 +251,10 @@ impl Overlay {
                 (Redo::Lines { name, .. }, Some((before, after, change))) => {
                     let texts = (before.as_str(), after.as_str());
                     let ours = [change];
-                    self.reinstate_lines(&mut state, &path, texts, &ours, |_, _| name.clone())
-                        .map_err(|reason| unfit(&reason))?;
+                    self.reinstate_lines(&mut state, &path, texts, &ours, false, |_, _| {
+                        name.clone()
+                    })
+                    .map_err(|reason| unfit(&reason))?;
                 }
                 (Redo::Whole(change), _) => {
                     let from = change.from.as_ref().unwrap_or(&path);
@@ -306,7 +308,7 @@ impl Overlay {
                     let known = names.get(index).cloned().flatten();
                     known.unwrap_or_else(|| namer.name(None))
                 };
-                self.reinstate_lines(&mut state, path, (before, after), &ours, name)?
+                self.reinstate_lines(&mut state, path, (before, after), &ours, true, name)?
             }
             None => {
                 if state.changes.get(path).is_some() {
@@ -334,6 +336,7 @@ impl Overlay {
         path: &WorkspacePath,
         (before, after): (&str, &str),
         ours: &[Change],
+        taken_back: bool,
         name: impl Fn(usize, &mut Namer) -> Name,
     ) -> Result<Vec<String>, String> {
         self.compare(state, path, false);
@@ -345,6 +348,9 @@ impl Overlay {
             }
         };
         let mut namer = state.namer.clone();
+        if taken_back && let Some(without) = change.without(before, after, &mut namer) {
+            change = without;
+        }
         let ids = change.reinstate(before, after, ours, |index| name(index, &mut namer))?;
         state.namer = namer;
         state.changes.put(path.clone(), change);

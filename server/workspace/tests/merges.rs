@@ -1,6 +1,8 @@
 //! Merges of real histories against `git merge-file`: how often the two agree, and that every
 //! difference has an explanation. `MERGES.md` tells of the classes.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 #[path = "../examples/merges/classify.rs"]
 mod classify;
 #[path = "../examples/merges/compare.rs"]

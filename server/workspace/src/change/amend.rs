@@ -283,6 +283,27 @@ impl FileChange {
         Ok(ids)
     }
 
+    /// The change without what led from `before` to `after` in its base: it was accepted, is not in
+    /// the user's text any more, and other hunks that conflict keep the base where it is. `None` when
+    /// the base does not have it.
+    pub(crate) fn without(
+        &self,
+        before: &str,
+        after: &str,
+        namer: &mut Namer,
+    ) -> Option<FileChange> {
+        let (base, current) = self.texts()?;
+        let has = carry(before, after, base).is_ok_and(|same| same == base);
+        let back = carry(after, before, base)
+            .ok()
+            .filter(|text| has && text != base)?;
+        let current = carry(after, before, current).ok()?;
+        let mut change = self.clone();
+        change.set_texts(back, current);
+        change.name_hunks(Some(self), namer, None);
+        Some(change)
+    }
+
     fn position(&self, id: &str) -> Option<usize> {
         self.lines.iter().position(|hunk| &*hunk.name.id == id)
     }

@@ -121,6 +121,9 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// How often it happened, and the seed, steps and words of the shortest session.
+type Broken = (usize, u64, Vec<u64>, String);
+
 /// More with `BOXAGNTS_MODEL_STEPS`; others with `BOXAGNTS_MODEL_SEED`, the seed of the first session.
 #[test]
 fn a_long_run_breaks_no_invariant() {
@@ -129,7 +132,7 @@ fn a_long_run_breaks_no_invariant() {
     let first = number("BOXAGNTS_MODEL_SEED").unwrap_or(SEED);
     let next = AtomicUsize::new(0);
     // How often each invariant broke, and the shortest session that did it.
-    let broken: Mutex<BTreeMap<String, (usize, u64, Vec<u64>, String)>> = Mutex::default();
+    let broken: Mutex<BTreeMap<String, Broken>> = Mutex::default();
     let one = || {
         while let at = next.fetch_add(1, Ordering::Relaxed)
             && at < sessions

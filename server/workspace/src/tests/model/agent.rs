@@ -224,6 +224,12 @@ impl World {
             let marks = marks.into_iter().filter(|mark| !mark.starts_with('u'));
             let gone = |mark: &String| self.deleted.contains(mark) || self.gone.contains(mark);
             let marks = marks.filter(|mark| !gone(mark)).collect();
+            // What the user took out meanwhile is no news of the model.
+            let deleted = &self.deleted;
+            let marks = marks
+                .into_iter()
+                .filter(|mark| !deleted.contains(mark))
+                .collect();
             self.proposed.insert(path.clone(), marks);
 
             let moves = moved.contains(path) || sources.contains(path);

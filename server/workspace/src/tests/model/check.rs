@@ -290,15 +290,20 @@ impl World {
                 .map(mark_set)
                 .unwrap_or_default();
             let hunks = file.map(|file| &file.hunks[..]).unwrap_or_default();
+            // While something conflicts, what the user has there is no part of what is proposed.
+            let mut agents = None;
             if hunks.iter().any(|hunk| hunk.state == HunkState::Conflicted) {
                 let proposed = self
                     .overlay
                     .begin("looks")
                     .read(path, u64::MAX)
                     .unwrap_or_default();
-                there.extend(mark_set(&String::from_utf8_lossy(&proposed)));
+                let proposed = mark_set(&String::from_utf8_lossy(&proposed));
+                there.extend(proposed.clone());
+                agents = Some(proposed);
             }
             if self.resync.contains(path) {
+                let mut there = agents.unwrap_or(there);
                 there.retain(|mark| !mark.starts_with('u'));
                 self.proposed.insert(path.to_owned(), there);
                 continue;

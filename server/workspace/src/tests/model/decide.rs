@@ -327,8 +327,8 @@ impl World {
             let back = self.deleted.contains(gained) || self.rejected.contains(gained);
             // An agent may copy what it read to another file.
             let copied = undo.is_none() && self.copied.contains(gained);
-            // So may it propose again what was its own before.
-            let again = undo.is_none() && gained.starts_with('g') && moved.contains(gained);
+            // What the accepted hunk shows as new is what its user wants.
+            let again = undo.is_none() && moved.contains(gained);
             let allowed = copied || again || undo.is_some_and(|undo| undo.gained.contains(gained));
             ensure!(
                 DELETED_STAYS,

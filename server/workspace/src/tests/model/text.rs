@@ -123,11 +123,10 @@ impl Writer<'_> {
                 let at = writer.dice.below(words.len() + 1);
                 words.insert(at, writer.mark());
             }),
-            11..=13 => {
-                if lines.get(at).is_some_and(|line| self.may_go(line)) {
-                    lines.remove(at);
-                }
+            11..=13 if lines.get(at).is_some_and(|line| self.may_go(line)) => {
+                lines.remove(at);
             }
+            11..=13 => {}
             14 | 15 => self.on_words(&mut lines, at, |writer, words| {
                 let at = writer.dice.below(words.len());
                 if words.get(at).is_some_and(|word| writer.may_go(word)) {
