@@ -108,7 +108,12 @@ impl World {
                 .collect();
             for hunk in &file.hunks {
                 let gone = more_marks(&hunk.old_text, &hunk.new_text);
-                self.at_risk.extend(gone.intersection(&new).cloned());
+                let moved: Marks = gone.intersection(&new).cloned().collect();
+                // One of the two may be accepted, and gone with text that the user does not keep.
+                if let Some(proposed) = self.proposed.get_mut(&file.path) {
+                    proposed.retain(|mark| !moved.contains(mark));
+                }
+                self.at_risk.extend(moved);
             }
         }
         self.listed = page.files;
