@@ -325,7 +325,6 @@ mod tests {
 
             > two
             > lines \<script>
-            >
 
             Look: \<img src=x> and `a < b`.
             ```html
