@@ -26,7 +26,7 @@ use tools::Own;
 
 pub use builder::Builder;
 pub use knobs::{docs_markdown, schema};
-pub use providers::{Price, Provider, ProviderKind};
+pub use providers::{Effort, Price, Provider, ProviderKind};
 pub use proxy::Proxy;
 
 /// Where settings come from; a later one wins.

@@ -1,11 +1,14 @@
 //! What all sessions of a process share: configuration, journal, tools.
 
 use crate::approvals::JournalApprovals;
-use boxagnts_model::{ModelError, Provider, ProviderKind, ProviderSettings, RetryPolicy, Settings};
+use boxagnts_model::{
+    Effort, ModelError, Provider, ProviderKind, ProviderSettings, RetryPolicy, Settings,
+};
 use boxagnts_policy::config::{self, Config};
 use boxagnts_protocol::conversation::Price;
 use boxagnts_store::Store;
 use boxagnts_tools::{ToolFolders, Toolbox};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -69,6 +72,7 @@ impl Environment {
                 .map(|(name, p)| (name.clone(), provider(p)))
                 .collect(),
             max_output_tokens: config.max_output_tokens(),
+            models: BTreeMap::new(),
             // Relative paths of scripts are the process's own.
             base_dir: PathBuf::new(),
             retry: RetryPolicy::default(),
@@ -97,8 +101,11 @@ impl Environment {
 fn provider(provider: &config::Provider) -> ProviderSettings {
     ProviderSettings {
         kind: provider.kind.map(|kind| match kind {
-            config::ProviderKind::OpenAi => ProviderKind::OpenAi,
+            config::ProviderKind::OpenAiChat => ProviderKind::OpenAiChat,
+            config::ProviderKind::OpenAiResponses => ProviderKind::OpenAiResponses,
             config::ProviderKind::Anthropic => ProviderKind::Anthropic,
+            config::ProviderKind::Gemini => ProviderKind::Gemini,
+            config::ProviderKind::Ollama => ProviderKind::Ollama,
         }),
         base_url: provider.base_url.clone(),
         api_key_env: provider.api_key_env.clone(),
@@ -108,6 +115,11 @@ fn provider(provider: &config::Provider) -> ProviderSettings {
             output: price.output,
             cache_read: price.cache_read,
             cache_write: price.cache_write,
+        }),
+        effort: provider.effort.map(|effort| match effort {
+            config::Effort::Low => Effort::Low,
+            config::Effort::Medium => Effort::Medium,
+            config::Effort::High => Effort::High,
         }),
     }
 }

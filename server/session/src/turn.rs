@@ -122,6 +122,10 @@ async fn drive(
                     answer.usage = TokenUsage::default();
                     waiting = Waiting::Answer(session.provider.stream(request));
                 }
+                Effect::Keep { answer } => session.emit(SessionEvent::Thought {
+                    turn: number,
+                    answer,
+                })?,
                 Effect::RunTools { calls } => {
                     let running = FuturesUnordered::new();
                     for call in calls {
@@ -237,6 +241,7 @@ fn on_delta(
             })?;
             vec![Event::TextDelta(text)]
         }
+        Delta::Thinking(thinking) => vec![Event::Thought(thinking)],
         Delta::ToolCallStart { index, id, name } => {
             vec![Event::ToolCallStarted { index, id, name }]
         }

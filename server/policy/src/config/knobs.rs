@@ -76,8 +76,8 @@ impl Knob {
     pub(super) fn doc(self) -> String {
         match self {
             Knob::Model => {
-                "Model as `provider:model`: `builtin`, `anthropic:…`, `openai:…`, `ollama:…`, \
-                 `scripted:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
+                "Model as `provider:model`: `builtin`, `anthropic:…`, `openai:…`, `gemini:…`, \
+                 `ollama:…`, a service such as `groq:…` or `openrouter:…`, `scripted:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
             }
             Knob::Mode => {
                 "`plan` only reads, `review` proposes hunks, `auto` also accepts them at the end \
