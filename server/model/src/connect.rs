@@ -245,9 +245,7 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
     };
     let proxy = settings.proxy.clone().filter(|_| !loopback);
     // OpenAI itself; others that go by the name of `openai` speak what they know of it.
-    let is_openai = base
-        .host_str()
-        .is_some_and(|host| host == "api.openai.com" || host.ends_with(".api.openai.com"));
+    let is_openai = base.host_str().is_some_and(is_openai);
     let kind = own.kind.or(known.kind).unwrap_or(match is_openai {
         true => ProviderKind::OpenAiResponses,
         false => ProviderKind::OpenAiChat,
@@ -268,4 +266,24 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
         effort: own.effort,
         is_openai,
     })))
+}
+
+/// OpenAI itself, in whatever region.
+fn is_openai(host: &str) -> bool {
+    host == "api.openai.com" || host.ends_with(".api.openai.com")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openai_itself_is_told_from_what_is_like_it() {
+        let check = |host: &str, expect: bool| assert_eq!(is_openai(host), expect, "{host}");
+        check("api.openai.com", true);
+        check("eu.api.openai.com", true);
+        check("evilapi.openai.com", false);
+        check("api.openai.com.example", false);
+        check("localhost", false);
+    }
 }

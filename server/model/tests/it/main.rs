@@ -4,9 +4,11 @@
 
 mod answers;
 mod conformance;
+mod decoding;
 mod faults;
 mod keys;
 mod requests;
+mod services;
 mod stream;
 mod thinking;
 

@@ -23,7 +23,7 @@ fn decode(kind: ProviderKind, chunks: &[&[u8]]) -> String {
 }
 
 #[track_caller]
-fn check(kind: ProviderKind, stream: &str, expect: &str) {
+pub(crate) fn check(kind: ProviderKind, stream: &str, expect: &str) {
     let got = decode(kind, &[stream.as_bytes()]);
     let cut = expect
         .strip_suffix('…')
@@ -35,7 +35,7 @@ fn check(kind: ProviderKind, stream: &str, expect: &str) {
 }
 
 /// Events of Chat Completions with these choices' deltas, finished.
-fn chat(deltas: &[&str], reason: &str) -> String {
+pub(crate) fn chat(deltas: &[&str], reason: &str) -> String {
     let delta = |delta: &&str| {
         format!("data: {{\"choices\":[{{\"delta\":{delta},\"finish_reason\":null}}]}}\n\n")
     };
