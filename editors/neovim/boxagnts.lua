@@ -94,6 +94,37 @@ function M.decide(command, words)
   end)
 end
 
+-- Whether the user has typed since the server made an edit. Neovim itself would say that it applied
+-- such an edit, and not do it. Later versions have no such list, and tell the truth.
+local function is_stale(edit)
+  local versions = vim.fn.has 'nvim-0.11' == 0 and vim.lsp.util.buf_versions or {}
+  for _, change in ipairs(edit.documentChanges or {}) do
+    local document = change.textDocument
+    if document and type(document.version) == 'number' then
+      if (versions[vim.uri_to_bufnr(document.uri)] or 0) > document.version then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+local function apply_edit(err, params, context, config)
+  if is_stale(params.edit) then
+    return { applied = false, failureReason = 'the buffer has changed' }
+  end
+  -- In insert mode Neovim loses track of what undo takes back when other lines change: what was
+  -- typed before, the edit, and what is typed next become steps of their own.
+  vim.cmd 'let &g:undolevels = &g:undolevels'
+  local answer = vim.lsp.handlers['workspace/applyEdit'](err, params, context, config)
+  vim.cmd 'let &g:undolevels = &g:undolevels'
+  if vim.api.nvim_get_mode().mode:match '^i' then
+    local keys = vim.api.nvim_replace_termcodes('<C-g>u', true, false, true)
+    vim.api.nvim_feedkeys(keys, 'ni', false)
+  end
+  return answer
+end
+
 local function attach(options, buffer)
   if vim.bo[buffer].buftype ~= '' or vim.api.nvim_buf_get_name(buffer) == '' then
     return
@@ -101,13 +132,20 @@ local function attach(options, buffer)
   if not (M.client and vim.lsp.get_client_by_id(M.client)) then
     local git = vim.fn.finddir('.git', vim.fn.getcwd() .. ';')
     local root = git ~= '' and vim.fn.fnamemodify(git, ':p:h:h') or vim.fn.getcwd()
+    -- It can do this, and does not say so: edits come with the version that they are made for.
+    local capabilities = vim.lsp.protocol.make_client_capabilities()
+    capabilities.workspace.workspaceEdit.documentChanges = true
     M.client = vim.lsp.start_client {
       name = 'boxagnts',
+      capabilities = capabilities,
+      -- Edits are made for the text of now, not for that of a moment ago.
+      flags = { debounce_text_changes = 0 },
       cmd = options.cmd or { 'boxagnts', 'lsp' },
       root_dir = options.root_dir or root,
       workspace_folders = { { uri = vim.uri_from_fname(options.root_dir or root), name = 'workspace' } },
       init_options = options.settings,
       handlers = vim.tbl_extend('force', {
+        ['workspace/applyEdit'] = apply_edit,
         ['boxagnts/update'] = function(_, update)
           if options.on_update then
             options.on_update(update)

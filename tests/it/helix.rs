@@ -25,7 +25,7 @@ impl Helix {
             .replace(r#""pylsp", "#, "");
         let markdown = "\n[[language]]\nname = \"markdown\"\nlanguage-servers = [\"boxagnts\"]\n";
         fixture.write(".helix/languages.toml", &(languages + markdown));
-        fixture.write("notes.md", &format!("# {}\n", review::PROMPT));
+        fixture.write("notes.md", format!("# {}\n", review::PROMPT));
         let world = World::new(home.path());
         let terminal = Terminal::start(
             home.path(),
@@ -144,26 +144,25 @@ fn one_of_three_hunks_is_accepted_while_typing_in_helix() {
         .step("code-action", |screen| screen.contains("Accept hunk h2"));
     helix.terminal.press(&["Enter", "7", "G", "o"]);
     let mut typed = String::new();
-    let mut letters = ('a'..='z').cycle();
-    let mut more = |helix: &Helix| {
-        let letter = letters.next().expect("letters");
-        helix.terminal.types(&letter.to_string());
-        typed.push(letter);
-    };
-    let mut typing = 0;
     let came = review::within_patience(|| {
-        if typing < review::MOST_LETTERS {
-            typing += 1;
-            more(&helix);
+        if typed.len() < review::MOST_LETTERS {
+            helix.terminal.next_letter(&mut typed);
         }
         let screen = helix.terminal.screen();
         assert!(!screen.contains("not applied"), "{screen}");
         screen.contains("print(sum, half)")
     });
     assert!(came, "the hunk does not come");
-    (0..3).for_each(|_| more(&helix));
+    helix.terminal.next_letter(&mut typed);
+    while !review::may_end(&typed) {
+        helix.terminal.next_letter(&mut typed);
+    }
+    let last = typed.lines().last().unwrap_or_default().to_owned();
+    let third = 20 + review::moved(&typed);
     helix.terminal.step("accepted-while-typing", |screen| {
-        screen.contains(&typed) && screen.contains("INS") && marked(screen) == [3, 21]
+        screen.contains(&format!("    {last}"))
+            && screen.contains("INS")
+            && marked(screen) == [3, third]
     });
     helix.escape("INS");
     let accepted = helix.text();
@@ -175,7 +174,7 @@ fn one_of_three_hunks_is_accepted_while_typing_in_helix() {
     );
 
     // The others wait where they are now.
-    for (line, hunk) in [(3, "h1"), (21, "h3")] {
+    for (line, hunk) in [(3, "h1"), (third, "h3")] {
         helix.terminal.types(&format!("{line}G"));
         helix.code_actions(&format!("Accept hunk {hunk}"));
         helix.terminal.step(&format!("{hunk}-waits"), |_| true);

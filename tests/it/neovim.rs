@@ -132,6 +132,13 @@ fn the_question_at_the_end_of_a_turn_is_answered() {
     }
 }
 
+#[test]
+fn an_edit_in_insert_mode_is_a_step_of_undo() {
+    for program in neovims() {
+        run(&program, &json!({}), include_str!("neovim_undo.lua"));
+    }
+}
+
 /// A Neovim in a terminal.
 struct Typed {
     terminal: Terminal,
@@ -255,28 +262,24 @@ fn accept_while_typing(program: &Path) {
 
     // The hunk comes while the user is typing.
     let mut typed = String::new();
-    let mut letters = ('a'..='z').cycle();
-    let mut more = |nvim: &Typed| {
-        let letter = letters.next().expect("letters");
-        nvim.terminal.types(&letter.to_string());
-        typed.push(letter);
-    };
     nvim.terminal.types("7Go");
-    more(&nvim);
+    nvim.terminal.next_letter(&mut typed);
     nvim.terminal.press(&["C-o"]);
     nvim.command("BoxAgntsAccept h2");
-    let mut typing = 0;
     let came = review::within_patience(|| {
-        if typing < MOST_LETTERS {
-            typing += 1;
-            more(&nvim);
+        if typed.len() < MOST_LETTERS {
+            nvim.terminal.next_letter(&mut typed);
         }
         nvim.terminal.screen().contains("print(sum, half)")
     });
     assert!(came, "the hunk does not come");
-    (0..3).for_each(|_| more(&nvim));
+    nvim.terminal.next_letter(&mut typed);
+    while !review::may_end(&typed) {
+        nvim.terminal.next_letter(&mut typed);
+    }
+    let last = typed.lines().last().unwrap_or_default().to_owned();
     nvim.terminal.step("accepted-while-typing", |screen| {
-        screen.contains(&typed) && screen.contains("-- INSERT")
+        screen.contains(&format!("    {last}")) && screen.contains("-- INSERT")
     });
     nvim.escape();
     let accepted = nvim.text();
@@ -286,7 +289,10 @@ fn accept_while_typing(program: &Path) {
         before,
         "the editor saves, not we"
     );
-    nvim.hunks("others-wait", &[("h1", 3), ("h3", 21)]);
+    nvim.hunks(
+        "others-wait",
+        &[("h1", 3), ("h3", 20 + review::moved(&typed))],
+    );
 
     // What Neovim takes back at once is a stay in insert mode, or an edit of ours: the hunk goes
     // as a whole with one of them.

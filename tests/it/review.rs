@@ -47,16 +47,33 @@ pub fn workspace() -> Fixture {
     )
 }
 
-/// What the file must be: lines typed above and below, one typed behind `return` while the second
-/// hunk was being accepted, and that hunk.
+/// What the file must be: lines typed above and below, those typed behind `return` while the
+/// second hunk was being accepted, and that hunk.
 pub fn expected(before: &str, typed: &str, accepted: bool) -> String {
     let after = "    return amount + 1\n";
-    let mut text = before.replace(after, &format!("{after}    {typed}\n"));
+    let lines: String = typed.lines().map(|line| format!("    {line}\n")).collect();
+    let mut text = before.replace(after, &format!("{after}{lines}"));
     if accepted {
         let lines = "half = total / 2\nprint(total, half)\n";
         text = text.replace(lines, &lines.replace("total", "sum"));
     }
     format!("{ABOVE}\n{text}{BELOW}\n")
+}
+
+/// What is typed next while a hunk is on its way. Line breaks among it move the hunks below.
+pub fn next_letter(typed: &str) -> char {
+    let letter = ('a'..='z').cycle().nth(typed.len()).unwrap_or('a');
+    if typed.len() % 4 == 3 { '\n' } else { letter }
+}
+
+/// Whether what was typed may end here: with letters behind the last line break.
+pub fn may_end(typed: &str) -> bool {
+    !typed.is_empty() && !typed.ends_with('\n')
+}
+
+/// By how many lines what was typed moves those below.
+pub fn moved(typed: &str) -> u32 {
+    u32::try_from(typed.lines().count()).unwrap_or(u32::MAX)
 }
 
 /// Whether the second hunk is in a text; half of it never is.
@@ -68,8 +85,9 @@ pub fn has_hunk(text: &str) -> bool {
 
 /// The lines of a text but those of `typed`, which undo takes back in portions.
 pub fn without(text: &str, typed: &str) -> Vec<String> {
+    let is_typed = |line: &str| typed.lines().any(|typed| typed.starts_with(line));
     text.lines()
-        .filter(|line| !line.trim().is_empty() && !typed.starts_with(line.trim()))
+        .filter(|line| !line.trim().is_empty() && !is_typed(line.trim()))
         .map(str::to_owned)
         .collect()
 }
@@ -154,7 +172,7 @@ impl Terminal {
         let socket = home.join("tmux");
         let mut tmux = Command::new("tmux");
         tmux.arg("-S").arg(&socket).args(["-f", "/dev/null"]);
-        tmux.args(["new-session", "-d", "-x", "100", "-y", "30"]);
+        tmux.args(["new-session", "-d", "-x", "100", "-y", "50"]);
         tmux.arg(program).args(arguments);
         tmux.current_dir(folder).env_clear();
         tmux.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -188,6 +206,16 @@ impl Terminal {
     /// Types text.
     pub fn types(&self, text: &str) {
         self.tmux(&["send-keys", "-l", text]);
+    }
+
+    /// Types the next letter or line break of [`next_letter`].
+    pub fn next_letter(&self, typed: &mut String) {
+        let letter = next_letter(typed);
+        match letter {
+            '\n' => self.press(&["Enter"]),
+            letter => self.types(&letter.to_string()),
+        }
+        typed.push(letter);
     }
 
     /// What is shown now.

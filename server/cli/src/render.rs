@@ -205,19 +205,6 @@ pub(crate) fn undone(result: &UndoResult) -> String {
     text
 }
 
-/// What became of a batch that a killed process left, in words.
-pub(crate) fn recovered(applied: bool, files: &[String], refused: &[RefusedFile]) -> String {
-    let files = files.join(", ");
-    let mut text = match applied {
-        true => format!("accepted changes were interrupted, and are whole: {files}"),
-        false => {
-            format!("accepted changes were interrupted and taken back; they wait again: {files}")
-        }
-    };
-    push_refused(&mut text, refused);
-    text
-}
-
 fn push_refused(text: &mut String, refused: &[RefusedFile]) {
     for RefusedFile { path, reason } in refused {
         let _ = write!(text, "; `{path}` stays as it is: {reason}");

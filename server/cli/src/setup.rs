@@ -2,10 +2,11 @@
 
 use crate::asking::TerminalAsker;
 use crate::exit::Failure;
-use crate::render;
 use crate::settings::{self, Overrides};
 use crate::terminal;
+use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::update::SessionEvent;
+use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
 use boxagnts_session::policy::mounts::Mounts;
@@ -85,6 +86,25 @@ pub(crate) fn environment(
     Ok(Environment::with_tools(parts, folders))
 }
 
+/// The recording that the command line asks for.
+pub(crate) fn recording(path: Option<&Path>) -> Result<Option<Arc<Recording>>, Failure> {
+    Ok(match path {
+        Some(path) => Some(Recording::create(path)?),
+        None => None,
+    })
+}
+
+/// The latest session of a workspace.
+pub(crate) fn latest(journal: &Store, root: &Path) -> Result<SessionSummary, Failure> {
+    let folder = root.display().to_string();
+    let latest = journal.sessions(Some(&folder))?.into_iter().next();
+    latest.ok_or_else(|| {
+        Failure::usage(format!(
+            "no sessions in {folder}; `boxagnts session list --all` shows those of other folders"
+        ))
+    })
+}
+
 /// The sessions of a workspace whose files are on disk alone.
 pub(crate) fn sessions(config: Config, root: &Path) -> Result<Arc<Sessions>, Failure> {
     let environment = environment(config, toolbox()?, root)?;
@@ -112,7 +132,7 @@ pub(crate) async fn recover(sessions: &Arc<Sessions>) -> Result<(), Failure> {
             ..
         } = event
         {
-            let text = render::recovered(applied, &files, &refused);
+            let text = boxagnts_session::recovered(applied, &files, &refused);
             terminal::warn(&terminal::visible(&text));
         }
     }

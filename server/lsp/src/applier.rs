@@ -5,7 +5,8 @@ use crate::convert;
 use crate::documents::Documents;
 use crate::folder::FolderNames;
 use async_trait::async_trait;
-use boxagnts_session::workspace::{Content, DecideError, FilePlan, Live, Overlay, Selection};
+use boxagnts_protocol::proposal::HunkState;
+use boxagnts_session::workspace::{Content, FilePlan, Live, Overlay};
 use boxagnts_session::{Applier, DiskApplier};
 use futures::future::join_all;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ const AT_ONCE: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(150);
 /// Longest wait for a pause before the next plan is tried all the same.
 const TYPING: Duration = Duration::from_secs(2);
+
+/// How long an editor may take to tell of a text for which it refused an edit.
+const NEWS: Duration = Duration::from_secs(1);
 
 /// Applies through the editor where it holds the text.
 pub(crate) struct EditorApplier {
@@ -125,11 +129,14 @@ impl EditorApplier {
                 break;
             }
             // The text tells, whatever the editor said.
-            let again = match overlay.plan(&Selection::Hunks(plan.hunks.clone())) {
-                Err(DecideError::UnknownHunk { .. }) => return Ok(()),
-                Err(error) => return Err(error.to_string()),
-                Ok(again) => again,
-            };
+            let (again, gone) = overlay.plan_waiting(&plan.hunks);
+            if let Some(gone) = gone.into_iter().next() {
+                return Err(gone.reason.unwrap_or(failure.reason));
+            }
+            let rejected = |id: &String| overlay.decision(id) == Some(HunkState::Rejected);
+            if plan.hunks.iter().any(rejected) {
+                return Err("it was rejected meanwhile".to_owned());
+            }
             let same = again.into_iter().find(|other| other.path == plan.path);
             let Some(again) = same else { return Ok(()) };
             if let Some(refused) = again.refused.first() {
@@ -141,8 +148,11 @@ impl EditorApplier {
             // Only a text that moved on is worth another try; one that the edit may have changed is
             // so a few times.
             let tired = !failure.untouched && attempt >= AT_ONCE;
-            if again.live == plan.live || tired {
+            if tired || again.live == plan.live && !self.moves_on(&again, &failure).await {
                 break;
+            }
+            if again.live == plan.live {
+                continue;
             }
             plan = again;
             if !is_edit(&plan) {
@@ -154,6 +164,17 @@ impl EditorApplier {
             }
         }
         Err(failure.reason)
+    }
+
+    /// Whether news of another text come behind the refusal: VS Code refuses what is too late for the
+    /// text that it shows before it tells of that text.
+    async fn moves_on(&self, plan: &FilePlan, failure: &Failure) -> bool {
+        let Live::Buffer { version } = plan.live else {
+            return false;
+        };
+        let key = self.names.open_uri(&self.documents, plan.path.as_str());
+        let news = self.documents.leaves(&key, version);
+        failure.untouched && tokio::time::timeout(NEWS, news).await.is_ok()
     }
 
     async fn write(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {

@@ -35,9 +35,12 @@ pub(crate) fn keep_untyped(initialize: &mut Value) {
     };
     let content = capabilities
         .pointer("/workspace/textDocumentContent")
-        .is_some();
+        .is_some_and(|content| !content.is_null());
     if let Some(all) = capabilities.as_object_mut() {
-        let own = all.entry("experimental").or_insert_with(|| json!({}));
+        let own = all.entry("experimental").or_insert(Value::Null);
+        if own.is_null() {
+            *own = json!({});
+        }
         if let Some(own) = own.as_object_mut() {
             own.insert(
                 UNTYPED.to_owned(),
@@ -129,5 +132,62 @@ pub(crate) fn server(encoding: Encoding) -> ServerCapabilities {
             ..WorkspaceServerCapabilities::default()
         }),
         ..ServerCapabilities::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether virtual documents are used with these parameters of `initialize`.
+    fn check(mut initialize: Value, expect: bool) {
+        keep_untyped(&mut initialize);
+        let read = initialize.get("capabilities").cloned().unwrap_or_default();
+        let can: ClientCapabilities = serde_json::from_value(read).unwrap_or_default();
+        assert_eq!(
+            ClientCan::read(&can).virtual_documents,
+            expect,
+            "{initialize}"
+        );
+    }
+
+    #[test]
+    fn strange_capabilities_are_none() {
+        let content = json!({"textDocumentContent": {}});
+        check(json!({"capabilities": {"workspace": content}}), true);
+        check(
+            json!({"capabilities": {"workspace": content, "experimental": null}}),
+            true,
+        );
+        check(
+            json!({"capabilities": {"workspace": content, "experimental": {"x": 1}}}),
+            true,
+        );
+        check(
+            json!({"capabilities": {"workspace": content, "experimental": 7}}),
+            false,
+        );
+        check(
+            json!({"capabilities": {"workspace": {"textDocumentContent": null}}}),
+            false,
+        );
+        for none in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({"capabilities": null}),
+            json!(7),
+        ] {
+            check(none, false);
+        }
+        for mut answer in [
+            json!(null),
+            json!({}),
+            json!({"capabilities": {"workspace": []}}),
+        ] {
+            let before = answer.clone();
+            add_untyped(&mut answer);
+            assert_eq!(answer, before);
+        }
     }
 }

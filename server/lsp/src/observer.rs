@@ -93,33 +93,17 @@ pub(crate) fn follow_documents(shared: &Arc<Shared>) {
     });
 }
 
-/// Brings batches to an end that a killed server left, once the editor has told its documents.
-pub(crate) async fn recover(shared: &Arc<Shared>, folders: Vec<Arc<Folder>>) {
+/// Brings batches to an end that a killed server left in a folder, once the editor has told its
+/// documents.
+pub(crate) async fn recover(shared: Arc<Shared>, folder: Arc<Folder>) {
     tokio::time::sleep(DOCUMENTS).await;
-    for folder in folders {
-        if let Err(error) = folder.sessions.recover().await {
-            let message = format!("BoxAgnts: interrupted changes cannot be looked at: {error}");
-            shared
-                .client
-                .show_message(MessageType::ERROR, message)
-                .await;
-        }
+    if let Err(error) = folder.sessions.recover().await {
+        let message = format!("BoxAgnts: interrupted changes cannot be looked at: {error}");
+        shared
+            .client
+            .show_message(MessageType::ERROR, message)
+            .await;
     }
-}
-
-/// What became of a batch that a killed server left, in words.
-fn recovered(applied: bool, files: &[String], refused: &[RefusedFile]) -> String {
-    let files = files.join(", ");
-    let mut text = match applied {
-        true => format!("accepted changes were interrupted, and are whole: {files}"),
-        false => {
-            format!("accepted changes were interrupted and taken back; they wait again: {files}")
-        }
-    };
-    for RefusedFile { path, reason } in refused {
-        text.push_str(&format!("; `{path}` stays as it is: {reason}"));
-    }
-    text
 }
 
 /// The session whose turn a progress token belongs to.
@@ -220,7 +204,7 @@ impl Observer {
                 refused,
                 ..
             } => {
-                let text = recovered(applied, &files, &refused);
+                let text = boxagnts_session::recovered(applied, &files, &refused);
                 self.say(MessageType::WARNING, &text).await;
             }
             SessionEvent::Notice { message } => self.say(MessageType::WARNING, &message).await,

@@ -1,10 +1,11 @@
 //! Anthropic's Messages.
 
 use crate::connect::{Effort, ProviderKind};
-use crate::decode::{Decoder, Failure};
+use crate::decode::{AROUND, Decoder, Failure};
 use crate::http::{Authorization, Call};
 use crate::models::ThinkingStyle;
 use crate::remote::{Model, decoders, results_first};
+use crate::untrusted::{count, wire_name};
 use crate::{Delta, Request};
 use boxagnts_protocol::conversation::{Content, Role, StopReason, Thinking, TokenUsage};
 use serde::Deserialize;
@@ -156,7 +157,7 @@ fn block(model: &Model, content: &Content) -> Option<Value> {
             } else {
                 json!({})
             };
-            Some(json!({"type": "tool_use", "id": id(&call.id), "name": call.name, "input": input}))
+            Some(json!({"type": "tool_use", "id": id(&call.id), "name": wire_name(&call.name), "input": input}))
         }
         Content::ToolResult(result) => Some(json!({
             "type": "tool_result",
@@ -273,9 +274,13 @@ struct ApiError {
 
 #[derive(Deserialize)]
 struct Usage {
+    #[serde(default, deserialize_with = "count")]
     input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     cache_read_input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     cache_creation_input_tokens: Option<u64>,
 }
 
@@ -286,6 +291,8 @@ pub(crate) struct Messages {
     stop: Option<StopReason>,
     /// Thoughts that have begun, by their place.
     thoughts: BTreeMap<usize, Thought>,
+    /// Bytes of them, and something for each.
+    held: usize,
 }
 
 enum Thought {
@@ -293,7 +300,21 @@ enum Thought {
     Redacted { data: String },
 }
 
+impl Thought {
+    fn len(&self) -> usize {
+        AROUND
+            + match self {
+                Thought::Open { text, signature } => text.len() + signature.len(),
+                Thought::Redacted { data } => data.len(),
+            }
+    }
+}
+
 impl Decoder for Messages {
+    fn held(&self) -> usize {
+        self.held
+    }
+
     fn event(&mut self, data: &str) -> Result<Option<Vec<Delta>>, Failure> {
         let event: Event = serde_json::from_str(data)
             .map_err(|error| Failure::Malformed(format!("an event: {error}")))?;
@@ -306,6 +327,7 @@ impl Decoder for Messages {
             Event::ContentBlockDelta { index, delta } => self.more(index, delta),
             Event::ContentBlockStop { index } => {
                 let thought = self.thoughts.remove(&index);
+                self.held -= thought.as_ref().map_or(0, Thought::len);
                 thought
                     .map(|thought| self.thought(thought))
                     .into_iter()
@@ -354,6 +376,7 @@ impl Messages {
             usage: TokenUsage::default(),
             stop: None,
             thoughts: BTreeMap::new(),
+            held: 0,
         }
     }
 
@@ -365,15 +388,21 @@ impl Messages {
                 thinking: text,
                 signature,
             } => {
-                self.thoughts
-                    .insert(index, Thought::Open { text, signature });
+                self.think(index, Thought::Open { text, signature });
                 Vec::new()
             }
             Block::RedactedThinking { data } => {
-                self.thoughts.insert(index, Thought::Redacted { data });
+                self.think(index, Thought::Redacted { data });
                 Vec::new()
             }
             Block::Text { .. } | Block::Other => Vec::new(),
+        }
+    }
+
+    fn think(&mut self, index: usize, thought: Thought) {
+        self.held += thought.len();
+        if let Some(before) = self.thoughts.insert(index, thought) {
+            self.held -= before.len();
         }
     }
 
@@ -389,11 +418,13 @@ impl Messages {
             BlockDelta::ThinkingDelta { thinking } => {
                 if let Some(Thought::Open { text, .. }) = self.thoughts.get_mut(&index) {
                     text.push_str(&thinking);
+                    self.held += thinking.len();
                 }
             }
             BlockDelta::SignatureDelta { signature: more } => {
                 if let Some(Thought::Open { signature, .. }) = self.thoughts.get_mut(&index) {
                     signature.push_str(&more);
+                    self.held += more.len();
                 }
             }
             BlockDelta::OtherDelta => {}

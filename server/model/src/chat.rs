@@ -4,6 +4,7 @@ use crate::connect::ProviderKind;
 use crate::decode::{Decoder, Failure};
 use crate::http::{Authorization, Call};
 use crate::remote::{Model, decoders, turn_start};
+use crate::untrusted::{count, wire_name};
 use crate::{Delta, Request};
 use boxagnts_protocol::conversation::{Content, Image, Role, StopReason, TokenUsage};
 use serde::Deserialize;
@@ -52,7 +53,7 @@ fn body(model: &Model, request: &Request) -> Vec<u8> {
                 Content::ToolCall(call) => calls.push(json!({
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": arguments(&call.input)},
+                    "function": {"name": wire_name(&call.name), "arguments": arguments(&call.input)},
                 })),
                 // Results are messages of their own, right behind the calls.
                 Content::ToolResult(result) => messages.push(json!({
@@ -197,15 +198,16 @@ struct Function {
 
 #[derive(Deserialize)]
 struct Usage {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     prompt_tokens: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     completion_tokens: Option<u64>,
     prompt_tokens_details: Option<Cached>,
 }
 
 #[derive(Deserialize)]
 struct Cached {
+    #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
 }
 
@@ -228,6 +230,10 @@ struct Begun {
 }
 
 impl Decoder for Chat {
+    fn held(&self) -> usize {
+        self.thoughts.as_ref().map_or(0, |(_, text)| text.len())
+    }
+
     fn event(&mut self, data: &str) -> Result<Option<Vec<Delta>>, Failure> {
         let data = data.trim();
         if data == "[DONE]" {

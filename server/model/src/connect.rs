@@ -5,7 +5,8 @@ use crate::http::{Endpoint, RetryPolicy};
 use crate::key::KeySource;
 use crate::models::{ModelInfo, ModelTable};
 use crate::remote::{Remote, RemoteParts};
-use crate::{Provider, builtin, scripted, services};
+use crate::untrusted::shown_url;
+use crate::{Provider, Reach, builtin, replay, scripted, services};
 use boxagnts_protocol::conversation::Price;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -189,6 +190,10 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
             &settings.base_dir.join(model),
         )?));
     }
+    if name == "replay" {
+        let replay = replay::Replay::open(spec, &settings.base_dir, model)?;
+        return Ok(Arc::new(replay));
+    }
     let own = settings.providers.get(name);
     let known = match known(name) {
         Some(known) => known,
@@ -214,24 +219,25 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
             None => wrong("base_url is missing".to_owned()),
         }
     })?;
+    let shown = shown_url(&base);
     let base =
-        url::Url::parse(&base).map_err(|error| wrong(format!("base_url `{base}`: {error}")))?;
+        url::Url::parse(&base).map_err(|error| wrong(format!("base_url `{shown}`: {error}")))?;
     let loopback = match base.host() {
         Some(url::Host::Domain(domain)) => domain == "localhost",
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => return Err(wrong(format!("base_url `{base}` has no host"))),
+        None => return Err(wrong(format!("base_url `{shown}` has no host"))),
     };
     if !matches!(base.scheme(), "http" | "https") {
         return Err(wrong(format!(
-            "base_url `{base}` begins with neither http:// nor https://"
+            "base_url `{shown}` begins with neither http:// nor https://"
         )));
     }
     let needs_key = !known.key_env.is_empty();
     let has_key = needs_key || own.api_key_env.is_some() || own.api_key_command.is_some();
     if base.scheme() == "http" && !loopback && has_key {
         return Err(wrong(format!(
-            "base_url `{base}` would send the key unencrypted; use https"
+            "base_url `{shown}` would send the key unencrypted; use https"
         )));
     }
     let key = KeySource {
@@ -253,7 +259,8 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
     let endpoint = Endpoint::new(name, base, key, settings.retry.clone(), proxy);
     let table = ModelTable::built_in().with(settings.models.clone());
     let mut info = table.get(spec);
-    if let Some(price) = own.price {
+    // What is said of this model comes before what is said of all that its provider has.
+    if let Some(price) = own.price.filter(|_| table.own_price(spec).is_none()) {
         info.get_or_insert_default().price = Some(price);
     }
     Ok(Arc::new(Remote::new(RemoteParts {
@@ -262,6 +269,10 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
         kind,
         endpoint,
         info,
+        reach: match loopback {
+            true => Reach::Machine,
+            false => Reach::Network,
+        },
         max_output_tokens: settings.max_output_tokens,
         effort: own.effort,
         is_openai,

@@ -2,6 +2,7 @@
 //! and the bounds that every answer has.
 
 use crate::Delta;
+use crate::untrusted::call_id;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, future};
@@ -34,6 +35,9 @@ pub(crate) trait Decoder: Send {
         Framing::Events
     }
 
+    /// Bytes that were read and are not said yet.
+    fn held(&self) -> usize;
+
     /// One event. Names of events are ignored: what counts is in the data too. `None` for a mere
     /// sign of life, and for what is not known.
     fn event(&mut self, data: &str) -> Result<Option<Vec<Delta>>, Failure>;
@@ -63,6 +67,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The same with other words.
+    pub(crate) fn map(self, change: impl FnOnce(String) -> String) -> Failure {
+        match self {
+            Failure::Lost(words) => Failure::Lost(change(words)),
+            Failure::Overloaded(words) => Failure::Overloaded(change(words)),
+            Failure::Provider(words) => Failure::Provider(change(words)),
+            Failure::Malformed(words) => Failure::Malformed(change(words)),
+            Failure::TooLarge(words) => Failure::TooLarge(change(words)),
+        }
+    }
+
     pub(crate) fn ended_early() -> Failure {
         Failure::Lost("the answer ended in the middle".to_owned())
     }
@@ -110,11 +125,18 @@ where
                 Ok(None) => {}
                 Ok(Some(deltas)) => {
                     heard = heard.map(|_| Instant::now());
-                    for delta in deltas {
+                    if size.saturating_add(decoder.held()) > MAX_ANSWER_MIB << 20 {
+                        yield Err(too_large("an answer", MAX_ANSWER_MIB));
+                        return;
+                    }
+                    for mut delta in deltas {
                         size = size.saturating_add(weight(&delta));
                         if size > MAX_ANSWER_MIB << 20 {
                             yield Err(too_large("an answer", MAX_ANSWER_MIB));
                             return;
+                        }
+                        if let Delta::ToolCallStart { index, id, .. } = &mut delta {
+                            *id = call_id(std::mem::take(id), *index);
                         }
                         let stop = matches!(delta, Delta::Stop(_));
                         yield Ok(delta);
@@ -132,12 +154,17 @@ fn too_large(what: &str, mib: usize) -> Failure {
     Failure::TooLarge(format!("{what} has more than {mib} MiB"))
 }
 
+/// Bytes around a call or a thought, so that many empty ones count, too.
+pub(crate) const AROUND: usize = 512;
+
 /// Bytes that a delta adds to the conversation.
 fn weight(delta: &Delta) -> usize {
     match delta {
         Delta::Text(text) => text.len(),
-        Delta::Thinking(thinking) => thinking.text.len() + thinking.opaque.to_string().len(),
-        Delta::ToolCallStart { id, name, .. } => id.len() + name.len(),
+        Delta::Thinking(thinking) => {
+            AROUND + thinking.text.len() + thinking.opaque.to_string().len()
+        }
+        Delta::ToolCallStart { id, name, .. } => AROUND + id.len() + name.len(),
         Delta::ToolCallInput { json, .. } => json.len(),
         Delta::Usage(_) | Delta::Stop(_) | Delta::Retry { .. } => 0,
     }

@@ -10,7 +10,7 @@ pub enum ModelError {
     /// The model's name means nothing.
     #[error(
         "unknown model `{spec}`; use builtin, anthropic:MODEL, openai:MODEL, gemini:MODEL, \
-         ollama:MODEL, or a service as SERVICE:MODEL ({}), scripted:FILE{configured}",
+         ollama:MODEL, or a service as SERVICE:MODEL ({}), scripted:FILE, replay:FILE{configured}",
         service_names()
     )]
     UnknownModel {
@@ -76,6 +76,20 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
+    /// A recording cannot be written or read, or has another answer than the one that is asked for.
+    #[error("recording {}: {reason}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A failure that was recorded.
+    #[error("{message}")]
+    Recorded {
+        /// What was said then.
+        message: String,
+    },
     /// The provider refused the request.
     #[error("{provider} answered {status}: {message}")]
     Refused {
@@ -85,6 +99,19 @@ pub enum ModelError {
         status: u16,
         /// What it said, cut.
         message: String,
+    },
+    /// The provider sends us elsewhere. Nobody goes there: the key would go along.
+    #[error(
+        "{provider} answered {status}, a redirect to {place}, which is not followed; if that is the \
+         right place, set providers.{provider}.base_url to it"
+    )]
+    Redirected {
+        /// The provider.
+        provider: String,
+        /// HTTP status.
+        status: u16,
+        /// Where to.
+        place: String,
     },
     /// The provider cannot be reached, or the connection was lost in the middle of an answer.
     #[error("{provider} at {place}: {reason}")]

@@ -5,6 +5,7 @@ use crate::decode::{Decoder, Failure};
 use crate::http::{Authorization, Call};
 use crate::models::ThinkingStyle;
 use crate::remote::{Model, decoders, results_first, turn_start};
+use crate::untrusted::{count, wire_name};
 use crate::{Delta, Request};
 use boxagnts_protocol::conversation::{
     Content, Message, Role, StopReason, TokenUsage, ToolCall, ToolResult,
@@ -155,7 +156,7 @@ fn called(call: &ToolCall) -> Value {
         true => call.input.clone(),
         false => json!({}),
     };
-    let mut function = json!({"name": call.name, "args": args});
+    let mut function = json!({"name": wire_name(&call.name), "args": args});
     if !call.id.starts_with(OWN_ID) {
         function["id"] = json!(call.id);
     }
@@ -164,7 +165,7 @@ fn called(call: &ToolCall) -> Value {
 
 fn answered(result: &ToolResult, name: &str) -> Value {
     let key = if result.is_error { "error" } else { "output" };
-    let mut function = json!({"name": name, "response": {key: result.output}});
+    let mut function = json!({"name": wire_name(name), "response": {key: result.output}});
     if !result.id.starts_with(OWN_ID) {
         function["id"] = json!(result.id);
     }
@@ -227,10 +228,15 @@ struct FunctionCall {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Usage {
+    #[serde(default, deserialize_with = "count")]
     prompt_token_count: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     candidates_token_count: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     thoughts_token_count: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     cached_content_token_count: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     tool_use_prompt_token_count: Option<u64>,
 }
 
@@ -319,6 +325,10 @@ impl Gemini {
 }
 
 impl Decoder for Gemini {
+    fn held(&self) -> usize {
+        self.thoughts.len()
+    }
+
     fn event(&mut self, data: &str) -> Result<Option<Vec<Delta>>, Failure> {
         let chunk: Chunk = serde_json::from_str(data)
             .map_err(|error| Failure::Malformed(format!("a chunk: {error}")))?;

@@ -3,17 +3,19 @@
 use crate::decode::{self, Decoder, Failure};
 use crate::error::ModelError;
 use crate::key::{Key, KeySource};
+use crate::untrusted::{self, MAX_EXCERPT};
 use crate::{Delta, DeltaStream};
+use boxagnts_protocol::conversation::TokenUsage;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-/// What a provider says about an error is cut here.
-const MAX_EXCERPT: usize = 500;
+/// Bytes of a token, rather few.
+const BYTES_OF_TOKEN: usize = 3;
 
 /// Bytes of an answer to a short question.
 const MAX_SHORT: usize = 1 << 20;
@@ -83,6 +85,36 @@ pub(crate) struct Call {
     pub(crate) slow_start: bool,
 }
 
+/// What of an answer costs, for providers that do not say what it did.
+#[derive(Default)]
+struct Counted {
+    told: bool,
+    said: usize,
+}
+
+impl Counted {
+    fn delta(&mut self, delta: &Delta) {
+        match delta {
+            Delta::Text(text) => self.said += text.len(),
+            Delta::Thinking(thinking) => self.said += thinking.text.len(),
+            Delta::ToolCallStart { name, .. } => self.said += name.len(),
+            Delta::ToolCallInput { json, .. } => self.said += json.len(),
+            Delta::Usage(_) => self.told = true,
+            Delta::Stop(_) | Delta::Retry { .. } => {}
+        }
+    }
+
+    /// Without a count no limit on tokens or money would ever end a session.
+    fn guess(&self, asked: usize) -> Option<TokenUsage> {
+        let tokens = |bytes: usize| bytes.div_ceil(BYTES_OF_TOKEN) as u64;
+        (!self.told).then(|| TokenUsage {
+            input_tokens: tokens(asked),
+            output_tokens: tokens(self.said),
+            ..TokenUsage::default()
+        })
+    }
+}
+
 /// Why an attempt failed.
 enum Attempt {
     Final(ModelError),
@@ -116,8 +148,10 @@ impl Endpoint {
         self.key.get().await.map(drop)
     }
 
-    /// Asks, again where that may help and nothing was said yet, and decodes the answer.
-    pub(crate) fn stream(self: &Arc<Self>, call: Call) -> DeltaStream {
+    /// Asks, again where that may help and nothing was said yet, and decodes the answer. Of the
+    /// body, `pictures` bytes are those of pictures.
+    pub(crate) fn stream(self: &Arc<Self>, call: Call, pictures: usize) -> DeltaStream {
+        let asked = call.body.len().saturating_sub(pictures);
         let endpoint = Arc::clone(self);
         Box::pin(async_stream::stream! {
             let mut attempt = 1;
@@ -126,6 +160,7 @@ impl Endpoint {
                 // Thoughts alone tell nobody anything either: they wait for what they belong to,
                 // so that an answer that fails in between can be asked for again.
                 let mut thoughts = Vec::new();
+                let mut counted = Counted::default();
                 let failed = match endpoint.send(&call).await {
                     Err(failed) => failed,
                     Ok(response) => {
@@ -134,7 +169,16 @@ impl Endpoint {
                         let deltas = decode::deltas(bytes, (call.decoder)(), Some(patience));
                         let mut deltas = std::pin::pin!(deltas);
                         loop {
-                            match deltas.next().await {
+                            let next = deltas.next().await;
+                            if let Some(Ok(delta)) = &next {
+                                counted.delta(delta);
+                                if matches!(delta, Delta::Stop(_))
+                                    && let Some(usage) = counted.guess(asked)
+                                {
+                                    yield Ok(Delta::Usage(usage));
+                                }
+                            }
+                            match next {
                                 Some(Ok(thought @ Delta::Thinking(_))) => thoughts.push(thought),
                                 // Usage alone has told nobody anything.
                                 Some(Ok(usage @ Delta::Usage(_))) => yield Ok(usage),
@@ -213,7 +257,7 @@ impl Endpoint {
         let response = match tokio::time::timeout(patience, request).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let reason = self.connection(root_cause(&error));
+                let reason = self.connection(root_cause(&error.without_url()));
                 return Err(Attempt::Again { reason, wait: None });
             }
             Err(_) => {
@@ -224,6 +268,15 @@ impl Endpoint {
         let status = response.status();
         if status.is_success() {
             return self.streaming(response, key).await.map_err(Attempt::Final);
+        }
+        if status.is_redirection() {
+            let place = response.headers().get(LOCATION);
+            let place = place.map_or(Ok(""), HeaderValue::to_str).unwrap_or_default();
+            return Err(Attempt::Final(ModelError::Redirected {
+                provider: self.provider.clone(),
+                status: status.as_u16(),
+                place: untrusted::words(&untrusted::shown_url(place), key),
+            }));
         }
         let wait = retry_after(response.headers());
         let body = read_error(response).await;
@@ -254,9 +307,10 @@ impl Endpoint {
             .and_then(|kind| kind.to_str().ok())
             .unwrap_or_default()
             .to_owned();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
         if !["text/html", "application/json"]
             .iter()
-            .any(|other| kind.starts_with(other))
+            .any(|other| kind == *other)
         {
             return Ok(response);
         }
@@ -339,6 +393,7 @@ impl Endpoint {
 
     fn explain(&self, failure: Failure) -> Attempt {
         let provider = self.provider.clone();
+        let failure = failure.map(|words| untrusted::words(&words, self.key.known()));
         match failure {
             Failure::Lost(reason) => Attempt::Again {
                 reason: self.connection(reason),
@@ -390,7 +445,7 @@ where
         loop {
             yield match tokio::time::timeout(idle, bytes.next()).await {
                 Ok(None) => return,
-                Ok(Some(chunk)) => chunk.map_err(|error| Failure::Lost(root_cause(&error))),
+                Ok(Some(chunk)) => chunk.map_err(|error| Failure::Lost(root_cause(&error.without_url()))),
                 Err(_) => {
                     Err(Failure::Lost(format!("nothing came for {} s", idle.as_secs_f32())))
                 }
@@ -415,7 +470,7 @@ async fn read_error(response: reqwest::Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-/// What the provider says, cut, and without the key should it repeat it.
+/// What the provider says, as it may be shown.
 fn excerpt(body: &str, key: Option<&str>) -> String {
     let parsed: Option<Value> = serde_json::from_str(body).ok();
     let message = parsed
@@ -428,14 +483,7 @@ fn excerpt(body: &str, key: Option<&str>) -> String {
         })
         .and_then(|message| message.as_str())
         .unwrap_or(body.trim());
-    let message = match key {
-        Some(key) => message.replace(key, "[key]"),
-        None => message.to_owned(),
-    };
-    match message.chars().take(MAX_EXCERPT).collect::<String>() {
-        cut if cut.is_empty() => "no explanation".to_owned(),
-        cut => cut,
-    }
+    untrusted::words(message, key)
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds or as a date.

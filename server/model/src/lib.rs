@@ -11,16 +11,22 @@ mod http;
 mod key;
 mod models;
 mod ollama;
+mod record;
+mod recording;
 mod remote;
+mod replay;
 mod responses;
 mod scripted;
+mod secrets;
 mod services;
+mod untrusted;
 
 pub use builtin::BUILTIN_GRAMMAR;
 pub use connect::{Effort, ProviderKind, ProviderSettings, Settings, connect};
 pub use error::ModelError;
 pub use http::{KEEP_ALIVE_PATIENCE, RetryPolicy};
 pub use models::{ModelInfo, ModelTable, ThinkingStyle};
+pub use record::Recording;
 pub use scripted::Turn as ScriptedTurn;
 pub use services::{Service, services};
 
@@ -28,6 +34,7 @@ use boxagnts_protocol::conversation::{Message, Price, StopReason, Thinking, Toke
 use boxagnts_protocol::tool::ToolSpec;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +52,8 @@ pub struct Request {
 }
 
 /// A piece of an answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Delta {
     /// More text.
     Text(String),
@@ -109,6 +117,17 @@ pub fn fuzz_decode(kind: ProviderKind, chunks: &[&[u8]]) -> (Vec<Delta>, Option<
     (deltas, None)
 }
 
+/// Where a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// In this process; it costs nothing.
+    Process,
+    /// Behind an address of this machine.
+    Machine,
+    /// Somewhere else.
+    Network,
+}
+
 /// A model that can be asked.
 pub trait Provider: Send + Sync {
     /// `provider:model`.
@@ -123,6 +142,11 @@ pub trait Provider: Send + Sync {
     /// What is known of the model; `None` when nothing is: then limits on tokens govern.
     fn info(&self) -> Option<&ModelInfo> {
         None
+    }
+
+    /// Who answers: somebody may have to be paid for it.
+    fn reach(&self) -> Reach {
+        Reach::Process
     }
 
     /// Asks. Nothing happens before the stream is polled.

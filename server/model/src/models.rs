@@ -79,6 +79,11 @@ impl ModelTable {
         table
     }
 
+    /// The price that the user has set for `provider:model`.
+    pub(crate) fn own_price(&self, model: &str) -> Option<Price> {
+        longest(&self.own, model).and_then(|info| info.price)
+    }
+
     /// What is known of `provider:model`. Of several patterns that match, the one with the most
     /// characters beside `*` counts.
     pub fn get(&self, model: &str) -> Option<ModelInfo> {

@@ -5,6 +5,7 @@ use crate::decode::{Decoder, Failure, Framing};
 use crate::http::{Authorization, Call, Endpoint};
 use crate::models::ThinkingStyle;
 use crate::remote::{Model, decoders, results_first};
+use crate::untrusted::{count, wire_name};
 use crate::{Delta, Request};
 use boxagnts_protocol::conversation::{Content, Role, StopReason, TokenUsage};
 use serde::Deserialize;
@@ -100,13 +101,13 @@ fn body(model: &Model, shown: Shown, request: &Request) -> Vec<u8> {
                         true => call.input.clone(),
                         false => json!({}),
                     };
-                    calls.push(json!({"function": {"name": call.name, "arguments": arguments}}));
+                    calls.push(json!({"function": {"name": wire_name(&call.name), "arguments": arguments}}));
                 }
                 Content::ToolResult(result) => {
                     let name = names.get(result.id.as_str()).copied().unwrap_or_default();
                     messages.push(json!({
                         "role": "tool",
-                        "tool_name": name,
+                        "tool_name": wire_name(name),
                         "content": if result.is_error {
                             format!("error: {}", result.output)
                         } else {
@@ -175,7 +176,9 @@ struct Line {
     #[serde(default)]
     done: bool,
     done_reason: Option<String>,
+    #[serde(default, deserialize_with = "count")]
     prompt_eval_count: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     eval_count: Option<u64>,
     error: Option<Value>,
 }
@@ -253,6 +256,10 @@ impl Lines {
 }
 
 impl Decoder for Lines {
+    fn held(&self) -> usize {
+        self.thoughts.len()
+    }
+
     fn framing(&self) -> Framing {
         Framing::Lines
     }
@@ -284,11 +291,13 @@ impl Decoder for Lines {
                 _ => StopReason::EndTurn,
             };
             self.thought(&mut deltas);
-            deltas.push(Delta::Usage(TokenUsage {
-                input_tokens: line.prompt_eval_count.unwrap_or(0),
-                output_tokens: line.eval_count.unwrap_or(0),
-                ..TokenUsage::default()
-            }));
+            if line.prompt_eval_count.or(line.eval_count).is_some() {
+                deltas.push(Delta::Usage(TokenUsage {
+                    input_tokens: line.prompt_eval_count.unwrap_or(0),
+                    output_tokens: line.eval_count.unwrap_or(0),
+                    ..TokenUsage::default()
+                }));
+            }
             deltas.push(Delta::Stop(stop));
         }
         Ok(alive.then_some(deltas))

@@ -5,7 +5,7 @@ use crate::decode::Decoder;
 use crate::http::{Call, Endpoint};
 use crate::models::{ModelInfo, ThinkingStyle};
 use crate::{
-    Delta, DeltaStream, ModelError, Provider, Request, anthropic, chat, gemini, ollama, responses,
+    Delta, DeltaStream, ModelError, Provider, Reach, Request, anthropic, chat, gemini, ollama, responses,
 };
 use boxagnts_protocol::conversation::{Content, Message, Price, Role, Thinking};
 use futures::StreamExt;
@@ -19,6 +19,7 @@ pub(crate) struct RemoteParts<'a> {
     pub(crate) kind: ProviderKind,
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) info: Option<ModelInfo>,
+    pub(crate) reach: Reach,
     pub(crate) max_output_tokens: u64,
     pub(crate) effort: Option<Effort>,
     /// Whether it is OpenAI itself, which has names of its own for some fields.
@@ -31,6 +32,7 @@ pub(crate) struct Remote {
     kind: ProviderKind,
     endpoint: Arc<Endpoint>,
     info: Option<ModelInfo>,
+    reach: Reach,
     max_output_tokens: u64,
     /// What Ollama says of the model.
     local: Arc<ollama::Local>,
@@ -79,6 +81,7 @@ impl Remote {
             endpoint: parts.endpoint,
             max_output_tokens: parts.max_output_tokens.min(most),
             info: parts.info,
+            reach: parts.reach,
             local: Arc::default(),
         }
     }
@@ -101,6 +104,10 @@ impl Provider for Remote {
         self.info.as_ref()
     }
 
+    fn reach(&self) -> Reach {
+        self.reach
+    }
+
     fn check_key(&self) -> BoxFuture<'_, Result<(), ModelError>> {
         Box::pin(self.endpoint.check_key())
     }
@@ -111,7 +118,7 @@ impl Provider for Remote {
             return no_images(&self.model.id);
         }
         match call(self.kind, &self.model, &request) {
-            Some(call) => self.endpoint.stream(call),
+            Some(call) => self.endpoint.stream(call, picture_bytes(&request.messages)),
             None => self.stream_local(request),
         }
     }
@@ -126,7 +133,10 @@ impl Remote {
             let shown = local.get(&endpoint, &model.name).await;
             let mut deltas = match shown.images == Some(false) && has_images(&request.messages) {
                 true => no_images(&model.id),
-                false => endpoint.stream(ollama::call(&model, shown, &request)),
+                false => {
+                    let pictures = picture_bytes(&request.messages);
+                    endpoint.stream(ollama::call(&model, shown, &request), pictures)
+                }
             };
             while let Some(delta) = deltas.next().await {
                 yield delta;
@@ -170,6 +180,15 @@ pub(crate) fn decoders(
 pub(crate) fn has_images(messages: &[Message]) -> bool {
     let mut contents = messages.iter().flat_map(|message| &message.content);
     contents.any(|content| matches!(content, Content::Image(_)))
+}
+
+fn picture_bytes(messages: &[Message]) -> usize {
+    let contents = messages.iter().flat_map(|message| &message.content);
+    let bytes = contents.map(|content| match content {
+        Content::Image(image) => image.data.len(),
+        _ => 0,
+    });
+    bytes.sum()
 }
 
 pub(crate) fn no_images(model: &str) -> DeltaStream {

@@ -7,6 +7,7 @@ use crate::decode::{Decoder, Failure};
 use crate::http::{Authorization, Call};
 use crate::models::ThinkingStyle;
 use crate::remote::{Model, decoders, results_first};
+use crate::untrusted::{count, wire_name};
 use crate::{Delta, Request};
 use boxagnts_protocol::conversation::{Content, Message, Role, StopReason, Thinking, TokenUsage};
 use serde::Deserialize;
@@ -90,7 +91,7 @@ fn items(model: &Model, message: &Message) -> Vec<Value> {
                 items.push(json!({
                     "type": "function_call",
                     "call_id": call.id,
-                    "name": call.name,
+                    "name": wire_name(&call.name),
                     "arguments": arguments(&call.input),
                 }));
                 continue;
@@ -201,13 +202,16 @@ struct ApiError {
 
 #[derive(Deserialize)]
 struct Usage {
+    #[serde(default, deserialize_with = "count")]
     input_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
     output_tokens: Option<u64>,
     input_tokens_details: Option<Cached>,
 }
 
 #[derive(Deserialize)]
 struct Cached {
+    #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
 }
 
@@ -310,6 +314,10 @@ impl Responses {
 }
 
 impl Decoder for Responses {
+    fn held(&self) -> usize {
+        0
+    }
+
     fn event(&mut self, data: &str) -> Result<Option<Vec<Delta>>, Failure> {
         if data.trim() == "[DONE]" {
             return self.end().map(Some);

@@ -3,6 +3,7 @@
 
 mod builder;
 mod knobs;
+mod models;
 mod nets;
 mod project;
 mod providers;
@@ -26,6 +27,7 @@ use tools::Own;
 
 pub use builder::Builder;
 pub use knobs::{docs_markdown, schema};
+pub use models::{KnownModel, ThinkingStyle};
 pub use providers::{Effort, Price, Provider, ProviderKind};
 pub use proxy::Proxy;
 
@@ -67,11 +69,13 @@ pub struct Config {
     mode: Mode,
     model: String,
     max_output_tokens: u64,
+    session_retention_days: u64,
     nets: Nets,
     mounts: Mounts,
     rules: Rules,
     proxy: Proxy,
     providers: BTreeMap<String, Provider>,
+    models: BTreeMap<String, KnownModel>,
     tools: BTreeMap<String, Own>,
     /// What `nets` make.
     network: NetworkPolicy,
@@ -128,11 +132,13 @@ impl Config {
             mode: Mode::Review,
             model: "builtin".to_owned(),
             max_output_tokens: 8192,
+            session_retention_days: 0,
             nets: Nets::builtin(),
             mounts: Mounts::none(),
             rules: Rules::default(),
             proxy: Proxy::None,
             providers: BTreeMap::new(),
+            models: BTreeMap::new(),
             tools: BTreeMap::new(),
             network: NetworkPolicy::closed(),
             tool_networks: BTreeMap::new(),
@@ -177,9 +183,19 @@ impl Config {
         self.max_output_tokens
     }
 
+    /// Days after which sessions in which nothing waits are removed; 0 keeps them.
+    pub fn session_retention_days(&self) -> u64 {
+        self.session_retention_days
+    }
+
     /// How to reach providers, by name.
     pub fn providers(&self) -> &BTreeMap<String, Provider> {
         &self.providers
+    }
+
+    /// What the user knows of models, by patterns over `provider:model`.
+    pub fn models(&self) -> &BTreeMap<String, KnownModel> {
+        &self.models
     }
 
     /// Where tools may connect to, where a tool has no rule of its own ([`Config::network_of`]).
@@ -235,12 +251,19 @@ impl Config {
                     (format!("providers.{name}.{field}"), value, doc.to_owned())
                 })
         });
+        let models = self.models.iter().flat_map(|(pattern, known)| {
+            let shown = known.shown().into_iter();
+            shown.map(move |(field, value, doc)| {
+                (format!("models.{pattern}.{field}"), value, doc.to_owned())
+            })
+        });
         let tools = self
             .tools
             .iter()
             .flat_map(|(name, own)| self.shown_of(name, own));
         knobs
             .chain(providers)
+            .chain(models)
             .map(|(name, value, doc)| {
                 let origin = self.origin(&name);
                 Shown {
@@ -301,6 +324,7 @@ impl Config {
             Setting::Mode(mode) => self.mode = *mode,
             Setting::Model(model) => self.model.clone_from(model),
             Setting::MaxOutputTokens(tokens) => self.max_output_tokens = *tokens,
+            Setting::SessionRetentionDays(days) => self.session_retention_days = *days,
             Setting::Net(net, entries) if accumulates => add(self.nets.get_mut(*net), entries),
             Setting::Net(net, entries) => self.nets.get_mut(*net).clone_from(entries),
             Setting::WorkDir(path) => self.mounts.work_dir = path.clone(),
@@ -311,6 +335,9 @@ impl Config {
             Setting::Proxy(proxy) => self.proxy = proxy.clone(),
             Setting::Provider(name, field) => {
                 field.put(self.providers.entry(name.clone()).or_default());
+            }
+            Setting::Known(pattern, field) => {
+                field.put(self.models.entry(pattern.clone()).or_default());
             }
             Setting::Tool(name, setting) => {
                 let own = self.tools.entry(name.clone()).or_default();

@@ -78,7 +78,9 @@ impl Budget {
     pub(crate) fn most_input(&self, fixed: u64, messages: &[Message]) -> u64 {
         match &self.known {
             Some(known) if known.messages <= messages.len() => {
-                known.tokens + most_tokens(&messages[known.messages..])
+                known
+                    .tokens
+                    .saturating_add(most_tokens(&messages[known.messages..]))
             }
             _ => fixed + AROUND + most_tokens(messages),
         }

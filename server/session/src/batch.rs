@@ -7,13 +7,18 @@ use crate::error::SessionError;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_store::{BatchFile, BatchId, BatchKind, NewBatch};
 use boxagnts_workspace::{Content, FilePlan, Overlay, Step, mode_on_disk};
+use futures::FutureExt;
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::task::JoinError;
 
 /// Contents that checkpoints keep in the journal, in bytes, and how long, in milliseconds.
 const KEEP_BYTES: u64 = 512 << 20;
 const KEEP_MS: u64 = 60 * 24 * 60 * 60 * 1000;
+
+/// Old checkpoints are looked for after so many batches: that reads all of what is kept.
+const PRUNE_EVERY: u64 = 50;
 
 /// Whose files a batch changes, in whose name, and how.
 #[derive(Clone)]
@@ -64,7 +69,13 @@ pub(crate) async fn apply(
     batch: BatchId,
     plans: &[FilePlan],
 ) -> Vec<Result<(), String>> {
-    let mut results = ground.applier.apply(&ground.overlay, plans).await;
+    let applied = ground.applier.apply(&ground.overlay, plans);
+    // A batch that is never closed would keep its hunks for ever.
+    let applied = AssertUnwindSafe(applied).catch_unwind().await;
+    let mut results = applied.unwrap_or_else(|_| {
+        let reason = "an internal error; the log has the details".to_owned();
+        vec![Err(reason); plans.len()]
+    });
     results.resize_with(plans.len(), || {
         Err("the editor gave no answer for this file".to_owned())
     });
@@ -84,6 +95,9 @@ pub(crate) async fn apply(
 pub(crate) fn close(ground: &Ground, batch: BatchId) {
     if let Err(error) = ground.environment.store().finish_batch(batch) {
         tracing::error!(%batch, %error, "cannot close a batch");
+    }
+    if !batch.0.is_multiple_of(PRUNE_EVERY) {
+        return;
     }
     let environment = Arc::clone(&ground.environment);
     tokio::task::spawn_blocking(move || {

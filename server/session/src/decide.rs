@@ -3,6 +3,7 @@
 use crate::batch;
 use crate::error::SessionError;
 use crate::session::{Session, lock};
+use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{DecideResult, HunkStatus};
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::SessionEvent;
@@ -15,6 +16,7 @@ use tokio::task::JoinHandle;
 
 /// Checks the selection now and applies it in a task of its own, behind batches that came before.
 pub(crate) fn accept(
+    sessions: &Arc<Sessions>,
     session: &Arc<Session>,
     selection: Selection,
 ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
@@ -25,8 +27,13 @@ pub(crate) fn accept(
         session: session.id.clone(),
         hunks,
     };
-    let session = Arc::clone(session);
-    let task = tokio::spawn(async move { apply(&session, &selection).await });
+    let (sessions, session) = (Arc::clone(sessions), Arc::clone(session));
+    let task = tokio::spawn(async move {
+        let hunks = apply(&session, &selection).await;
+        // The other sessions did not look while files changed.
+        sessions.look();
+        hunks
+    });
     Ok((result, task))
 }
 
@@ -34,51 +41,38 @@ pub(crate) fn accept(
 pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkStatus> {
     let _turnstile = session.applying.lock().await;
     // Planned again: a batch before this one may have moved or decided hunks.
-    let plans = match session.overlay.plan(&still_waiting(session, selection)) {
-        Ok(plans) => plans,
+    let (plans, gone) = match session.overlay.plan_to_apply(selection) {
+        Ok(planned) => planned,
         Err(error) => {
+            // Whoever took the last hunk of it has told so.
             tracing::info!(session = %session.id, %error, "selection is gone");
             return Vec::new();
         }
     };
+    if plans.is_empty() && gone.is_empty() {
+        return Vec::new();
+    }
     let (plans, empty): (Vec<FilePlan>, Vec<FilePlan>) =
         plans.into_iter().partition(|plan| !plan.hunks.is_empty());
-    let mut hunks = statuses(&empty, |_| (HunkState::Pending, None));
+    let mut hunks = gone;
+    hunks.extend(statuses(&empty, |_| (HunkState::Pending, None)));
     let mut checkpoint = None;
     if !plans.is_empty() {
-        let chosen: usize = plans.iter().map(|plan| plan.hunks.len()).sum();
-        let label = format!(
-            "accept {} in {}",
-            count(chosen, "hunk"),
-            of_files(plans.len())
-        );
-        let ground = session.ground();
-        match batch::begin(&ground, BatchKind::Accept, &label, &plans).await {
-            Err(error) => {
-                let reason = error.to_string();
-                let kept = |_: &str| (HunkState::Pending, Some(reason.clone()));
-                hunks.extend(statuses(&plans, kept));
-            }
-            Ok(id) => {
-                session.overlay.applying(&plans);
-                let results = batch::apply(&ground, id, &plans).await;
-                batch::close(&ground, id);
-                for (plan, result) in plans.iter().zip(results) {
-                    let (state, reason) = match result {
-                        Ok(()) => {
-                            session.overlay.accepted(plan);
-                            checkpoint = Some(id.0);
-                            (HunkState::Accepted, None)
-                        }
-                        Err(reason) => {
-                            session.overlay.not_applied(plan);
-                            (HunkState::Pending, Some(reason))
-                        }
-                    };
-                    let of = |_: &str| (state, reason.clone());
-                    hunks.extend(statuses(std::slice::from_ref(plan), of));
+        let (results, id) = carry_out(session, &plans).await;
+        for (plan, result) in plans.iter().zip(results) {
+            let (state, reason) = match result {
+                Ok(()) => {
+                    session.overlay.accepted(plan);
+                    checkpoint = id;
+                    (HunkState::Accepted, None)
                 }
-            }
+                Err(reason) => {
+                    session.overlay.not_applied(plan);
+                    (HunkState::Pending, Some(reason))
+                }
+            };
+            let of = |_: &str| (state, reason.clone());
+            hunks.extend(statuses(std::slice::from_ref(plan), of));
         }
     }
     let _ = session.emit(SessionEvent::Decided {
@@ -88,6 +82,28 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
     });
     let _ = session.emit_proposal();
     hunks
+}
+
+/// Applies plans as a batch; a result for each, and the batch's number.
+async fn carry_out(
+    session: &Session,
+    plans: &[FilePlan],
+) -> (Vec<Result<(), String>>, Option<u64>) {
+    let chosen: usize = plans.iter().map(|plan| plan.hunks.len()).sum();
+    let label = format!(
+        "accept {} in {}",
+        count(chosen, "hunk"),
+        of_files(plans.len())
+    );
+    let ground = session.ground();
+    match batch::begin(&ground, BatchKind::Accept, &label, plans).await {
+        Err(error) => (vec![Err(error.to_string()); plans.len()], None),
+        Ok(id) => {
+            let results = batch::apply(&ground, id, plans).await;
+            batch::close(&ground, id);
+            (results, Some(id.0))
+        }
+    }
 }
 
 /// "2 files".

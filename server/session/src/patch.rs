@@ -4,6 +4,7 @@ use crate::error::SessionError;
 use crate::session::{Session, lock};
 use crate::sessions::Sessions;
 use boxagnts_policy::path::WorkspacePath;
+use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_workspace::diff::{self, FileDiff};
 use boxagnts_workspace::{Content, Selection};
@@ -37,6 +38,7 @@ struct Shown {
 
 struct ShownFile {
     moves: bool,
+    hunks: Vec<String>,
     before: Option<Content>,
     /// What the patch made of it.
     after: Option<Content>,
@@ -69,6 +71,7 @@ impl Sessions {
                 plan.path.clone(),
                 ShownFile {
                     moves: plan.from.is_some(),
+                    hunks: plan.hunks,
                     before: plan.before.clone(),
                     after: plan.after.clone(),
                 },
@@ -126,11 +129,11 @@ impl Sessions {
         }
         shown.text.clone_from(&text);
         let recounted = diff::recount(&text);
-        let patches = diff::parse(recounted.as_bytes());
-        let patches = patches.map_err(|error| refused(&error.to_string()))?;
-        if patches.is_empty() && !shown.files.is_empty() {
+        if recounted.is_empty() {
             return Err(refused("nothing is left in it; reject the hunks instead"));
         }
+        let patches = diff::parse(recounted.as_bytes());
+        let patches = patches.map_err(|error| refused(&error.to_string()))?;
         let mut amended = Vec::new();
         for patch in &patches {
             let path = patch.to.as_ref().or(patch.from.as_ref());
@@ -161,6 +164,12 @@ impl Sessions {
             }
             if file.moves && patch.is_none() {
                 let reason = format!("`{path}` is moved; reject that instead");
+                return Err(refused(&reason));
+            }
+            let accepted = |id: &&String| session.overlay.decision(id) == Some(HunkState::Accepted);
+            if let Some(id) = file.hunks.iter().find(accepted) {
+                // What is left of it would be proposed to be taken away.
+                let reason = format!("`{id}` of `{path}` was accepted since; show the patch again");
                 return Err(refused(&reason));
             }
             amended.push((path.clone(), file.after.clone(), now));

@@ -3,6 +3,7 @@
 use crate::applier::Applier;
 use crate::batch::Ground;
 use crate::environment::Environment;
+use crate::error::SessionError;
 use crate::permission::Asker;
 use crate::watch::Watcher;
 use boxagnts_model::Provider;
@@ -97,6 +98,20 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Begins a turn that `cancel` ends; gives its number.
+    pub(crate) fn start(&self, cancel: &CancellationToken) -> Result<u64, SessionError> {
+        let mut activity = lock(&self.activity);
+        if activity.running.is_some() {
+            return Err(SessionError::Busy {
+                session: self.id.clone(),
+                turn: activity.turn,
+            });
+        }
+        activity.turn += 1;
+        activity.running = Some(cancel.clone());
+        Ok(activity.turn)
+    }
+
     /// Journals an event and tells listeners.
     pub(crate) fn emit(&self, event: SessionEvent) -> Result<(), StoreError> {
         let mut known = lock(&self.seq);

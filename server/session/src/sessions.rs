@@ -10,6 +10,7 @@ use crate::permission::Asker;
 use crate::prompt::{Context, SYSTEM};
 use crate::session::{Activity, Hub, Session, lock};
 use crate::turn::{self, Turn};
+use crate::undo;
 use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
@@ -22,7 +23,7 @@ use boxagnts_query::{self as query, Query, ToolInfo};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Buffers, Content, Overlay, PageQuery, Selection};
 use dashmap::DashMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, Weak};
@@ -121,23 +122,27 @@ impl Sessions {
         if ask.prompt.trim().is_empty() {
             return Err(SessionError::EmptyPrompt);
         }
-        let session = match &ask.session {
-            Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
-            Some(id) => self.get(id)?,
-            None => self.create(ask.model.as_deref(), ask.settings)?,
-        };
         let cancel = CancellationToken::new();
-        let number = {
-            let mut activity = lock(&session.activity);
-            if activity.running.is_some() {
-                return Err(SessionError::Busy {
-                    session: session.id.clone(),
-                    turn: activity.turn,
-                });
+        let (session, number) = match &ask.session {
+            Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
+            Some(id) => loop {
+                let session = self.get(id)?;
+                let number = session.start(&cancel)?;
+                // From now on nobody brings it back anew; who just did has another one.
+                if self
+                    .live
+                    .get(id)
+                    .is_some_and(|live| Arc::ptr_eq(&live, &session))
+                {
+                    break (session, number);
+                }
+                lock(&session.activity).running = None;
+            },
+            None => {
+                let session = self.create(ask.model.as_deref(), ask.settings)?;
+                let number = session.start(&cancel)?;
+                (session, number)
             }
-            activity.turn += 1;
-            activity.running = Some(cancel.clone());
-            activity.turn
         };
         let result = AskResult {
             session: session.id.clone(),
@@ -184,10 +189,7 @@ impl Sessions {
     /// hunks that conflict by now, or no more. Faces call it when documents change; files that no
     /// document holds are watched.
     pub fn look(&self) {
-        let live: Vec<Arc<Session>> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
-        for session in live {
-            session.look();
-        }
+        self.live().iter().for_each(|session| session.look());
     }
 
     /// Unified diff of what waits for a decision.
@@ -231,7 +233,7 @@ impl Sessions {
         session: &str,
         selection: &Selection,
     ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
-        decide::accept(&self.get(session)?, selection.clone())
+        decide::accept(self, &self.get(session)?, selection.clone())
     }
 
     /// Drops hunks; the model hears of it, and of the comment, with the next prompt.
@@ -336,8 +338,9 @@ impl Sessions {
             .live
             .entry(id.to_owned())
             .or_insert(Arc::clone(&session));
-        // Two faces may ask for the same session at once: the first one stays.
-        if *lock(&entry.seq) < seq {
+        // Two faces may ask for the same session at once: the first one stays, and one whose turn
+        // has begun meanwhile.
+        if lock(&entry.activity).running.is_none() && *lock(&entry.seq) < seq {
             *entry = session;
         }
         let session = Arc::clone(&entry);
@@ -369,6 +372,10 @@ impl Sessions {
             }
         }
         Ok(true)
+    }
+
+    fn live(&self) -> Vec<Arc<Session>> {
+        self.live.iter().map(|entry| Arc::clone(&entry)).collect()
     }
 
     /// The configuration of a session with settings of its own.
@@ -496,6 +503,19 @@ impl Sessions {
         all.iter().filter(reads).cloned().collect()
     }
 
+    /// The session of that id, when this process has it open.
+    pub(crate) fn opened(&self, session: &str) -> Option<Arc<Session>> {
+        self.live.get(session).map(|session| Arc::clone(&session))
+    }
+
+    /// Forgets a session that is no longer in the journal.
+    pub(crate) fn close(&self, session: &str) {
+        self.live.remove(session);
+        for watched in [session.to_owned(), format!("{session}.diff")] {
+            self.watcher.follow(&watched, BTreeSet::new());
+        }
+    }
+
     pub(crate) fn workspace(&self) -> String {
         self.root.display().to_string()
     }
@@ -575,6 +595,8 @@ async fn follow_files(sessions: Weak<Sessions>) {
         let looked = tokio::task::spawn_blocking(move || {
             sessions.take_patches();
             sessions.look();
+            // Folders come and go.
+            sessions.live().iter().for_each(|session| session.follow());
         });
         if let Err(error) = looked.await {
             tracing::error!(%error, "looking at changed files stopped");
@@ -592,7 +614,9 @@ fn settings(events: &[SessionEvent]) -> Option<&serde_json::Value> {
 
 /// The journalled proposal: the diff of each file with its base, and the number of the youngest
 /// hunk.
-fn proposed(events: &[SessionEvent]) -> (Vec<ProposedDiff>, u64) {
+pub(crate) fn proposed<'a>(
+    events: impl IntoIterator<Item = &'a SessionEvent>,
+) -> (Vec<ProposedDiff>, u64) {
     let mut files: BTreeMap<&str, (&ProposedDiff, Option<&String>)> = BTreeMap::new();
     let mut last = 0;
     for event in events {
@@ -618,12 +642,13 @@ fn proposed(events: &[SessionEvent]) -> (Vec<ProposedDiff>, u64) {
     (whole.collect(), last)
 }
 
-/// Rejections that the model has not heard of yet.
+/// Decisions that the model has not heard of yet.
 fn undelivered(events: &[SessionEvent]) -> Vec<String> {
     let mut notes = Vec::new();
     for event in events {
         match event {
             SessionEvent::TurnStarted { .. } => notes.clear(),
+            SessionEvent::Undone { result, .. } => notes.extend(undo::note(result)),
             SessionEvent::Decided { hunks, comment, .. } => {
                 let rejected = hunks
                     .iter()

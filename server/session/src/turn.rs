@@ -95,6 +95,9 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
+    if let Some(message) = session.environment.unpriced(&session.config, &*session.provider) {
+        session.emit(SessionEvent::Notice { message })?;
+    }
     let mut answer = Answer {
         price: session.provider.price(),
         ..Answer::default()

@@ -9,9 +9,11 @@ use crate::session::{Session, lock};
 use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{Checkpoint, CheckpointKind, RefusedFile, UndoResult};
 use boxagnts_protocol::update::SessionEvent;
-use boxagnts_store::{Batch, BatchFile, BatchId, BatchKind, BatchState, BatchSummary};
+use boxagnts_store::{
+    Batch, BatchFile, BatchFileSummary, BatchId, BatchKind, BatchState, BatchSummary,
+};
 use boxagnts_workspace::{FilePlan, Step, WayBack};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -57,9 +59,7 @@ impl Sessions {
         let chosen = match checkpoint {
             Some(id) => self.applied(id)?,
             None => self
-                .batches(session, MAX_BATCHES)?
-                .into_iter()
-                .find(|batch| batch.kind == BatchKind::Accept && !undone(batch))
+                .last_accepted(session)?
                 .ok_or_else(|| nothing("nothing was accepted that is not taken back already"))?,
         };
         if undone(&chosen) {
@@ -67,6 +67,21 @@ impl Sessions {
             return Err(nothing(&format!("checkpoint {id} is taken back already")));
         }
         Ok(self.start(vec![chosen], BatchKind::Undo))
+    }
+
+    /// The latest accepted checkpoint that was not taken back; numbers ascend over all workspaces of a
+    /// journal.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn latest(&self) -> Result<Option<u64>, SessionError> {
+        Ok(self.last_accepted(None)?.map(|batch| batch.id.0))
+    }
+
+    fn last_accepted(&self, session: Option<&str>) -> Result<Option<BatchSummary>, SessionError> {
+        let batches = self.batches(session, MAX_BATCHES)?;
+        let accepted = |batch: &BatchSummary| batch.kind == BatchKind::Accept && !undone(batch);
+        Ok(batches.into_iter().find(accepted))
     }
 
     /// Takes back this checkpoint and everything that was applied since.
@@ -126,23 +141,36 @@ impl Sessions {
             Some(session) => session.ground(),
             None => self.ground(&newest.session)?,
         };
+        let turnstile = self.applying().lock().await;
+        // Read behind what was under way: that may have taken some of it back.
         let store = self.environment().store();
         let mut taken: Vec<Batch> = Vec::new();
         for summary in &batches {
             taken.push(store.batch(summary.id)?);
         }
+        // Of a batch of which some is taken back already, the rest: its hunks may be accepted again by
+        // now, in a batch of their own.
+        let wanted = |batch: &Batch, file: &BatchFileSummary| {
+            let claimed = |hunk| batch.summary.claimed.contains(hunk);
+            kind != BatchKind::Undo
+                || batch.summary.kind != BatchKind::Accept
+                || file.hunks.iter().any(claimed)
+        };
         let applied = |batch: &Batch| -> Vec<BatchFile<'static>> {
             let files = batch.files.iter().zip(&batch.summary.files);
-            let files = files.filter(|(_, summary)| summary.applied);
+            let files = files.filter(|(_, summary)| summary.applied && wanted(batch, summary));
             files.map(|(file, _)| file.clone()).collect()
         };
         let done: Vec<(BatchSummary, Vec<BatchFile<'static>>)> = taken
             .iter()
             .map(|batch| (batch.summary.clone(), applied(batch)))
             .collect();
+        if kind == BatchKind::Undo && taken.iter().all(|batch| undone(&batch.summary)) {
+            let id = newest.id;
+            return Err(nothing(&format!("checkpoint {id} is taken back already")));
+        }
         drop(taken);
 
-        let turnstile = self.applying().lock().await;
         let steps = done.iter().flat_map(|(_, files)| files);
         let steps: Arc<[Step]> = steps.filter_map(batch::step).collect();
         let WayBack { plans, refused } = way_back(&ground, &steps).await?;
@@ -176,18 +204,22 @@ impl Sessions {
                 .collect(),
             hunks,
         };
-        if let (false, Some(session)) = (result.files.is_empty(), &session) {
-            let note = format!(
-                "[The user took accepted changes back; these files are as before: {}]",
-                result.files.join(", ")
-            );
-            lock(&session.activity).notes.push(note);
+        for id in done
+            .iter()
+            .map(|(batch, _)| &batch.session)
+            .collect::<BTreeSet<_>>()
+        {
+            if let (Some(note), Ok(session)) = (note(&result), self.get(id)) {
+                lock(&session.activity).notes.push(note);
+            }
         }
         let undone = SessionEvent::Undone {
             checkpoints: done.iter().map(|(batch, _)| batch.id.0).collect(),
             result: result.clone(),
         };
         self.publish(&ground.session, undone)?;
+        // Nobody looked while it was under way.
+        self.look();
         Ok(result)
     }
 
@@ -201,9 +233,10 @@ impl Sessions {
         let mut files = Vec::new();
         let mut back = Vec::new();
         for (batch, changed) in done.iter().rev() {
+            let stays = |path: &String| refused.contains_key(path);
             let changed = changed
                 .iter()
-                .filter(|file| !refused.contains_key(&file.path));
+                .filter(|file| !stays(&file.path) && !file.moved_from.as_ref().is_some_and(stays));
             let changed: Vec<&BatchFile<'_>> = changed.collect();
             files.extend(changed.iter().map(|file| file.path.clone()));
             let ids: Vec<String> = changed.iter().flat_map(|file| file.hunks.clone()).collect();
@@ -217,15 +250,7 @@ impl Sessions {
             let Ok(session) = self.get(&batch.session) else {
                 continue;
             };
-            for file in changed {
-                match again(&session, file) {
-                    Ok(ids) => back.extend(ids),
-                    Err(reason) => {
-                        tracing::info!(path = file.path, reason, "not proposed again");
-                    }
-                }
-            }
-            let _ = session.emit_proposal();
+            back.extend(propose_again(&session, changed));
         }
         let mut seen = HashSet::new();
         files.retain(|path| seen.insert(path.clone()));
@@ -274,6 +299,30 @@ async fn way_back(ground: &Ground, steps: &Arc<[Step]>) -> Result<WayBack, Sessi
     way.await.map_err(|error| SessionError::Stopped {
         reason: error.to_string(),
     })
+}
+
+/// What the model is told of it.
+pub(crate) fn note(result: &UndoResult) -> Option<String> {
+    let files = result.files.join(", ");
+    (!files.is_empty()).then(|| {
+        format!("[The user took accepted changes back; these files are as before: {files}]")
+    })
+}
+
+/// Proposes again what was taken back in files, where it does not wait already; gives the hunks.
+pub(crate) fn propose_again<'a>(
+    session: &Session,
+    files: impl IntoIterator<Item = &'a BatchFile<'a>>,
+) -> Vec<String> {
+    let mut back = Vec::new();
+    for file in files {
+        match again(session, file) {
+            Ok(ids) => back.extend(ids),
+            Err(reason) => tracing::info!(path = file.path, reason, "not proposed again"),
+        }
+    }
+    let _ = session.emit_proposal();
+    back
 }
 
 /// Proposes again what was taken back in one file.

@@ -238,7 +238,7 @@ impl fmt::Display for Claim {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Claim::Applying => "is being applied",
-            Claim::Abandoned => "was being applied by a process that died; resume the session",
+            Claim::Abandoned => "was being applied by a process that died; try again in a moment",
             Claim::Applied => "was accepted already",
         })
     }

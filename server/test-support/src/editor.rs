@@ -30,6 +30,8 @@ pub enum Applies {
     Silently,
     /// Its user types a letter just before each of so many edits, which thereby come too late.
     WhileTyping(u32),
+    /// Its user types by hand what the first edit of each file would do, just before the first one.
+    WhileTypingTheSame,
 }
 
 /// How positions count characters.
@@ -415,9 +417,25 @@ impl Editor {
                 self.applies = Applies::WhileTyping(letters - 1);
                 let start = json!({"line": 2, "character": 0});
                 let range = json!({"start": start, "end": start});
+                // Some tell of the letter only behind the refusal.
+                let tells_first = letters % 2 == 0;
+                if !tells_first {
+                    self.answer(id.clone(), applied(false)).await;
+                }
                 for (uri, ..) in files {
                     self.change(&uri, json!([{"range": range, "text": "x"}]))
                         .await;
+                }
+                if tells_first {
+                    self.answer(id, applied(false)).await;
+                }
+                return;
+            }
+            Applies::WhileTypingTheSame => {
+                self.applies = Applies::Honestly;
+                for (uri, _, edits) in files {
+                    let first = edits.first().cloned();
+                    self.change(&uri, json!([first])).await;
                 }
                 return self.answer(id, applied(false)).await;
             }

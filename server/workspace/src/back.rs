@@ -2,13 +2,13 @@
 
 use crate::content::Content;
 use crate::lines::{self, split};
-use crate::merge::{Change, Placement, Texts, changes, place_all, splice};
+use crate::merge::{Change, carry, changes};
 use crate::overlay::Overlay;
 use crate::plan::{FilePlan, TextEdit};
 use crate::view::Live;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::ChangeKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was done to one file. `None` content means that there was no file.
 #[derive(Debug, Clone)]
@@ -47,12 +47,13 @@ impl Overlay {
     /// and where that is not possible the file is refused.
     pub fn way_back(&self, steps: &[Step]) -> WayBack {
         let mut files: BTreeMap<WorkspacePath, Here> = BTreeMap::new();
-        let mut way = WayBack::default();
+        let mut refused: BTreeMap<WorkspacePath, String> = BTreeMap::new();
+        // Where the same file was under two names.
+        let mut moves: Vec<[WorkspacePath; 2]> = Vec::new();
         for step in steps {
             let source = step.from.as_ref().unwrap_or(&step.path);
-            let refused = |path| way.refused.iter().any(|(other, _)| other == path);
-            if refused(&step.path) || refused(source) {
-                continue;
+            if step.from.is_some() {
+                moves.push([step.path.clone(), source.clone()]);
             }
             for path in [&step.path, source] {
                 files.entry(path.clone()).or_insert_with(|| {
@@ -65,10 +66,21 @@ impl Overlay {
                     }
                 });
             }
+            let together = connected(&step.path, &moves);
+            if let Some((other, _)) = refused.iter().find(|(path, _)| together.contains(*path)) {
+                let reason = format!("`{other}` is the same file and stays as it is");
+                for path in together {
+                    refused.entry(path).or_insert_with(|| reason.clone());
+                }
+                continue;
+            }
             let then = |path| files.get(path).and_then(|here: &Here| here.then.as_ref());
-            let back = match step.from.is_some() && then(source).is_some() {
-                true => Err("a file is at the old place again".to_owned()),
-                false => step_back(then(&step.path), step),
+            let back = match (&step.from, then(source)) {
+                (Some(_), Some(old)) => match is_half(step, Some(old), then(&step.path)) {
+                    true => Ok(step.before.clone()),
+                    false => Err("a file is at the old place again".to_owned()),
+                },
+                _ => step_back(then(&step.path), step),
             };
             match back {
                 Ok(content) => {
@@ -81,25 +93,32 @@ impl Overlay {
                     }
                 }
                 Err(reason) => {
-                    files.remove(&step.path);
-                    files.remove(source);
-                    way.refused.push((step.path.clone(), reason));
+                    // Newer steps of the same file cannot be taken back without this one.
+                    for path in together {
+                        let touched = files.get(&path).is_some_and(|here| here.then != here.now);
+                        if touched || path == step.path {
+                            refused.insert(path, reason.clone());
+                        }
+                    }
                 }
             }
         }
-        let plans = files.into_iter().filter_map(|(path, here)| here.plan(path));
-        way.plans.extend(plans);
-        way
+        files.retain(|path, _| {
+            let together = connected(path, &moves);
+            !refused.keys().any(|path| together.contains(path))
+        });
+        WayBack {
+            plans: plans(files, &moves),
+            refused: refused.into_iter().collect(),
+        }
     }
-}
 
-impl Overlay {
     /// Whether the user's file of now has what the step made of it, whatever else was typed: it is
     /// nearer to that than to what it was.
     pub fn arrived(&self, step: &Step) -> bool {
         let now = self.live(&step.path).1;
-        if step.from.is_some() && now.is_some() {
-            return true;
+        if let Some(from) = &step.from {
+            return now.is_some() && self.live(from).1.is_none();
         }
         if now == step.after {
             return true;
@@ -115,15 +134,83 @@ impl Overlay {
             |text: &str| -> usize { changes(&split(text), &live).iter().map(lines).sum() };
         distance(&after) < distance(&before)
     }
+
+    /// Whether a move was interrupted when the file was at both places.
+    pub fn half_arrived(&self, step: &Step) -> bool {
+        let from = step.from.as_ref().and_then(|from| self.live(from).1);
+        is_half(step, from.as_ref(), self.live(&step.path).1.as_ref())
+    }
+}
+
+fn is_half(step: &Step, old: Option<&Content>, new: Option<&Content>) -> bool {
+    step.from.is_some()
+        && new.is_some()
+        && old == step.before.as_ref()
+        && new == step.after.as_ref()
+}
+
+/// All names that a file had.
+fn connected(path: &WorkspacePath, moves: &[[WorkspacePath; 2]]) -> BTreeSet<WorkspacePath> {
+    let mut found = BTreeSet::from([path.clone()]);
+    loop {
+        let known = found.len();
+        for names in moves {
+            if names.iter().any(|name| found.contains(name)) {
+                found.extend(names.iter().cloned());
+            }
+        }
+        if found.len() == known {
+            return found;
+        }
+    }
+}
+
+/// What to do with the files. One that goes back to an old name does so in one step, which is done or
+/// not.
+fn plans(mut files: BTreeMap<WorkspacePath, Here>, moves: &[[WorkspacePath; 2]]) -> Vec<FilePlan> {
+    let mut plans = Vec::new();
+    while let Some((path, here)) = files.pop_first() {
+        let mut together: Vec<(WorkspacePath, Here)> = connected(&path, moves)
+            .into_iter()
+            .filter_map(|path| files.remove_entry(&path))
+            .collect();
+        together.insert(0, (path, here));
+        together.retain(|(_, here)| here.now != here.then);
+        let goes = |(_, here): &(_, Here)| here.then.is_none();
+        let comes = |(_, here): &(_, Here)| here.now.is_none();
+        if together.len() == 2 && together.iter().any(goes) && together.iter().any(comes) {
+            if goes(&together[0]) {
+                together.swap(0, 1);
+            }
+            let from = together.pop();
+            let to = together.pop();
+            if let (Some((from, gone)), Some((path, back))) = (from, to) {
+                let here = Here {
+                    live: gone.live,
+                    now: gone.now,
+                    then: back.then,
+                    mode: None,
+                };
+                plans.extend(here.plan(path, Some(from)));
+            }
+            continue;
+        }
+        let single = together.into_iter();
+        plans.extend(single.filter_map(|(path, here)| here.plan(path, None)));
+    }
+    plans
 }
 
 /// What a file is without the step.
 fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, String> {
-    if now == step.after.as_ref() {
-        return Ok(step.before.clone());
-    }
-    if step.from.is_none() && now == step.before.as_ref() {
-        return Ok(step.before.clone());
+    let untouched = now == step.after.as_ref();
+    if untouched || step.from.is_none() && now == step.before.as_ref() {
+        // A document has no byte-order mark, and its file may have one.
+        let before = step.before.clone();
+        return Ok(before.map(|before| match now {
+            Some(_) => before.with_bom_of(now),
+            None => before,
+        }));
     }
     let changed = || "you changed it since".to_owned();
     let Some(now) = now else {
@@ -138,41 +225,17 @@ fn step_back(now: Option<&Content>, step: &Step) -> Result<Option<Content>, Stri
     let (Some(before), Some(after), Some(text)) = (before.text(), after.text(), now.text()) else {
         return Err(changed());
     };
-    let (before, after, live) = (split(before), split(after), split(text));
-    let texts = Texts {
-        base: &after,
-        ours: &before,
-        live: &live,
-    };
-    let ours = changes(&after, &before);
-    let places = place_all(&texts, &ours, &changes(&after, &live));
-    let mut edits = Vec::new();
-    for (change, place) in ours.iter().zip(places) {
-        match place {
-            Placement::Clean(span) => edits.push((span, before[change.new.clone()].concat())),
-            Placement::Merged(merged) => edits.push((merged.span, merged.text)),
-            Placement::Done => {}
-            Placement::Conflict(span) => {
-                return Err(format!("you changed line {} since", span.start + 1));
-            }
-        }
-    }
-    let edits: Vec<_> = edits
-        .iter()
-        .map(|(span, text)| (span, split(text)))
-        .collect();
-    let edits = edits
-        .iter()
-        .map(|(span, lines)| ((*span).clone(), &lines[..]));
-    let merged = splice(&live, edits);
+    let merged = carry(after, before, text)
+        .map_err(|span| format!("you changed line {} since", span.start + 1))?;
     Ok(Some(
         Content::from_text(merged.into()).with_bom_of(Some(now)),
     ))
 }
 
 impl Here {
-    fn plan(self, path: WorkspacePath) -> Option<FilePlan> {
+    fn plan(self, path: WorkspacePath, from: Option<WorkspacePath>) -> Option<FilePlan> {
         let kind = match (&self.now, &self.then) {
+            _ if from.is_some() => ChangeKind::Rename,
             (now, then) if now == then => return None,
             (None, _) => ChangeKind::Create,
             (_, None) => ChangeKind::Delete,
@@ -183,7 +246,7 @@ impl Here {
         let edits = texts.map(|(now, then)| edits(now, then));
         Some(FilePlan {
             path,
-            from: None,
+            from,
             kind,
             hunks: Vec::new(),
             refused: Vec::new(),

@@ -6,7 +6,7 @@ use crate::content::Content;
 use crate::diff::{self, FileDiff};
 use crate::error::{CommitError, FsError, FsErrorCode};
 use crate::lines::split;
-use crate::merge::changes;
+use crate::merge::{self, changes};
 use crate::overlay::Overlay;
 use crate::root::Kind;
 use crate::seen::Seen;
@@ -43,7 +43,7 @@ pub struct Call {
     before: Changes,
     changes: Changes,
     touched: BTreeSet<WorkspacePath>,
-    /// What the call has read, to be the base of what it writes.
+    /// What the user has of the files that the call has read, to be the base of what it writes.
     read: Seen,
     /// New files that only an unsaved document has.
     unsaved: BTreeSet<WorkspacePath>,
@@ -93,7 +93,14 @@ impl Call {
         let path = WorkspacePath::parse(path)?;
         let content = self.content(&path, max)?;
         let bytes = content.bytes().into_owned();
-        self.read.insert(path, content);
+        match self.changes.get(&path) {
+            None => self.read.insert(path, Some(content)),
+            // What is proposed is not what the user has.
+            Some(change) => {
+                let source = change.from.clone().unwrap_or(path);
+                self.read.insert(source, change.base.clone());
+            }
+        }
         Ok(bytes)
     }
 
@@ -447,12 +454,11 @@ impl Call {
             return Ok(None);
         }
         let seen = || self.overlay.lock().seen.get(path).cloned();
-        if let Some(read) = self.read.get(path) {
+        if let Some(Some(read)) = self.read.get(path) {
             // A tool that reads a file may still write what the model made of an earlier reading.
-            let older = seen().filter(|seen| {
-                content
-                    .is_some_and(|new| seen != read && distance(seen, new) <= distance(read, new))
-            });
+            let older = seen()
+                .flatten()
+                .filter(|seen| seen != read && content.is_some_and(|new| nearer(seen, read, new)));
             return Ok(Some(older.unwrap_or_else(|| read.clone())));
         }
         let live = view::below(
@@ -463,7 +469,10 @@ impl Call {
         );
         match live {
             // Read in an earlier call: what the user typed since is then merged, not undone.
-            Ok(live) => Ok(Some(seen().unwrap_or(live))),
+            // A file that was not there when it was last asked for is one that is moved or removed now.
+            Ok(live) => Ok(seen()
+                .filter(|seen| seen.is_some() || content.is_some())
+                .unwrap_or(Some(live))),
             Err(error) if error.code == FsErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -506,7 +515,7 @@ impl Call {
         let content = |changes: &Changes, path: &WorkspacePath| match changes.lookup(path) {
             Lookup::Content(content) => Some(content.clone()),
             Lookup::Absent => None,
-            Lookup::Below => self.read.get(path).cloned().or_else(|| {
+            Lookup::Below => self.read.get(path).cloned().flatten().or_else(|| {
                 view::below(
                     &self.overlay.root,
                     &*self.overlay.buffers,
@@ -562,23 +571,29 @@ impl Call {
         if !self.walked {
             let mut state = self.overlay.lock();
             for (path, content) in self.read {
-                if !self.touched.contains(&path) {
-                    state.seen.insert(path, content);
+                if self.touched.contains(&path) {
+                    continue;
                 }
+                state.seen.insert(path, content);
             }
         }
         Ok(())
     }
 }
 
-/// Lines that differ; all, for what is no text.
-fn distance(old: &Content, new: &Content) -> usize {
-    match (old.text(), new.text()) {
-        (Some(old), Some(new)) => {
-            let changes = changes(&split(old), &split(new));
-            let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
-            lines.sum()
-        }
-        _ => usize::MAX,
+/// Whether `new` differs no more from `one` than from the `other`: by words, where the texts are not
+/// too long for that, else by lines. Not for what is no text.
+fn nearer(one: &Content, other: &Content, new: &Content) -> bool {
+    let (Some(one), Some(other), Some(new)) = (one.text(), other.text(), new.text()) else {
+        return false;
+    };
+    let lines = |old: &str| {
+        let changes = changes(&split(old), &split(new));
+        let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
+        lines.sum::<usize>()
+    };
+    match (merge::distance(one, new), merge::distance(other, new)) {
+        (Some(one), Some(other)) => one <= other,
+        _ => lines(one) <= lines(other),
     }
 }

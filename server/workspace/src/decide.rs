@@ -4,7 +4,9 @@ use crate::change::{Amended, FileChange, Name, Namer, Side};
 use crate::content::Content;
 use crate::decided::Redo;
 use crate::error::DecideError;
-use crate::overlay::{Overlay, State};
+use crate::lines::split;
+use crate::merge::{Change, carry, changes};
+use crate::overlay::{InFlight, Overlay, State};
 use crate::plan::{FilePlan, Selection};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::HunkStatus;
@@ -13,15 +15,57 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 impl Overlay {
-    /// The plans are about to be carried out: a text that is exactly what one makes has its hunks.
-    pub fn applying(&self, plans: &[FilePlan]) {
+    /// Plans the selected hunks that still wait, to be carried out now: until [`Overlay::accepted`] or
+    /// [`Overlay::not_applied`] nobody else decides on them, and a text that is exactly what a plan
+    /// makes has its hunks. Gives also the hunks that were selected and are not proposed any more.
+    ///
+    /// # Errors
+    /// The selection names a file or a tool call of which nothing waits.
+    pub fn plan_to_apply(
+        &self,
+        selection: &Selection,
+    ) -> Result<(Vec<FilePlan>, Vec<HunkStatus>), DecideError> {
         let mut state = self.lock();
-        for plan in plans.iter().filter(|plan| plan.from.is_none()) {
-            let hunks = plan.hunks.clone();
-            state
-                .in_flight
-                .insert(plan.path.clone(), (hunks, plan.after.clone()));
+        let planned = match selection {
+            Selection::Hunks(ids) => self.plan_hunks(&mut state, ids),
+            _ => (self.plan_selection(&mut state, selection)?, Vec::new()),
+        };
+        for plan in planned.0.iter().filter(|plan| !plan.hunks.is_empty()) {
+            let in_flight = InFlight {
+                hunks: plan.hunks.clone(),
+                // The text of a moved file tells nothing.
+                after: plan.from.is_none().then(|| plan.after.clone()),
+            };
+            state.in_flight.insert(plan.path.clone(), in_flight);
         }
+        Ok(planned)
+    }
+
+    /// Plans those of the hunks that still wait. Gives also those that are not proposed any more,
+    /// unless the user decided on them.
+    pub fn plan_waiting(&self, ids: &[String]) -> (Vec<FilePlan>, Vec<HunkStatus>) {
+        self.plan_hunks(&mut self.lock(), ids)
+    }
+
+    fn plan_hunks(&self, state: &mut State, ids: &[String]) -> (Vec<FilePlan>, Vec<HunkStatus>) {
+        self.refresh(state);
+        let waiting: HashSet<String> = state
+            .waiting()
+            .into_iter()
+            .flat_map(|(_, ids)| ids)
+            .collect();
+        let (left, gone): (Vec<String>, Vec<String>) =
+            ids.iter().cloned().partition(|id| waiting.contains(id));
+        let undecided = gone
+            .into_iter()
+            .filter(|id| state.decided.state(id).is_none());
+        let gone = undecided.map(|id| HunkStatus {
+            reason: Some("it is not proposed any more".to_owned()),
+            ..status(id, HunkState::Conflicted)
+        });
+        let gone = gone.collect();
+        let plans = self.plan_selection(state, &Selection::Hunks(left));
+        (plans.unwrap_or_default(), gone)
     }
 
     /// The plan was not carried out.
@@ -34,9 +78,7 @@ impl Overlay {
         let mut state = self.lock();
         state.in_flight.remove(&plan.path);
         self.settle(&mut state, &plan.path, &plan.hunks, HunkState::Accepted);
-        if let Some(after) = &plan.after {
-            state.seen.insert(plan.path.clone(), after.clone());
-        }
+        state.knows(plan);
     }
 
     /// Another process that has this session open decided on these hunks.
@@ -61,11 +103,19 @@ impl Overlay {
     /// Drops the selected hunks: tools no longer see them.
     ///
     /// # Errors
-    /// The selection names a hunk or a file that waits for no decision. Nothing is dropped then.
+    /// The selection names a hunk or a file that waits for no decision, or a hunk that is being
+    /// applied. Nothing is dropped then.
     pub fn reject(&self, selection: &Selection) -> Result<Vec<HunkStatus>, DecideError> {
         let mut state = self.lock();
         self.refresh(&mut state);
-        let selected = state.select(selection)?;
+        if let Selection::Hunks(ids) = selection {
+            state.check_free(ids)?;
+        }
+        let mut selected = state.select(selection)?;
+        for (_, ids) in &mut selected {
+            ids.retain(|id| !state.applies(id));
+        }
+        selected.retain(|(_, ids)| !ids.is_empty());
         let mut hunks = Vec::new();
         for (path, ids) in selected {
             self.settle(&mut state, &path, &ids, HunkState::Rejected);
@@ -115,6 +165,9 @@ impl Overlay {
         let mut namer = state.namer.clone();
         let mut rewritten = Vec::new();
         for (path, was, now) in files {
+            if let Some(in_flight) = state.in_flight.get(path) {
+                state.check_free(&in_flight.hunks)?;
+            }
             let before = state
                 .changes
                 .get(path)
@@ -148,6 +201,7 @@ impl Overlay {
     ) -> Result<T, DecideError> {
         let mut state = self.lock();
         self.refresh(&mut state);
+        state.check_free(&[id.to_owned()])?;
         let selected = state.select(&Selection::Hunks(vec![id.to_owned()]))?;
         let unfit = |reason| DecideError::Unfit {
             id: id.to_owned(),
@@ -194,14 +248,20 @@ impl Overlay {
                 .redo(id)
                 .ok_or_else(|| unfit("its text is not kept any more"))?;
             match (&redo, redo.texts()) {
-                (Redo::Lines { name, .. }, Some((before, after))) => {
+                (Redo::Lines { name, .. }, Some((before, after, change))) => {
                     let texts = (before.as_str(), after.as_str());
-                    self.reinstate_lines(&mut state, &path, texts, |_, _| name.clone())
-                        .map_err(|reason| unfit(&reason))?;
+                    let ours = [change];
+                    self.reinstate_lines(&mut state, &path, texts, &ours, false, |_, _| {
+                        name.clone()
+                    })
+                    .map_err(|reason| unfit(&reason))?;
                 }
                 (Redo::Whole(change), _) => {
                     let from = change.from.as_ref().unwrap_or(&path);
-                    if state.changes.get(&path).is_some() || state.changes.get(from).is_some() {
+                    let known = |path| {
+                        state.changes.get(path).is_some() || state.changes.moved_to(path).is_some()
+                    };
+                    if known(&path) || known(from) {
                         return Err(unfit(
                             "the file has other hunks by now; decide on them first",
                         ));
@@ -232,32 +292,33 @@ impl Overlay {
     ) -> Result<Vec<String>, String> {
         let mut state = self.lock();
         self.refresh(&mut state);
-        let old = |index: usize, namer: &mut Namer, count: usize| match ids.get(index) {
-            Some(id) if count == ids.len() => Name {
-                id: id.as_str().into(),
-                group: None,
-            },
-            _ => namer.name(None),
-        };
+        let mut left = state.left(ids);
         let texts = before
             .and_then(Content::text)
             .zip(after.and_then(Content::text));
         let back = match texts {
             Some((before, after)) => {
-                let count = crate::merge::changes(
-                    &crate::lines::split(before),
-                    &crate::lines::split(after),
-                )
-                .len();
-                let name = |index, namer: &mut Namer| old(index, namer, count);
-                self.reinstate_lines(&mut state, path, (before, after), name)?
+                let (old, new) = (split(before), split(after));
+                let ours = changes(&old, &new);
+                let names: Vec<Option<Name>> = ours
+                    .iter()
+                    .map(|change| {
+                        let old = old[change.old.clone()].concat();
+                        left.take(&old, &new[change.new.clone()].concat(), ours.len())
+                    })
+                    .collect();
+                let name = |index: usize, namer: &mut Namer| {
+                    let known = names.get(index).cloned().flatten();
+                    known.unwrap_or_else(|| namer.name(None))
+                };
+                self.reinstate_lines(&mut state, path, (before, after), &ours, true, name)?
             }
             None => {
-                if state.changes.get(path).is_some() {
+                if state.changes.get(path).is_some() || state.changes.moved_to(path).is_some() {
                     return Err("the file has other hunks by now".to_owned());
                 }
                 let mut change = FileChange::new(before.cloned(), after.cloned());
-                let name = old(0, &mut state.namer, 1);
+                let name = left.first().unwrap_or_else(|| state.namer.name(None));
                 let id = name.id.to_string();
                 change.whole = Some(name);
                 state.changes.put(path.clone(), change);
@@ -277,8 +338,13 @@ impl Overlay {
         state: &mut State,
         path: &WorkspacePath,
         (before, after): (&str, &str),
+        ours: &[Change],
+        taken_back: bool,
         name: impl Fn(usize, &mut Namer) -> Name,
     ) -> Result<Vec<String>, String> {
+        // Where a pending move takes the file, its hunks of lines wait there.
+        let moved = state.changes.moved_to(path).cloned();
+        let path = moved.as_ref().unwrap_or(path);
         self.compare(state, path, false);
         let mut change = match state.changes.get(path) {
             Some(change) => FileChange::clone(change),
@@ -288,7 +354,10 @@ impl Overlay {
             }
         };
         let mut namer = state.namer.clone();
-        let ids = change.reinstate(before, after, |index| name(index, &mut namer))?;
+        if taken_back && let Some(without) = change.without(before, after, &mut namer) {
+            change = without;
+        }
+        let ids = change.reinstate(before, after, ours, |index| name(index, &mut namer))?;
         state.namer = namer;
         state.changes.put(path.clone(), change);
         state.altered(path);
@@ -395,7 +464,7 @@ impl FileChange {
             return Some(Redo::Whole(Arc::new(self.without_lines())));
         }
         let hunk = self.lines.iter().find(|hunk| &*hunk.name.id == id)?;
-        let current = crate::lines::split(self.current.as_ref()?.text()?);
+        let current = split(self.current.as_ref()?.text()?);
         Some(Redo::Lines {
             name: hunk.name.clone(),
             base: self.base.clone()?,
@@ -423,7 +492,92 @@ fn status(id: String, state: HunkState) -> HunkStatus {
     }
 }
 
+/// Ids of hunks that are taken back, and what they said as far as it is known.
+struct Left {
+    all: usize,
+    ids: Vec<(String, Option<(String, String)>)>,
+}
+
+impl Left {
+    fn first(&mut self) -> Option<Name> {
+        self.remove(0)
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Name> {
+        (at < self.ids.len()).then(|| Name {
+            id: self.ids.remove(at).0.into(),
+            group: None,
+        })
+    }
+
+    /// The id of the hunk that said the same; of hunks of which that is not known the next, when they
+    /// are as many as there are changes.
+    fn take(&mut self, old: &str, new: &str, changes: usize) -> Option<Name> {
+        let says = |(_, said): &(String, Option<(String, String)>)| match said {
+            Some((was, became)) => was == old && became == new,
+            None => self.all == changes,
+        };
+        let at = self.ids.iter().position(says)?;
+        self.remove(at)
+    }
+}
+
 impl State {
+    /// Those of `ids` that no hunk has that waits.
+    fn left(&self, ids: &[String]) -> Left {
+        let waiting = self.waiting().into_iter().flat_map(|(_, ids)| ids);
+        let waiting: HashSet<String> = waiting.collect();
+        let said = |id: &String| {
+            let decided = self.decided.iter().filter(|decided| decided.hunk.id == *id);
+            decided.last().map(|decided| {
+                let hunk = &decided.hunk;
+                (hunk.old_text.clone(), hunk.new_text.clone())
+            })
+        };
+        let ids_left = ids.iter().filter(|id| !waiting.contains(*id));
+        Left {
+            all: ids.len(),
+            ids: ids_left.map(|id| (id.clone(), said(id))).collect(),
+        }
+    }
+
+    /// The model knows that the user took what it proposed, and nothing of what the user typed
+    /// meanwhile: that must be merged with what it writes next.
+    fn knows(&mut self, plan: &FilePlan) {
+        let text = |content| Option::<&Content>::and_then(content, Content::text);
+        let known = plan.from.as_ref().unwrap_or(&plan.path);
+        let Some(seen) = self.seen.get(known).cloned() else {
+            return;
+        };
+        self.seen.forget(known);
+        let texts = (text(plan.before.as_ref()), text(plan.after.as_ref()));
+        match (texts, text(seen.as_ref())) {
+            ((Some(before), Some(after)), Some(known)) => {
+                let carried = carry(before, after, known);
+                let carried = carried
+                    .map(|text| Some(Content::from_text(text.into()).with_bom_of(seen.as_ref())));
+                self.seen.insert(plan.path.clone(), carried.unwrap_or(seen));
+            }
+            _ => self.seen.insert(plan.path.clone(), plan.after.clone()),
+        }
+    }
+
+    /// Whether a hunk is on its way into the user's text.
+    fn applies(&self, id: &str) -> bool {
+        let mut in_flight = self.in_flight.values();
+        in_flight.any(|in_flight| in_flight.hunks.iter().any(|other| other == id))
+    }
+
+    fn check_free(&self, ids: &[String]) -> Result<(), DecideError> {
+        match ids.iter().find(|id| self.applies(id)) {
+            None => Ok(()),
+            Some(id) => Err(DecideError::Unfit {
+                id: id.clone(),
+                reason: "it is being applied; try again when that has ended".to_owned(),
+            }),
+        }
+    }
+
     /// The ids of the hunks that wait, by file.
     fn waiting(&self) -> Vec<(WorkspacePath, Vec<String>)> {
         let ids = |change: &FileChange| change.names().map(|name| name.id.to_string()).collect();

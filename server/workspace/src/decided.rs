@@ -3,7 +3,7 @@
 use crate::change::{FileChange, Name};
 use crate::content::Content;
 use crate::lines::split;
-use crate::merge::splice;
+use crate::merge::{Change, splice};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::{ChangeKind, Hunk, HunkState};
 use std::collections::{HashMap, VecDeque};
@@ -38,8 +38,8 @@ pub(crate) enum Redo {
 }
 
 impl Redo {
-    /// The texts before and after a hunk of lines.
-    pub(crate) fn texts(&self) -> Option<(String, String)> {
+    /// The texts before and after a hunk of lines, and the hunk.
+    pub(crate) fn texts(&self) -> Option<(String, String, Change)> {
         let Redo::Lines {
             base,
             old,
@@ -50,8 +50,13 @@ impl Redo {
             return None;
         };
         let base = base.text()?;
-        let after = splice(&split(base), [(old.clone(), &split(new_text)[..])]);
-        Some((base.to_owned(), after))
+        let new = split(new_text);
+        let change = Change {
+            old: old.clone(),
+            new: old.start..old.start + new.len(),
+        };
+        let after = splice(&split(base), [(old.clone(), &new[..])]);
+        Some((base.to_owned(), after, change))
     }
 }
 

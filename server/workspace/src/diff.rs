@@ -7,15 +7,14 @@ mod recount;
 pub use recount::recount;
 
 use crate::content::Content;
+use crate::merge::{Change, changes};
 use boxagnts_policy::path::{PathError, WorkspacePath};
 use diffy::patch_set::{FileOperation, ParseOptions, PatchKind, PatchSet};
 use git2::{DiffOptions, ObjectType, Oid, Patch};
-use similar::{Algorithm, DiffOp, capture_diff_slices_deadline, group_diff_ops};
 use std::fmt::Write;
-use std::time::{Duration, Instant};
+use std::ops::Range;
 
 const CONTEXT_LINES: usize = 3;
-const DIFF_TIME: Duration = Duration::from_secs(2);
 
 /// What happens to one file. `None` content means that there is no file.
 #[derive(Debug, Clone)]
@@ -100,30 +99,31 @@ fn text_hunks(out: &mut String, old: &str, new: &str) {
         old.split_inclusive('\n').collect(),
         new.split_inclusive('\n').collect(),
     );
-    let deadline = Instant::now().checked_add(DIFF_TIME);
-    let ops = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, deadline);
-    for group in group_diff_ops(ops, CONTEXT_LINES) {
-        let (Some(first), Some(last)) = (group.first(), group.last()) else {
-            continue;
-        };
-        let old_span = first.old_range().start..last.old_range().end;
-        let new_span = first.new_range().start..last.new_range().end;
+    let changed = changes(&old, &new);
+    let near = |a: &Change, b: &Change| b.old.start - a.old.end <= 2 * CONTEXT_LINES;
+    for group in changed.chunk_by(near) {
+        let [first, ..] = group else { continue };
+        let last = group.last().unwrap_or(first);
+        // What is around is equal, so there is as much of it in both.
+        let before = first.old.start.min(CONTEXT_LINES);
+        let after = (old.len() - last.old.end).min(CONTEXT_LINES);
+        let old_span = first.old.start - before..last.old.end + after;
+        let new_span = first.new.start - before..last.new.end + after;
         // Without lines, the number is that of the line before.
-        let place = |span: &std::ops::Range<usize>| match span.len() {
+        let place = |span: &Range<usize>| match span.len() {
             0 => format!("{},0", span.start),
             1 => format!("{}", span.start + 1),
             n => format!("{},{n}", span.start + 1),
         };
         let _ = writeln!(out, "@@ -{} +{} @@", place(&old_span), place(&new_span));
-        for op in group {
-            match op {
-                DiffOp::Equal { .. } => put_lines(out, ' ', &old[op.old_range()]),
-                _ => {
-                    put_lines(out, '-', &old[op.old_range()]);
-                    put_lines(out, '+', &new[op.new_range()]);
-                }
-            }
+        let mut at = old_span.start;
+        for change in group {
+            put_lines(out, ' ', &old[at..change.old.start]);
+            put_lines(out, '-', &old[change.old.clone()]);
+            put_lines(out, '+', &new[change.new.clone()]);
+            at = change.old.end;
         }
+        put_lines(out, ' ', &old[at..old_span.end]);
     }
 }
 
@@ -226,6 +226,12 @@ pub struct FilePatch<'a> {
 }
 
 impl FilePatch<'_> {
+    /// Whether the file moves, and its content stays what it is.
+    pub(crate) fn only_moves(&self) -> bool {
+        let moves = self.from.is_some() && self.to.is_some() && self.from != self.to;
+        moves && matches!(&self.patch, PatchKind::Text(patch) if patch.hunks().is_empty())
+    }
+
     /// The file's content afterwards.
     ///
     /// # Errors

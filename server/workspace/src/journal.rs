@@ -77,7 +77,13 @@ impl Overlay {
                         state.bring_back(&path, &change, &file.hunks);
                     }
                 }
-                Err(error) => lost.push(error.to_string()),
+                Err(error) => {
+                    lost.push(error.to_string());
+                    // The journal is to forget it too.
+                    if let Ok(path) = WorkspacePath::parse(&file.path) {
+                        state.altered(&path);
+                    }
+                }
             }
         }
         lost
@@ -92,9 +98,20 @@ impl Overlay {
         let path = path.unwrap_or_else(WorkspacePath::root);
         let base = match (&patch.from, &told.base) {
             (None, _) => None,
-            (Some(_), Some(base)) => Some(Content::from_bytes(base.as_bytes().to_vec())),
+            // What moves as it is has no base but what is there.
+            (Some(from), _) if patch.only_moves() => {
+                let live = view::live(&self.root, &*self.buffers, from).1;
+                Some(live.ok_or_else(|| DiffError::Misfit {
+                    path: path.clone(),
+                    reason: format!("`{from}` is gone"),
+                })?)
+            }
+            // A text from before the file became binary is none.
+            (Some(_), Some(base)) if diff::is_base(&told.diff, base.as_bytes()) => {
+                Some(Content::from_bytes(base.as_bytes().to_vec()))
+            }
             // Binary content is not told along: it must still be what it was.
-            (Some(from), None) => {
+            (Some(from), _) => {
                 let live = view::live(&self.root, &*self.buffers, from).1;
                 let same = live.filter(|live| diff::is_base(&told.diff, &live.bytes()));
                 Some(same.ok_or_else(|| DiffError::Misfit {
@@ -149,7 +166,9 @@ impl State {
             before: change.base.clone(),
             after: change.current.clone(),
         }]);
-        let known = base.is_some() && self.told.get(&path) == base.as_ref();
+        // To the byte: contents are equal whatever their byte-order marks.
+        let told = self.told.get(&path).map(Content::bytes);
+        let known = base.is_some() && told == base.as_ref().map(Content::bytes);
         if let Some(base) = &base {
             self.told.insert(path.clone(), base.clone());
         }

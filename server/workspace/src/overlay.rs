@@ -4,14 +4,14 @@
 
 use crate::buffers::Buffers;
 use crate::call::Call;
-use crate::change::Namer;
+use crate::change::{FileChange, Namer};
 use crate::changes::Changes;
 use crate::content::Content;
 use crate::decided::Decided;
 use crate::diff::{self, FileDiff};
 use crate::error::{CommitError, OpenError};
 use crate::plan::{FilePlan, Selection};
-use crate::root::{Root, Stamp};
+use crate::root::{Near, Root, Stamp};
 use crate::seen::Seen;
 use crate::view::{self, Live};
 use crate::visibility::Rules;
@@ -38,8 +38,7 @@ pub(crate) struct State {
     pub(crate) namer: Namer,
     pub(crate) decided: Decided,
     pub(crate) seen: Seen,
-    /// Hunks that are being applied, and the text that has them.
-    pub(crate) in_flight: HashMap<WorkspacePath, (Vec<String>, Option<Content>)>,
+    pub(crate) in_flight: HashMap<WorkspacePath, InFlight>,
     /// The user's files when the changes were last compared with them.
     compared: HashMap<WorkspacePath, Compared>,
     /// Counts alterations of the changes.
@@ -50,6 +49,13 @@ pub(crate) struct State {
     pub(crate) altered: BTreeMap<WorkspacePath, u64>,
     /// The bases that the listener to deltas knows.
     pub(crate) told: HashMap<WorkspacePath, Content>,
+}
+
+/// Hunks of a file that are being applied.
+pub(crate) struct InFlight {
+    pub(crate) hunks: Vec<String>,
+    /// The content that has them, where it can tell that.
+    pub(crate) after: Option<Option<Content>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +145,8 @@ impl Overlay {
                 }
                 _ => false,
             };
-            if !same {
+            let moves = before.moved_to(path) == state.changes.moved_to(path);
+            if !same || !moves {
                 return Err(CommitError { path: path.clone() });
             }
         }
@@ -149,6 +156,17 @@ impl Overlay {
             changes.adopt(path, after, namer, Some(&group));
         }
         for path in touched {
+            // What a change was made on is known to whoever made it.
+            if let Some(change) = state
+                .changes
+                .get(path)
+                .filter(|_| before.get(path).is_none())
+                && let source = change.from.clone().unwrap_or_else(|| path.clone())
+                && state.seen.get(&source).is_none()
+            {
+                let base = change.base.clone();
+                state.seen.insert(source, base);
+            }
             state.altered(path);
             state.states = state.version;
         }
@@ -157,7 +175,21 @@ impl Overlay {
 
     /// Compares every change with the user's file of now, where that has changed since last time.
     pub(crate) fn refresh(&self, state: &mut State) {
-        for path in state.changes.paths() {
+        let mut near = Near::default();
+        let mut altered = |path: &WorkspacePath, change: &FileChange| {
+            let now = match self.buffers.get(path) {
+                Some(buffer) => Compared::Buffer(buffer.text),
+                None => {
+                    let stamp = self.root.stamp_near(path, &mut near);
+                    stamp.map_or(Compared::Absent, Compared::Disk)
+                }
+            };
+            change.from.is_some() || state.compared.get(path) != Some(&now)
+        };
+        let changes = state.changes.iter();
+        let altered = changes.filter(|(path, change)| altered(path, change));
+        let altered: Vec<WorkspacePath> = altered.map(|(path, _)| path.clone()).collect();
+        for path in altered {
             self.compare(state, &path, false);
         }
     }
@@ -195,11 +227,11 @@ impl Overlay {
         if !moves && state.compared.get(path) == Some(&compared) {
             return Some((live, content));
         }
-        if let Some((_, after)) = state.in_flight.get(path)
-            && *after == content
-            && let Some((hunks, _)) = state.in_flight.remove(path)
+        if let Some(in_flight) = state.in_flight.get(path)
+            && in_flight.after.as_ref() == Some(&content)
+            && let Some(in_flight) = state.in_flight.remove(path)
         {
-            self.settle(state, path, &hunks, HunkState::Accepted);
+            self.settle(state, path, &in_flight.hunks, HunkState::Accepted);
             state.changes.get(path)?;
         }
         let taken = source != *path && self.compared(path) != Compared::Absent;

@@ -67,12 +67,19 @@ impl Overlay {
     /// # Errors
     /// The selection names a hunk or a file that waits for no decision.
     pub fn plan(&self, selection: &Selection) -> Result<Vec<FilePlan>, DecideError> {
-        let mut state = self.lock();
-        self.refresh(&mut state);
+        self.plan_selection(&mut self.lock(), selection)
+    }
+
+    pub(crate) fn plan_selection(
+        &self,
+        state: &mut State,
+        selection: &Selection,
+    ) -> Result<Vec<FilePlan>, DecideError> {
+        self.refresh(state);
         let selected = state.select(selection)?;
         Ok(selected
             .iter()
-            .filter_map(|(path, ids)| self.plan_file(&mut state, path, ids))
+            .filter_map(|(path, ids)| self.plan_file(state, path, ids))
             .collect())
     }
 

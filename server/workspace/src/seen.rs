@@ -10,19 +10,20 @@ const MAX_BYTES: usize = 32 << 20;
 /// Contents by path, bounded.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    contents: HashMap<WorkspacePath, Content>,
+    contents: HashMap<WorkspacePath, Option<Content>>,
     order: VecDeque<WorkspacePath>,
     bytes: usize,
 }
 
 impl Seen {
-    pub(crate) fn get(&self, path: &WorkspacePath) -> Option<&Content> {
+    /// What the file was; `Some(None)` when there was none.
+    pub(crate) fn get(&self, path: &WorkspacePath) -> Option<&Option<Content>> {
         self.contents.get(path)
     }
 
-    pub(crate) fn insert(&mut self, path: WorkspacePath, content: Content) {
+    pub(crate) fn insert(&mut self, path: WorkspacePath, content: Option<Content>) {
         self.forget(&path);
-        self.bytes += content.len();
+        self.bytes += size(&content);
         self.order.push_back(path.clone());
         self.contents.insert(path, content);
         // The newest stays however large it is: a change of it may come next.
@@ -31,22 +32,26 @@ impl Seen {
             && let Some(oldest) = self.order.pop_front()
         {
             if let Some(old) = self.contents.remove(&oldest) {
-                self.bytes -= old.len();
+                self.bytes -= size(&old);
             }
         }
     }
 
     pub(crate) fn forget(&mut self, path: &WorkspacePath) {
         if let Some(old) = self.contents.remove(path) {
-            self.bytes -= old.len();
+            self.bytes -= size(&old);
             self.order.retain(|other| other != path);
         }
     }
 }
 
+fn size(content: &Option<Content>) -> usize {
+    content.as_ref().map_or(0, Content::len)
+}
+
 impl IntoIterator for Seen {
-    type Item = (WorkspacePath, Content);
-    type IntoIter = std::collections::hash_map::IntoIter<WorkspacePath, Content>;
+    type Item = (WorkspacePath, Option<Content>);
+    type IntoIter = std::collections::hash_map::IntoIter<WorkspacePath, Option<Content>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.contents.into_iter()
@@ -60,7 +65,7 @@ mod tests {
     #[test]
     fn the_oldest_readings_go_first() {
         let path = |n: usize| WorkspacePath::parse(&format!("f{n}")).expect("a path");
-        let content = || Content::from_bytes(vec![b'x'; MAX_BYTES / 4]);
+        let content = || Some(Content::from_bytes(vec![b'x'; MAX_BYTES / 4]));
         let mut seen = Seen::default();
         for n in 0..5 {
             seen.insert(path(n), content());
@@ -71,7 +76,10 @@ mod tests {
         seen.insert(path(5), content());
         assert!(seen.get(&path(1)).is_some(), "read again, so it is young");
         assert!(seen.get(&path(2)).is_none());
-        seen.insert(path(6), Content::from_bytes(vec![b'x'; MAX_BYTES + 1]));
+        seen.insert(
+            path(6),
+            Some(Content::from_bytes(vec![b'x'; MAX_BYTES + 1])),
+        );
         assert!(seen.get(&path(6)).is_some() && seen.get(&path(5)).is_none());
     }
 }

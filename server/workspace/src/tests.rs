@@ -1,8 +1,10 @@
 //! The overlay from a tool's call to the user's file, over real folders.
 
+mod back;
 mod calls;
 mod decisions;
 mod journal;
+mod model;
 mod remade;
 
 use crate::*;

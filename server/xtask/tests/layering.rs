@@ -47,7 +47,7 @@ const SOLE_OWNERS: &[(&str, &str)] = &[
     ("reqwest", "model"),
     ("sse-stream", "model"),
     ("git2", "workspace"),
-    ("similar", "workspace"),
+    ("imara-diff", "workspace"),
     ("clap", "cli"),
 ];
 

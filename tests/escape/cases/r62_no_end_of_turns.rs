@@ -16,17 +16,24 @@ pub(crate) const CASE: Case = Case {
 };
 
 fn run(attack: &mut Attack) {
-    let read = json!({"name": "read", "input": {"path": "a.txt"}});
-    let step = json!({"tool_calls": [read]});
-    let hundred = json!({"tool_calls": vec![read.clone(); 100]});
-    let tokens = json!({"tool_calls": [read], "usage": {"input_tokens": 1000, "output_tokens": 1000,
-        "cache_read_tokens": 0, "cache_write_tokens": 0}});
-    for (step, limit, value, most) in [
-        (step, "max_turns", 5, 5),
-        (hundred, "max_tool_calls", 150, 150),
-        (tokens, "max_tokens_total", 10_000, 6),
-    ] {
-        let turn = attack.turn(Value::Array(vec![step; 40]), |call| {
+    // Never the same call: one that goes in circles is stopped earlier.
+    let read = |n: usize| json!({"name": "glob", "input": {"pattern": format!("a{n}*")}});
+    let step = |n: usize| json!({"tool_calls": [read(n)]});
+    let hundred = |n: usize| {
+        let calls: Vec<Value> = (0..100).map(|at| read(n * 100 + at)).collect();
+        json!({ "tool_calls": calls })
+    };
+    let tokens = |n: usize| {
+        json!({"tool_calls": [read(n)], "usage": {"input_tokens": 1000, "output_tokens": 1000,
+            "cache_read_tokens": 0, "cache_write_tokens": 0}})
+    };
+    let steps: [&dyn Fn(usize) -> Value; 3] = [&step, &hundred, &tokens];
+    for (step, (limit, value, most)) in steps.into_iter().zip([
+        ("max_turns", 5, 5),
+        ("max_tool_calls", 150, 150),
+        ("max_tokens_total", 20_000, 10),
+    ]) {
+        let turn = attack.turn((0..40).map(step).collect(), |call| {
             call.limit(&format!("{limit}={value}"))
         });
         let (outcome, worked) = (&turn.result["outcome"], turn.calls.iter());

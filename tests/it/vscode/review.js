@@ -155,9 +155,10 @@ async function review() {
   await page.keyboard.press('End');
   await page.keyboard.press('Enter');
   let typed = '';
+  // Line breaks among it move the hunks below.
   const type = async () => {
-    const letter = String.fromCharCode(97 + (typed.length % 26));
-    await page.keyboard.type(letter);
+    const letter = typed.length % 4 === 3 ? '\n' : String.fromCharCode(97 + (typed.length % 26));
+    await page.keyboard.press(letter === '\n' ? 'Enter' : letter);
     typed += letter;
   };
   await type();
@@ -180,10 +181,11 @@ async function review() {
     }
     return hunkIsShown();
   });
-  for (let more = 0; more < 3; more++) {
+  do {
     await type();
-  }
-  await haveLenses({ h1: 3, h3: 21 });
+  } while (typed.endsWith('\n'));
+  const others = { h1: 3, h3: 20 + typed.split('\n').length };
+  await haveLenses(others);
   await step('accepted-while-typing');
   const accepted = await text();
   same(saved(), before, 'the editor saves, not we');
@@ -209,10 +211,19 @@ async function review() {
   same(saved(), before, 'still not saved');
   await page.keyboard.press('Control+s');
   await until('the saved file', saved, (now) => now !== before);
-  await haveLenses({ h1: 3, h3: 21 });
+  await haveLenses(others);
   await page.locator('.tab.active:not(.dirty)').waitFor();
   await step('saved');
-  return { typed, accepted, undone, saved: saved() };
+
+  // The commands decide on the others.
+  const end = { typed, accepted, undone, saved: saved() };
+  await goto(others.h1);
+  await command('BoxAgnts: Reject Hunk at Cursor');
+  await haveLenses({ h3: others.h3 });
+  await command('BoxAgnts: Accept All');
+  await haveLenses({});
+  await step('decided-by-commands');
+  return { ...end, decided: await text() };
 }
 
 async function main() {

@@ -64,6 +64,20 @@ async fn an_amended_hunk_arrives_as_the_user_wrote_it() {
 }
 
 #[tokio::test]
+async fn what_the_user_typed_by_hand_takes_no_other_hunk_along() {
+    let mut harness = Harness::new(&[("a.rs", TWO)]);
+    let (mut editor, session) = proposed(&mut harness).await;
+    editor.applies = Applies::WhileTypingTheSame;
+    let decided = accept(&mut editor, &session, &["h1", "h2"]).await;
+    let states = decided["hunks"].as_array().expect("hunks").iter();
+    let accepted = |hunk: &Value| hunk["state"] == "accepted";
+    assert!(states.clone().all(accepted), "{decided}");
+    let both = TWO.replace("one", "first").replace("two", "second");
+    assert_eq!(editor.text("a.rs"), both);
+    harness.stop(editor).await;
+}
+
+#[tokio::test]
 async fn hunks_are_decided_on_while_the_turn_runs() {
     let mut harness = Harness::new(&[("a.rs", TWO)]);
     let mut script = edits_two("a.rs");

@@ -82,3 +82,43 @@ async fn sessions_that_propose_the_same_do_not_double_it() {
     assert_eq!(editor.text("a.rs"), renamed);
     harness.stop(editor).await;
 }
+
+#[tokio::test]
+async fn what_was_accepted_last_is_taken_back_in_whatever_folder() {
+    let mut harness = Harness::new(&[("a.rs", TWO)]);
+    let other = Harness::new(&[("a.rs", TWO)]);
+    let mut script = edits_two("a.rs").as_array().expect("turns").clone();
+    script.extend(script.clone());
+    let mut editor = harness.start(capabilities(), json!(script)).await;
+    let uri = format!("file://{}", other.folder.path().display());
+    let added = json!({"event": {"added": [{"uri": uri, "name": "o"}], "removed": []}});
+    editor
+        .notify("workspace/didChangeWorkspaceFolders", added)
+        .await;
+    for folder in [&harness, &other] {
+        let file = format!("file://{}/a.rs", folder.folder.path().display());
+        let ask = json!({"prompt": "rename both", "textDocument": {"uri": file}});
+        let asked = editor.command("boxagnts.ask", ask).await.expect("asked");
+        let session = asked["session"].as_str().expect("a session").to_owned();
+        editor.turn_end(&session).await;
+        let all = json!({"session": session, "all": true});
+        editor
+            .command("boxagnts.accept", all)
+            .await
+            .expect("accepted");
+        decided(&mut editor).await;
+    }
+    let renamed = TWO.replace("one", "first").replace("two", "second");
+    assert_eq!(
+        (harness.read("a.rs"), other.read("a.rs")),
+        (renamed.clone(), renamed.clone())
+    );
+    for expect in [(renamed.as_str(), TWO), (TWO, TWO)] {
+        let undo = editor.command("boxagnts.undo", json!({})).await;
+        undo.expect("something");
+        editor.update(|update| update["event"] == "undone").await;
+        let found = (harness.read("a.rs"), other.read("a.rs"));
+        assert_eq!((found.0.as_str(), found.1.as_str()), expect);
+    }
+    harness.stop(editor).await;
+}

@@ -7,6 +7,7 @@ mod conformance;
 mod decoding;
 mod faults;
 mod keys;
+mod recordings;
 mod requests;
 mod services;
 mod stream;

@@ -1,6 +1,7 @@
 //! The declaration of every knob: from it come parser, display, JSON Schema and documentation.
 
 use super::nets::Net;
+use super::models::{KNOWN_FIELDS, KnownField, known_field, known_schema};
 use super::providers::{FIELDS, Field, field_schema, provider_field};
 use super::proxy::Proxy;
 use super::tools::{self, ToolSetting};
@@ -23,6 +24,7 @@ pub(super) enum Knob {
     Model,
     Mode,
     MaxOutputTokens,
+    SessionRetentionDays,
     Net(Net),
     WorkDir,
     MapDirs,
@@ -38,18 +40,25 @@ pub(super) enum Setting {
     Mode(Mode),
     Model(String),
     MaxOutputTokens(u64),
+    SessionRetentionDays(u64),
     Net(Net, Vec<String>),
     WorkDir(WorkspacePath),
     MapDirs(Vec<Mount>),
     Rules(Verdict, Vec<Rule>),
     Proxy(Proxy),
     Provider(String, Field),
+    Known(String, KnownField),
     Tool(String, ToolSetting),
 }
 
 impl Knob {
     pub(super) fn all() -> Vec<Knob> {
-        let mut all = vec![Knob::Model, Knob::Mode, Knob::MaxOutputTokens];
+        let mut all = vec![
+            Knob::Model,
+            Knob::Mode,
+            Knob::MaxOutputTokens,
+            Knob::SessionRetentionDays,
+        ];
         all.extend(Net::ALL.map(Knob::Net));
         all.extend([Knob::WorkDir, Knob::MapDirs]);
         all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
@@ -63,6 +72,7 @@ impl Knob {
             Knob::Model => "model",
             Knob::Mode => "mode",
             Knob::MaxOutputTokens => "max_output_tokens",
+            Knob::SessionRetentionDays => "session_retention_days",
             Knob::Net(net) => net.name(),
             Knob::WorkDir => "work_dir",
             Knob::MapDirs => "map_dirs",
@@ -77,13 +87,19 @@ impl Knob {
         match self {
             Knob::Model => {
                 "Model as `provider:model`: `builtin`, `anthropic:…`, `openai:…`, `gemini:…`, \
-                 `ollama:…`, a service such as `groq:…` or `openrouter:…`, `scripted:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
+                 `ollama:…`, a service such as `groq:…` or `openrouter:…`, `scripted:FILE`, \
+                 `replay:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
             }
             Knob::Mode => {
                 "`plan` only reads, `review` proposes hunks, `auto` also accepts them at the end \
                  of a turn (never those in dangerous files)."
             }
             Knob::MaxOutputTokens => "Tokens that one answer of the model may have.",
+            Knob::SessionRetentionDays => {
+                "Days after which a session of the folder is removed from the journal, when the \
+                 folder is next worked in: nothing happened in it since, and no hunk of it waits. \
+                 0 keeps all."
+            }
             Knob::Net(net) => net.doc(),
             Knob::WorkDir => "Folder of the workspace that tools begin in.",
             Knob::MapDirs => {
@@ -118,6 +134,7 @@ impl Knob {
             Knob::Model => config.model.clone(),
             Knob::Mode => mode_name(config.mode).to_owned(),
             Knob::MaxOutputTokens => config.max_output_tokens.to_string(),
+            Knob::SessionRetentionDays => config.session_retention_days.to_string(),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => shown_list(&self.list(config)),
             Knob::WorkDir => config.mounts.work_dir.to_string(),
             Knob::Proxy => config.proxy.to_string(),
@@ -148,6 +165,7 @@ impl Knob {
             Knob::Model => json!({"type": "string"}),
             Knob::Mode => json!({"enum": ["plan", "review", "auto"]}),
             Knob::MaxOutputTokens => json!({"type": "integer", "minimum": 1}),
+            Knob::SessionRetentionDays => json!({"type": "integer", "minimum": 0}),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
             Knob::WorkDir | Knob::Proxy => json!({"type": "string"}),
             Knob::Limit(limit) => limit_schema(limit),
@@ -208,12 +226,14 @@ impl Setting {
             Setting::Mode(_) => Knob::Mode.name(),
             Setting::Model(_) => Knob::Model.name(),
             Setting::MaxOutputTokens(_) => Knob::MaxOutputTokens.name(),
+            Setting::SessionRetentionDays(_) => Knob::SessionRetentionDays.name(),
             Setting::Net(net, _) => Knob::Net(*net).name(),
             Setting::WorkDir(_) => Knob::WorkDir.name(),
             Setting::MapDirs(_) => Knob::MapDirs.name(),
             Setting::Rules(verdict, _) => Knob::Rules(*verdict).name(),
             Setting::Proxy(_) => Knob::Proxy.name(),
             Setting::Provider(name, field) => format!("providers.{name}.{}", field.name()),
+            Setting::Known(pattern, field) => format!("models.{pattern}.{}", field.name()),
             Setting::Tool(name, setting) => format!("tools.{name}.{}", setting.field()),
         }
     }
@@ -287,6 +307,22 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
             provider_field(key, field, value)?,
         ));
     }
+    if let Some(rest) = key.strip_prefix("models.") {
+        // Patterns may have dots, fields have none.
+        let Some((pattern, field)) = rest.rsplit_once('.') else {
+            return Err(format!(
+                "`{key}` needs a field: models.\"provider:model\".price, say"
+            ));
+        };
+        if !pattern.contains([':', '*']) {
+            return Err(format!(
+                "`{key}`: `{pattern}` stands for no model; write `provider:model`, with `*` for \
+                 anything"
+            ));
+        }
+        let field = known_field(key, field, value)?;
+        return Ok(Setting::Known(pattern.to_owned(), field));
+    }
     if let Some(rest) = key.strip_prefix("tools.") {
         let Some((name, field)) = rest.rsplit_once('.') else {
             return Err(format!("`{key}` needs a key: tools.NAME.wasm_timeout, say"));
@@ -322,6 +358,13 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
                 )),
             }
         }
+        Some(Knob::SessionRetentionDays) => {
+            let given = scalar(key, value)?;
+            given
+                .parse()
+                .map(Setting::SessionRetentionDays)
+                .map_err(|_| format!("`{key}` is `{given}`; expected a whole number of days, or 0"))
+        }
         Some(Knob::Net(net)) => {
             let entries = list(key, value)?;
             net.check(&entries)?;
@@ -355,7 +398,7 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
             .map_err(|error| error.to_string()),
         None => {
             let names: Vec<String> = Knob::all().into_iter().map(Knob::name).collect();
-            Err(did_you_mean(key, key, &names, ", providers, tools"))
+            Err(did_you_mean(key, key, &names, ", providers, models, tools"))
         }
     }
 }
@@ -436,6 +479,24 @@ pub fn schema() -> Value {
             },
         }),
     );
+    let mut fields = serde_json::Map::new();
+    for (name, doc) in KNOWN_FIELDS {
+        let mut schema = known_schema(name);
+        schema["description"] = json!(doc);
+        fields.insert((*name).to_owned(), schema);
+    }
+    properties.insert(
+        "models".to_owned(),
+        json!({
+            "description": "What models cost and can do, by patterns over `provider:model`.",
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": fields,
+            },
+        }),
+    );
     let mut keys = serde_json::Map::new();
     for key in tools::keys() {
         let mut schema = Limit::from_name(&key).map_or_else(|_| list_schema(), limit_schema);
@@ -479,6 +540,9 @@ pub fn docs_markdown() -> String {
     }
     for (name, doc) in FIELDS {
         let _ = writeln!(table, "| `providers.NAME.{name}` | | {doc} |");
+    }
+    for (name, doc) in KNOWN_FIELDS {
+        let _ = writeln!(table, "| `models.\"PATTERN\".{name}` | | {doc} |");
     }
     table
 }

@@ -46,7 +46,7 @@ const EFFORTS: &[(&str, Effort)] = &[
 ];
 
 /// The value of a name out of a few.
-fn choice<T: Copy>(key: &str, value: &Value, names: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn choice<T: Copy>(key: &str, value: &Value, names: &[(&str, T)]) -> Result<T, String> {
     let given = text(key, value)?;
     let found = names.iter().find(|(name, _)| *name == given);
     found.map(|(_, value)| *value).ok_or_else(|| {
@@ -55,7 +55,7 @@ fn choice<T: Copy>(key: &str, value: &Value, names: &[(&str, T)]) -> Result<T, S
     })
 }
 
-fn name_of<T: Copy + PartialEq>(value: T, names: &[(&str, T)]) -> Option<String> {
+pub(super) fn name_of<T: Copy + PartialEq>(value: T, names: &[(&str, T)]) -> Option<String> {
     let found = names.iter().find(|(_, other)| *other == value);
     found.map(|(name, _)| (*name).to_owned())
 }
@@ -71,6 +71,22 @@ pub struct Price {
     pub cache_read: f64,
     /// Cached input tokens, written; as `input` when not set.
     pub cache_write: f64,
+}
+
+impl Price {
+    /// As it would be written in a file.
+    pub(super) fn shown(self) -> String {
+        let Price {
+            input,
+            output,
+            cache_read,
+            cache_write,
+        } = self;
+        format!(
+            "{{ input = {input}, output = {output}, cache_read = {cache_read}, \
+             cache_write = {cache_write} }}"
+        )
+    }
 }
 
 /// How to reach a model provider. A field that is not set has the provider's default.
@@ -163,9 +179,7 @@ impl Provider {
                 .api_key_command
                 .as_ref()
                 .map(|command| command.join(" ")),
-            _ => self
-                .price
-                .map(|p| format!("{{ input = {}, output = {} }}", p.input, p.output)),
+            _ => self.price.map(Price::shown),
         };
         FIELDS
             .iter()
@@ -219,7 +233,7 @@ pub(super) fn provider_field(key: &str, field: &str, value: &Value) -> Result<Fi
     })
 }
 
-fn price(key: &str, value: &Value) -> Result<Price, String> {
+pub(super) fn price(key: &str, value: &Value) -> Result<Price, String> {
     let expected = || {
         format!(
             "`{key}` is a table of dollars per million tokens: input, output, cache_read, cache_write"
@@ -251,7 +265,7 @@ fn price(key: &str, value: &Value) -> Result<Price, String> {
     })
 }
 
-fn names_schema<T>(names: &[(&str, T)]) -> Value {
+pub(super) fn names_schema<T>(names: &[(&str, T)]) -> Value {
     let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
     json!({"enum": names})
 }

@@ -117,27 +117,48 @@ fn what_others_wrote_meanwhile_stays() {
 }
 
 #[test]
-fn a_batch_that_was_finished_is_whole() {
+fn hunks_that_were_looked_at_before_wait_all_the_same() {
     let world = World::new(&["a", "b"]);
+    let session = killed(&world, 1);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let process = world.process(Arc::new(DiskApplier));
+        // The editor asks at once; `a` has its hunk by now.
+        assert_eq!(process.waiting(&session), ["b"]);
+        process.sessions.recover().await.expect("recovered");
+        assert_eq!(world.read("a"), "a\n");
+        assert_eq!(process.waiting(&session), ["a", "b"]);
+        let accepted = process.sessions.accept(&session, &Selection::All);
+        accepted.expect("accepted").1.await.expect("applied");
+        assert_eq!(
+            (world.read("a"), world.read("b")),
+            ("A\n".into(), "B\n".into())
+        );
+    });
+}
+
+/// Kills a process that has applied some files of a batch; gives the session.
+fn killed(world: &World, after: usize) -> String {
     let dead = Arc::new(Notify::new());
-    let first = tokio::runtime::Runtime::new().expect("a runtime");
-    let session = first.block_on(async {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
         let applier = Dying {
-            after: 2,
+            after,
             dead: Arc::clone(&dead),
         };
         let mut process = world.process(Arc::new(applier));
         let session = process.asked().await;
-        drop(
-            process
-                .sessions
-                .accept(&session, &Selection::All)
-                .expect("accepted"),
-        );
+        let accepted = process.sessions.accept(&session, &Selection::All);
+        drop(accepted.expect("accepted"));
         dead.notified().await;
         session
-    });
-    drop(first);
+    })
+}
+
+#[test]
+fn a_batch_that_was_finished_is_whole() {
+    let world = World::new(&["a", "b"]);
+    let session = killed(&world, 2);
     let second = tokio::runtime::Runtime::new().expect("a runtime");
     second.block_on(async {
         let process = world.process(Arc::new(DiskApplier));

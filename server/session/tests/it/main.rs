@@ -4,3 +4,5 @@
 
 mod harness;
 mod interrupted;
+mod managed;
+mod races;

@@ -1,9 +1,10 @@
 //! Hunks that the user makes anew: amended, split, brought back.
 
+use super::naming::lead;
 use super::{FileChange, LineHunk, Name, Namer};
 use crate::content::Content;
 use crate::lines::{Ending, ending, split, with_ending};
-use crate::merge::{Change, Placement, Texts, changes, place_all, splice};
+use crate::merge::{Change, Placement, Texts, carry, changes, place_all, splice};
 use boxagnts_protocol::proposal::ChangeKind;
 use std::ops::Range;
 
@@ -31,16 +32,30 @@ impl FileChange {
         if self.whole.as_ref().is_some_and(|name| &*name.id == id) {
             return self.amend_whole(text);
         }
-        let file = live.and_then(Content::text).unwrap_or_default();
         let (Some((base, current)), Some(at)) = (self.texts(), self.position(id)) else {
             return Err("it is gone".to_owned());
         };
+        let Some(file) = live.and_then(Content::text) else {
+            return Err("the file is no text any more".to_owned());
+        };
         let (base, current, live) = (split(base), split(current), split(file));
         let hunk = &self.lines[at];
-        let (region, theirs) = match &hunk.place {
+        let (mut region, mut theirs) = match &hunk.place {
             Placement::Clean(span) => (hunk.change.old.clone(), span.clone()),
             _ => region(&hunk.change, &changes(&base, &live)),
         };
+        // Of lines that merged, those that the hunk shows; the lines around them stay as the user has
+        // them.
+        let shown = match &hunk.place {
+            Placement::Merged(merged) => merged.span.clone(),
+            _ => theirs.clone(),
+        };
+        let more = (
+            theirs.start.saturating_sub(shown.start),
+            shown.end.saturating_sub(theirs.end),
+        );
+        region = region.start.saturating_sub(more.0)..region.end + more.1;
+        theirs = theirs.start - more.0..theirs.end + more.1;
         let others = self.lines.iter().enumerate().filter(|(n, _)| *n != at);
         let mut inside = others
             .map(|(_, other)| other)
@@ -55,23 +70,33 @@ impl FileChange {
         let Change { old, new } = &hunk.change;
         let ours = (new.start + region.start).saturating_sub(old.start)
             ..(new.end + region.end).saturating_sub(old.end);
-        let last = theirs.end >= live.len();
+        let behind = theirs.start > 0 && theirs.start >= live.len();
+        if behind && !file.ends_with(['\n', '\r']) && !text.is_empty() {
+            return Err("the last line of the file has no end; give it one first".to_owned());
+        }
+        // Where another hunk conflicts, lines may follow in the proposal that the user took out.
+        let last =
+            shown.end >= live.len() && at + 1 == self.lines.len() && ours.end == current.len();
         let text = fitting(text, file, last);
-        let (theirs, text) = (&live[theirs], split(&text));
-        let outcome = match theirs == text {
+        let text = split(&text);
+        let (before, after) = (theirs.start..shown.start, shown.end..theirs.end);
+        let outcome = match live[shown.clone()] == text {
             true => Amended::Gone,
             false => Amended::Pending,
         };
+        let around = before.len() + after.len();
         let grows = (
             theirs.len() as isize - region.len() as isize,
-            text.len() as isize - ours.len() as isize,
+            (around + text.len()) as isize - ours.len() as isize,
         );
+        let (old, new) = (region.start + before.len(), ours.start + before.len());
         let change = Change {
-            old: region.start..region.start + theirs.len(),
-            new: ours.start..ours.start + text.len(),
+            old: old..old + shown.len(),
+            new: new..new + text.len(),
         };
+        let text = [&live[before], &text, &live[after]].concat();
         let texts = (
-            splice(&base, [(region, theirs)]),
+            splice(&base, [(region, &live[theirs])]),
             splice(&current, [(ours, &text[..])]),
         );
         self.set_texts(texts.0, texts.1);
@@ -93,6 +118,9 @@ impl FileChange {
     }
 
     fn amend_whole(&mut self, text: &str) -> Result<Amended, String> {
+        if let Some(obstacle) = &self.obstacle {
+            return Err(obstacle.clone());
+        }
         match (self.kind(), &self.current) {
             (ChangeKind::Create, Some(Content::Text { .. })) => {
                 self.set_current(Content::from_text(text.into()));
@@ -118,37 +146,14 @@ impl FileChange {
             self.current = now.cloned();
             return Ok(());
         }
-        let texts = |content: Option<&Content>| Some(content?.text()?.to_owned());
+        let changed = || "what is proposed changed since".to_owned();
+        let text = |content| Option::<&Content>::and_then(content, Content::text);
         let (Some(was), Some(now), Some(current)) =
-            (texts(was), texts(now), texts(self.current.as_ref()))
+            (text(was), text(now), text(self.current.as_ref()))
         else {
-            return Err("what is proposed changed since".to_owned());
+            return Err(changed());
         };
-        let (was, now, current) = (split(&was), split(&now), split(&current));
-        let ours = changes(&was, &now);
-        let texts = Texts {
-            base: &was,
-            ours: &now,
-            live: &current,
-        };
-        let mut edits = Vec::new();
-        let places = place_all(&texts, &ours, &changes(&was, &current));
-        for (change, place) in ours.iter().zip(places) {
-            match place {
-                Placement::Clean(span) => edits.push((span, now[change.new.clone()].concat())),
-                Placement::Merged(merged) => edits.push((merged.span, merged.text)),
-                Placement::Done => {}
-                Placement::Conflict(_) => return Err("what is proposed changed since".to_owned()),
-            }
-        }
-        let edits: Vec<_> = edits
-            .iter()
-            .map(|(span, text)| (span, split(text)))
-            .collect();
-        let edits = edits
-            .iter()
-            .map(|(span, lines)| ((*span).clone(), &lines[..]));
-        let text = splice(&current, edits);
+        let text = carry(was, now, current).map_err(|_| changed())?;
         self.set_current(Content::from_text(text.into()));
         Ok(())
     }
@@ -170,7 +175,11 @@ impl FileChange {
             return Err("your text changed at the same place".to_owned());
         }
         let Change { old, new } = &hunk.change;
-        let cuts = cuts(&base[old.clone()], &current[new.clone()]);
+        // A part can be taken alone: nothing comes behind a line without an end by that.
+        let ended = |lines: &[&str], at: usize| at == 0 || lines[at - 1].ends_with(['\n', '\r']);
+        let (old_lines, new_lines) = (&base[old.clone()], &current[new.clone()]);
+        let mut cuts = cuts(old_lines, new_lines);
+        cuts.retain(|cut| ended(old_lines, cut.0) && ended(new_lines, cut.1));
         if cuts.is_empty() {
             return Err("it is a single change".to_owned());
         }
@@ -203,8 +212,9 @@ impl FileChange {
         Ok(ids)
     }
 
-    /// Proposes again what leads from `before` to `after`, two earlier texts of this file, with these
-    /// names; gives the ids of the hunks that wait by that. What the user has already is left out.
+    /// Proposes again the changes `ours` that led from `before` to `after`, two earlier texts of this
+    /// file, with these names; gives the ids of the hunks that wait by that. What the user has
+    /// already is left out.
     ///
     /// # Errors
     /// Why it cannot be proposed again. Nothing has changed then.
@@ -212,6 +222,7 @@ impl FileChange {
         &mut self,
         before: &str,
         after: &str,
+        ours: &[Change],
         mut name: impl FnMut(usize) -> Name,
     ) -> Result<Vec<String>, String> {
         let Some((base, current)) = self.texts() else {
@@ -219,14 +230,13 @@ impl FileChange {
         };
         let (base, current) = (split(base), split(current));
         let (before, after) = (split(before), split(after));
-        let ours = changes(&before, &after);
         let theirs = changes(&before, &base);
         let texts = Texts {
             base: &before,
             ours: &after,
             live: &base,
         };
-        let places = place_all(&texts, &ours, &theirs);
+        let places = place_all(&texts, ours, &theirs);
         let mut all: Vec<(Name, Range<usize>, String)> = self
             .lines
             .iter()
@@ -283,9 +293,33 @@ impl FileChange {
             .iter()
             .map(|(old, lines)| ((*old).clone(), &lines[..]));
         let current = splice(&base, edits);
+        if !lead(&lines, &base, &split(&current)) {
+            return Err("another hunk ends the file there; decide on that one first".to_owned());
+        }
         self.set_current(Content::from_text(current.into()));
         self.lines = lines;
         Ok(ids)
+    }
+
+    /// The change without what led from `before` to `after` in its base: it was accepted, is not in
+    /// the user's text any more, and other hunks that conflict keep the base where it is. `None` when
+    /// the base does not have it.
+    pub(crate) fn without(
+        &self,
+        before: &str,
+        after: &str,
+        namer: &mut Namer,
+    ) -> Option<FileChange> {
+        let (base, current) = self.texts()?;
+        let has = carry(before, after, base).is_ok_and(|same| same == base);
+        let back = carry(after, before, base)
+            .ok()
+            .filter(|text| has && text != base)?;
+        let current = carry(after, before, current).ok()?;
+        let mut change = self.clone();
+        change.set_texts(back, current);
+        change.name_hunks(Some(self), namer, None);
+        Some(change)
     }
 
     fn position(&self, id: &str) -> Option<usize> {
@@ -329,10 +363,7 @@ fn fitting(text: &str, file: &str, last: bool) -> String {
     let ending = ending(file).unwrap_or(Ending::Lf);
     let mut text = with_ending(text, ending);
     if !last && !text.is_empty() && !text.ends_with(['\n', '\r']) {
-        text.push_str(match ending {
-            Ending::Lf => "\n",
-            Ending::CrLf => "\r\n",
-        });
+        text.push_str(ending.as_str());
     }
     text
 }

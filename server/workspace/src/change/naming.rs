@@ -5,7 +5,6 @@ use crate::lines::split;
 use crate::merge::{Change, Placement, changes};
 use boxagnts_protocol::update::NamedHunk;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Identity of a hunk.
@@ -46,9 +45,7 @@ impl FileChange {
             None => Vec::new(),
             Some((base, current)) => {
                 let (base, current) = (split(base), split(current));
-                let fresh = changes(&base, &current);
-                let known = Known::of(before, &base);
-                known.name(&fresh, &base, &current, || namer.name(group))
+                Known::of(before, &base).name(&base, &current, || namer.name(group))
             }
         };
         let lines_only = self.from.is_none() && (self.texts().is_some() || self.is_nothing());
@@ -114,14 +111,13 @@ impl FileChange {
             self.lines = kept;
         } else {
             // A journal that does not fit names nothing.
-            let fresh = changes(&base, &current);
-            self.lines = Known::default().name(&fresh, &base, &current, || namer.name(None));
+            self.lines = Known::default().name(&base, &current, || namer.name(None));
         }
     }
 }
 
 /// Whether the hunks lead from one text to the other: all that is between them is equal.
-fn lead(hunks: &[LineHunk], base: &[&str], current: &[&str]) -> bool {
+pub(super) fn lead(hunks: &[LineHunk], base: &[&str], current: &[&str]) -> bool {
     let (mut old, mut new) = (0, 0);
     for LineHunk { change, .. } in hunks {
         let ordered = old <= change.old.start
@@ -173,42 +169,44 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Names the changes of now, from the base to `current`.
+    /// The hunks from the base to `current`: those of before that nobody touched, where they are
+    /// now, and what else differs between them. A difference of the whole texts might pair the lines
+    /// of a hunk with others than before.
     fn name(
         mut self,
-        fresh: &[Change],
         base: &[&str],
         current: &[&str],
         mut new_name: impl FnMut() -> Name,
     ) -> Vec<LineHunk> {
-        let mut found: Vec<(Option<Name>, Change)> = Vec::with_capacity(fresh.len());
-        let (mut olds, mut news) = (self.hunks, fresh);
-        while let Some(first) = news.first() {
-            // A hunk of before that is gone from the text.
-            if let Some(old) = olds.first()
-                && old.change.old.end < first.old.start
-            {
-                olds = &olds[1..];
-                continue;
+        let kept = self.untouched(current);
+        let mut found: Vec<(Option<Name>, Change)> = Vec::new();
+        let (mut old, mut new) = (0, 0);
+        let end = Change {
+            old: base.len()..base.len(),
+            new: current.len()..current.len(),
+        };
+        let stops = kept.into_iter().map(|(name, change)| (Some(name), change));
+        for (name, change) in stops.chain([(None, end)]) {
+            let gap = (
+                &base[old..change.old.start],
+                &current[new..change.new.start],
+            );
+            for found_there in changes(gap.0, gap.1) {
+                let Change { old: a, new: b } = found_there;
+                let change = Change {
+                    old: old + a.start..old + a.end,
+                    new: new + b.start..new + b.end,
+                };
+                found.push((None, change));
             }
-            let (old, new) = component(olds, news);
-            let same = self.same(&olds[..old], &news[..new], current);
-            match same {
-                Some((from, to)) => {
-                    for hunk in &olds[..old] {
-                        let Change { old, new } = hunk.change.clone();
-                        let new = new.start - from + to..new.end - from + to;
-                        let name = hunk.name.clone();
-                        // It must not be given away again.
-                        for names in self.by_text.values_mut() {
-                            names.retain(|other| *other != name);
-                        }
-                        found.push((Some(name), Change { old, new }));
-                    }
+            (old, new) = (change.old.end, change.new.end);
+            if let Some(name) = name {
+                // It must not be given away again.
+                for names in self.by_text.values_mut() {
+                    names.retain(|other| *other != name);
                 }
-                None => found.extend(news[..new].iter().map(|change| (None, change.clone()))),
+                found.push((Some(name), change));
             }
-            (olds, news) = (&olds[old..], &news[new..]);
         }
         let named = found.into_iter().map(|(name, change)| {
             let texts = || {
@@ -225,58 +223,33 @@ impl<'a> Known<'a> {
         named.collect()
     }
 
-    /// Where the hunks of before and the changes of now make the same of the same lines of the base:
-    /// the first line of that in both texts.
-    fn same(
-        &self,
-        before: &[LineHunk],
-        now: &[Change],
-        current: &[&str],
-    ) -> Option<(usize, usize)> {
-        let region = |first: &Change, last: &Change| {
-            (first.old.start..last.old.end, first.new.start..last.new.end)
+    /// Hunks of before of which no line changed, nor one beside them, with where they are now.
+    fn untouched(&self, current: &[&str]) -> Vec<(Name, Change)> {
+        let edits = match self.hunks {
+            [] => Vec::new(),
+            _ => changes(&self.lines, current),
         };
-        let (was_base, was) = region(&before.first()?.change, &before.last()?.change);
-        let (is_base, is) = region(now.first()?, now.last()?);
-        // Both, widened to the same lines of the base.
-        let start = was_base.start.min(is_base.start);
-        let end = was_base.end.max(is_base.end);
-        let wide = |base: Range<usize>, text: Range<usize>| {
-            Some(text.start.checked_sub(base.start - start)?..text.end + (end - base.end))
-        };
-        let (was, is) = (wide(was_base, was)?, wide(is_base, is)?);
-        let equal = self.lines.get(was.clone())? == current.get(is.clone())?;
-        equal.then_some((was.start, is.start))
-    }
-}
-
-/// How many hunks of before and changes of now stand at connected lines of the base, from the first
-/// change on.
-fn component(olds: &[LineHunk], news: &[Change]) -> (usize, usize) {
-    let (mut old, mut new) = (0, 0);
-    let mut end = 0;
-    loop {
-        let next_old = olds.get(old).map(|hunk| &hunk.change.old);
-        let next_new = news.get(new).map(|change| &change.old);
-        let empty = old + new == 0;
-        if let Some(next) = next_new
-            && (new == 0 && empty || next.start <= end)
-            && next_old.is_none_or(|other| next.start <= other.start)
-        {
-            end = end.max(next.end);
-            new += 1;
-        } else if let Some(next) = next_old
-            && (empty || next.start <= end)
-        {
-            end = end.max(next.end);
-            old += 1;
-        } else if let Some(next) = next_new
-            && next.start <= end
-        {
-            end = end.max(next.end);
-            new += 1;
-        } else {
-            return (old, new);
+        let mut kept = Vec::with_capacity(self.hunks.len());
+        let mut ahead = &edits[..];
+        let mut shift = 0isize;
+        for hunk in self.hunks {
+            let Change { old, new } = &hunk.change;
+            while let Some((edit, rest)) = ahead.split_first()
+                && edit.old.end < new.start
+            {
+                shift += edit.new.len() as isize - edit.old.len() as isize;
+                ahead = rest;
+            }
+            if ahead.first().is_none_or(|edit| edit.old.start > new.end) {
+                let now =
+                    new.start.saturating_add_signed(shift)..new.end.saturating_add_signed(shift);
+                let change = Change {
+                    old: old.clone(),
+                    new: now,
+                };
+                kept.push((hunk.name.clone(), change));
+            }
         }
+        kept
     }
 }

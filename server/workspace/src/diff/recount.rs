@@ -9,6 +9,8 @@ pub fn recount(diff: &str) -> String {
     let mut out = String::with_capacity(diff.len());
     let mut hunk: Option<Hunk<'_>> = None;
     let mut inside = false;
+    // Some editors put a byte order mark in front.
+    let diff = diff.strip_prefix('\u{feff}').unwrap_or(diff);
     for line in diff.split_inclusive('\n') {
         if line.starts_with("diff --git ") {
             inside = true;
@@ -114,6 +116,10 @@ fn finish(out: &mut String, hunk: Option<Hunk<'_>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Content;
+    use crate::diff::{FileDiff, parse, unified};
+    use boxagnts_policy::path::WorkspacePath;
+    use proptest::prelude::*;
 
     fn check(body: &str, expect: &str) {
         let head = "diff --git a/f b/f\n--- a/f\n+++ b/f\n";
@@ -146,5 +152,78 @@ mod tests {
     #[test]
     fn what_stands_in_front_is_no_part_of_it() {
         assert_eq!(recount("# hello\n\n"), "");
+    }
+
+    fn content() -> impl Strategy<Value = Option<Content>> {
+        let line = prop_oneof![
+            "[ab]{0,2}",
+            Just("diff --git a/x b/x".to_owned()),
+            Just("@@ -1 +1 @@".to_owned()),
+            Just("-- a".to_owned()),
+            Just("++ b".to_owned()),
+            Just("\\ No newline".to_owned()),
+            Just("\r".to_owned()),
+            Just("\u{feff}".to_owned())
+        ];
+        let lines = prop::collection::vec((line, prop_oneof![Just("\n"), Just("\r\n")]), 0..12);
+        let text = (lines, any::<bool>()).prop_map(|(lines, ends)| {
+            let text: String = lines
+                .iter()
+                .flat_map(|(line, end)| [line.as_str(), *end])
+                .collect();
+            if ends {
+                text
+            } else {
+                text.trim_end_matches('\n').to_owned()
+            }
+        });
+        prop::option::of(text.prop_map(|text| Content::from_bytes(text.into_bytes())))
+    }
+
+    proptest! {
+        #[test]
+        fn what_nobody_edited_stays(files in prop::collection::vec(("[a-c ]{0,2}[a-c]", content(), content()), 1..4)) {
+            let files: Vec<FileDiff> = files
+                .into_iter()
+                .map(|(path, before, after)| FileDiff {
+                    path: WorkspacePath::parse(path.trim()).unwrap(),
+                    from: None,
+                    before,
+                    after,
+                })
+                .collect();
+            let diff = unified(&files);
+            let again = recount(&diff);
+            prop_assert_eq!(&again, &diff);
+            prop_assume!(!diff.is_empty());
+            let patches = parse(again.as_bytes()).unwrap();
+            let changed = files.iter().filter(|file| file.before != file.after);
+            for (patch, file) in patches.iter().zip(changed) {
+                let bytes = |content: &Option<Content>| content.as_ref().map(|c| c.bytes().into_owned());
+                let applied = patch.apply(&bytes(&file.before).unwrap_or_default()).unwrap();
+                prop_assert_eq!(patch.to.as_ref().map(|_| applied), bytes(&file.after));
+            }
+        }
+
+        #[test]
+        fn whatever_somebody_writes_is_no_harm(
+            parts in prop::collection::vec(prop_oneof![
+                Just("diff --git a/f b/f\n".to_owned()), Just("--- a/f\n".to_owned()), Just("+++ b/f\n".to_owned()),
+                Just("--- /dev/null\n".to_owned()), Just("rename from f\n".to_owned()), Just("rename to g\n".to_owned()),
+                Just("deleted file mode 100644\n".to_owned()), Just("new file mode 999999999999\n".to_owned()),
+                Just("GIT binary patch\n".to_owned()), Just("literal 5\nAcmZQz\n\n".to_owned()),
+                Just("literal 18446744073709551615\nzcmZQz\n".to_owned()), Just("delta 99\nAcmZQz\n".to_owned()),
+                Just("\\ No newline at end of file\n".to_owned()), Just("@@ -1,2 +1,2 @@\n".to_owned()),
+                "@@ -[0-9]{1,20}(,[0-9]{1,20})? \\+[0-9]{1,20} @@\n", "[ +-]a?\r?\n", "\\PC{0,8}\n", ".{0,4}",
+            ], 0..16),
+            before in "([ab]{0,1}\n){0,6}",
+        ) {
+            let text = parts.concat();
+            for text in [recount(&text), text] {
+                for patch in parse(text.as_bytes()).unwrap_or_default() {
+                    let _ = patch.apply(before.as_bytes());
+                }
+            }
+        }
     }
 }

@@ -1,15 +1,12 @@
 //! The merge inside of lines that both sides changed: word by word, and only where the two sides
 //! leave something between them.
 
-use super::Change;
-use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
+use super::{Change, token_changes};
+use std::cell::OnceCell;
 use std::ops::Range;
-use std::time::{Duration, Instant};
 
 /// Longer texts than this are not compared by tokens, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-/// Past this the difference is still right, only coarser.
-const TIME: Duration = Duration::from_millis(50);
 
 /// Bytes `old` of the base became bytes `new` of the other text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +22,13 @@ pub(crate) struct Texts<'a> {
     pub(crate) live: &'a [&'a str],
 }
 
+/// Where the lines begin, once somebody asks.
+#[derive(Default)]
+pub(super) struct Starts {
+    base: OnceCell<Vec<usize>>,
+    live: OnceCell<Vec<usize>>,
+}
+
 /// Lines of the live text, and what they become with one of our changes in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Merged {
@@ -35,9 +39,14 @@ pub(crate) struct Merged {
 /// Merges `change` (base → ours) into the live text, where the changes `theirs` (base → live) touch
 /// the same lines. `None` when both changed the same words, or words side by side, or when theirs
 /// wrote the lines anew.
-pub(crate) fn merge(texts: &Texts<'_>, change: &Change, theirs: &[Change]) -> Option<Merged> {
-    let base_starts = starts(texts.base);
-    let live_starts = starts(texts.live);
+pub(super) fn merge(
+    texts: &Texts<'_>,
+    known: &Starts,
+    change: &Change,
+    theirs: &[Change],
+) -> Option<Merged> {
+    let base_starts = known.base.get_or_init(|| starts(texts.base));
+    let live_starts = known.live.get_or_init(|| starts(texts.live));
     let part = |lines: &[&str], span: &Range<usize>| lines[span.clone()].concat();
     let mut user = Vec::new();
     for their in theirs {
@@ -69,14 +78,17 @@ pub(crate) fn merge(texts: &Texts<'_>, change: &Change, theirs: &[Change]) -> Op
         let start = (live + edit.old.start).checked_sub(base)?;
         placed.push((start..start + edit.old.len(), &new[edit.new.clone()]));
     }
-    let (begin, end) = (placed.first()?.0.start, placed.last()?.0.end);
-    let line_of = |byte: usize| live_starts.partition_point(|start| *start <= byte) - 1;
+    let (begin, end) = (placed.first()?.0.start, &placed.last()?.0);
     let last = texts.live.len();
-    let span = line_of(begin).min(last)..match end > begin && live_starts[line_of(end)] == end {
-        // Up to the end of a line.
-        true => line_of(end),
-        false => (line_of(end) + 1).min(last),
+    let line_of = |byte: usize| live_starts.partition_point(|start| *start <= byte) - 1;
+    let from = match texts.live.last() {
+        // Behind a last line without an end is still in that line.
+        Some(line) if line_of(begin) == last && !line.ends_with(['\n', '\r']) => last - 1,
+        _ => line_of(begin),
     };
+    // Up to the end of a line, unless something comes to the begin of the next one.
+    let full = !end.is_empty() && live_starts[line_of(end.end)] == end.end;
+    let span = from..(line_of(end.end) + usize::from(!full)).min(last);
     let lines = texts.live[span.clone()].concat();
     let mut text = String::with_capacity(lines.len() + new.len());
     let offset = live_starts[span.start];
@@ -102,20 +114,24 @@ fn starts(lines: &[&str]) -> Vec<usize> {
     starts
 }
 
+/// Bytes that differ between two texts, counted by tokens; `None` for long ones.
+pub(crate) fn distance(old: &str, new: &str) -> Option<usize> {
+    let edits = edits(old, new, (0, 0))?;
+    Some(edits.iter().map(|e| e.old.len() + e.new.len()).sum())
+}
+
 /// Whether less than half of the words of a text are left in the other one: what is common to them
 /// is then chance.
 fn rewritten(old: &str, new: &str) -> bool {
     let (old, new) = (tokens(old), tokens(new));
     let is_word = |token: &str| token.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let all = old.iter().filter(|token| is_word(token)).count();
-    let deadline = Instant::now().checked_add(TIME);
-    let kept = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, deadline)
-        .into_iter()
-        .filter(|op| matches!(op, DiffOp::Equal { .. }))
-        .flat_map(|op| old[op.old_range()].iter())
-        .filter(|token| is_word(token))
-        .count();
-    kept * 2 < all
+    let words = |tokens: &[&str]| tokens.iter().filter(|token| is_word(token)).count();
+    let changed = token_changes(&old, &new);
+    let gone: usize = changed
+        .iter()
+        .map(|change| words(&old[change.old.clone()]))
+        .sum();
+    gone * 2 > words(&old)
 }
 
 /// The edits between two texts that begin at these bytes.
@@ -125,24 +141,11 @@ fn edits(old: &str, new: &str, at: (usize, usize)) -> Option<Vec<Edit>> {
     }
     let (a, b) = (tokens(old), tokens(new));
     let (old_starts, new_starts) = (starts(&a), starts(&b));
-    let deadline = Instant::now().checked_add(TIME);
-    let mut found: Vec<Edit> = Vec::new();
-    for op in capture_diff_slices_deadline(Algorithm::Myers, &a, &b, deadline) {
-        if matches!(op, DiffOp::Equal { .. }) {
-            continue;
-        }
-        let (old, new) = (op.old_range(), op.new_range());
-        let old = at.0 + old_starts[old.start]..at.0 + old_starts[old.end];
-        let new = at.1 + new_starts[new.start]..at.1 + new_starts[new.end];
-        match found.last_mut() {
-            Some(last) if last.old.end == old.start && last.new.end == new.start => {
-                last.old.end = old.end;
-                last.new.end = new.end;
-            }
-            _ => found.push(Edit { old, new }),
-        }
-    }
-    Some(found)
+    let edit = |Change { old, new }| Edit {
+        old: at.0 + old_starts[old.start]..at.0 + old_starts[old.end],
+        new: at.1 + new_starts[new.start]..at.1 + new_starts[new.end],
+    };
+    Some(token_changes(&a, &b).into_iter().map(edit).collect())
 }
 
 /// Words, runs of blanks, line ends, and every other character by itself.

@@ -5,14 +5,14 @@ use boxagnts_protocol::update::ProposedDiff;
 
 /// What a journal of the deltas would hold.
 #[derive(Default)]
-struct Journal {
-    version: u64,
+pub(super) struct Journal {
+    pub(super) version: u64,
     files: BTreeMap<String, ProposedDiff>,
     last_hunk: u64,
 }
 
 impl Journal {
-    fn hear(&mut self, overlay: &Overlay) -> ProposalDelta {
+    pub(super) fn hear(&mut self, overlay: &Overlay) -> ProposalDelta {
         let delta = overlay.delta(self.version);
         (self.version, self.last_hunk) = (delta.version, delta.last_hunk);
         for file in &delta.changed {
@@ -29,7 +29,7 @@ impl Journal {
         delta
     }
 
-    fn restore(&self, overlay: &Overlay) -> Vec<String> {
+    pub(super) fn restore(&self, overlay: &Overlay) -> Vec<String> {
         let files = self.files.values().filter(|file| !file.diff.is_empty());
         overlay.restore(files, self.last_hunk)
     }
@@ -60,6 +60,13 @@ fn a_proposal_comes_back_from_its_journal() {
     put(f.folder.path(), "bin", b"\0six");
     let third = f.overlay.another();
     assert_eq!(journal.restore(&third).len(), 1);
+    // What was told to be gone does not come back when the file does.
+    put(f.folder.path(), "bin", b"\0one");
+    journal.version = 0;
+    journal.hear(&third);
+    let fourth = f.overlay.another();
+    assert_eq!(journal.restore(&fourth), Vec::<String>::new());
+    assert_eq!(shown(&fourth), shown(&third));
 }
 
 #[test]

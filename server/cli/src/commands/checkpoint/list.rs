@@ -37,8 +37,8 @@ impl List {
             return Ok(Exit::Done);
         }
         if checkpoints.is_empty() {
-            let folder = sessions.root().display();
-            terminal::say(&format!("nothing was applied in {folder}\n"));
+            let folder = sessions.root().display().to_string();
+            terminal::say(&format!("nothing was applied in {}\n", visible(&folder)));
         }
         let theme = Theme::stdout();
         terminal::print(&table(&checkpoints, &TimeZone::system(), theme))?;

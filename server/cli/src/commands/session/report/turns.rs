@@ -79,7 +79,7 @@ fn decision(entry: &Entry) -> Option<Decision<'_>> {
             files,
             refused,
             ..
-        } => decision.told = Some(render::recovered(*applied, files, refused)),
+        } => decision.told = Some(boxagnts_session::recovered(*applied, files, refused)),
         _ => return None,
     }
     Some(decision)
