@@ -213,6 +213,7 @@ impl Tracer<'_> {
             }
             SessionEvent::Configured { .. }
             | SessionEvent::Instructed { .. }
+            | SessionEvent::Thought { .. }
             | SessionEvent::ProposalChanged { .. }
             | SessionEvent::Decided { .. }
             | SessionEvent::Undone { .. }

@@ -98,15 +98,11 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
-    prepared.journal(session, number)?;
-    if let Some(answer) = prepared.answer {
-        session.emit(SessionEvent::TextDelta {
-            turn: number,
-            text: answer.clone(),
-        })?;
-        query.answered_already(text, answer);
-        *answered = true;
-        return Ok(TurnOutcome::Done);
+    if let Some(message) = session
+        .environment
+        .unpriced(&session.config, &*session.provider)
+    {
+        session.emit(SessionEvent::Notice { message })?;
     }
     let mut answer = Answer {
         price: session.provider.price(),
@@ -135,6 +131,10 @@ async fn drive(
                     answer.usage = TokenUsage::default();
                     waiting = Waiting::Answer(session.provider.stream(request));
                 }
+                Effect::Keep { answer } => session.emit(SessionEvent::Thought {
+                    turn: number,
+                    answer,
+                })?,
                 Effect::RunTools { calls } => {
                     let running = FuturesUnordered::new();
                     for call in calls {
@@ -250,6 +250,7 @@ fn on_delta(
             })?;
             vec![Event::TextDelta(text)]
         }
+        Delta::Thinking(thinking) => vec![Event::Thought(thinking)],
         Delta::ToolCallStart { index, id, name } => {
             vec![Event::ToolCallStarted { index, id, name }]
         }

@@ -130,6 +130,7 @@ impl<'a> Page<'a> {
                 self.item(&line);
             }
             SessionEvent::Configured { .. }
+            | SessionEvent::Thought { .. }
             | SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }
             | SessionEvent::ProposalChanged { .. }
