@@ -98,6 +98,16 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
+    prepared.journal(session, number)?;
+    if let Some(answer) = prepared.answer {
+        session.emit(SessionEvent::TextDelta {
+            turn: number,
+            text: answer.clone(),
+        })?;
+        query.answered_already(text, answer);
+        *answered = true;
+        return Ok(TurnOutcome::Done);
+    }
     if let Some(message) = session
         .environment
         .unpriced(&session.config, &*session.provider)
