@@ -157,7 +157,9 @@ fn block(model: &Model, content: &Content) -> Option<Value> {
             } else {
                 json!({})
             };
-            Some(json!({"type": "tool_use", "id": id(&call.id), "name": wire_name(&call.name), "input": input}))
+            Some(
+                json!({"type": "tool_use", "id": id(&call.id), "name": wire_name(&call.name), "input": input}),
+            )
         }
         Content::ToolResult(result) => Some(json!({
             "type": "tool_result",

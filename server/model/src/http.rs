@@ -271,7 +271,9 @@ impl Endpoint {
         }
         if status.is_redirection() {
             let place = response.headers().get(LOCATION);
-            let place = place.map_or(Ok(""), HeaderValue::to_str).unwrap_or_default();
+            let place = place
+                .map_or(Ok(""), HeaderValue::to_str)
+                .unwrap_or_default();
             return Err(Attempt::Final(ModelError::Redirected {
                 provider: self.provider.clone(),
                 status: status.as_u16(),

@@ -79,16 +79,19 @@ impl ModelTable {
         table
     }
 
-    /// The price that the user has set for `provider:model`.
+    /// The price that the user has set for `provider:model` by a pattern that says more than its
+    /// provider.
     pub(crate) fn own_price(&self, model: &str) -> Option<Price> {
-        longest(&self.own, model).and_then(|info| info.price)
+        let provider = model.find(':').map_or(0, |colon| colon + 1);
+        let (pattern, info) = longest(&self.own, model)?;
+        info.price.filter(|_| literal(pattern) > provider)
     }
 
     /// What is known of `provider:model`. Of several patterns that match, the one with the most
     /// characters beside `*` counts.
     pub fn get(&self, model: &str) -> Option<ModelInfo> {
-        let known = longest(&self.known, model);
-        let own = longest(&self.own, model);
+        let known = longest(&self.known, model).map(|(_, info)| info);
+        let own = longest(&self.own, model).map(|(_, info)| info);
         match (own, known) {
             (None, known) => known.cloned(),
             (Some(own), None) => Some(own.clone()),
@@ -103,13 +106,19 @@ impl ModelTable {
     }
 }
 
-fn longest<'a>(table: &'a BTreeMap<String, ModelInfo>, model: &str) -> Option<&'a ModelInfo> {
-    let literal = |pattern: &str| pattern.chars().filter(|c| *c != '*').count();
+/// Characters beside `*`.
+fn literal(pattern: &str) -> usize {
+    pattern.bytes().filter(|byte| *byte != b'*').count()
+}
+
+fn longest<'a>(
+    table: &'a BTreeMap<String, ModelInfo>,
+    model: &str,
+) -> Option<(&'a String, &'a ModelInfo)> {
     table
         .iter()
         .filter(|(pattern, _)| matches(pattern, model))
         .max_by_key(|(pattern, _)| literal(pattern))
-        .map(|(_, info)| info)
 }
 
 /// Whether a pattern stands for all of the text.

@@ -5,7 +5,8 @@ use crate::decode::Decoder;
 use crate::http::{Call, Endpoint};
 use crate::models::{ModelInfo, ThinkingStyle};
 use crate::{
-    Delta, DeltaStream, ModelError, Provider, Reach, Request, anthropic, chat, gemini, ollama, responses,
+    Delta, DeltaStream, ModelError, Provider, Reach, Request, anthropic, chat, gemini, ollama,
+    responses,
 };
 use boxagnts_protocol::conversation::{Content, Message, Price, Role, Thinking};
 use futures::StreamExt;

@@ -77,11 +77,9 @@ impl Budget {
     /// a token for every byte behind it. `fixed` are the bytes of system prompt and tools.
     pub(crate) fn most_input(&self, fixed: u64, messages: &[Message]) -> u64 {
         match &self.known {
-            Some(known) if known.messages <= messages.len() => {
-                known
-                    .tokens
-                    .saturating_add(most_tokens(&messages[known.messages..]))
-            }
+            Some(known) if known.messages <= messages.len() => known
+                .tokens
+                .saturating_add(most_tokens(&messages[known.messages..])),
             _ => fixed + AROUND + most_tokens(messages),
         }
     }

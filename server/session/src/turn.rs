@@ -95,7 +95,10 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
-    if let Some(message) = session.environment.unpriced(&session.config, &*session.provider) {
+    if let Some(message) = session
+        .environment
+        .unpriced(&session.config, &*session.provider)
+    {
         session.emit(SessionEvent::Notice { message })?;
     }
     let mut answer = Answer {

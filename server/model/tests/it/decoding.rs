@@ -118,8 +118,8 @@ fn ollama() {
         check(ProviderKind::Ollama, &lines.join("\n"), expect);
     };
     const END: &str = r#"{"done":true}"#;
-    check(&[END], "0 tokens EndTurn");
-    check(&["", "\r", END, ""], "0 tokens EndTurn");
+    check(&[END], "EndTurn");
+    check(&["", "\r", END, ""], "EndTurn");
     check(&[], "! the answer ended in the middle");
     check(&[r#"{"message":{"content":"a"}}"#], "a ! the answer ended…");
     check(&[r#"{"message":{"content":"a"#], "! the answer ended…");
@@ -129,16 +129,13 @@ fn ollama() {
         &[r#"{"done":true,"done_reason":"load"}"#],
         "! the answer ended…",
     );
-    check(
-        &[r#"{"done":true,"done_reason":"length"}"#],
-        "0 tokens MaxTokens",
-    );
+    check(&[r#"{"done":true,"done_reason":"length"}"#], "MaxTokens");
     let thinks = r#"{"message":{"thinking":"h"}}"#;
-    check(&[thinks, thinks, END], "(hh) 0 tokens EndTurn");
+    check(&[thinks, thinks, END], "(hh) EndTurn");
     let call = r#"{"message":{"content":"","tool_calls":[{"function":{"name":"a","arguments":{"x":1}}},{"function":{"name":"b"}}]}}"#;
     check(
         &[thinks, call, END],
-        r#"(h) 0:a(call_0) 0={"x":1} 1:b(call_1) 0 tokens ToolUse"#,
+        r#"(h) 0:a(call_0) 0={"x":1} 1:b(call_1) ToolUse"#,
     );
 }
 

@@ -6,6 +6,7 @@ mod answers;
 mod conformance;
 mod decoding;
 mod faults;
+mod hostile;
 mod keys;
 mod recordings;
 mod requests;

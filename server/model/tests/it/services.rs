@@ -132,4 +132,11 @@ fn the_users_price_stands_above_all() {
     };
     settings.providers.insert("openai".to_owned(), own);
     assert_eq!(input(&settings), Some(9.0));
+    // What says more than the provider does counts more.
+    let of_model = boxagnts_model::ModelInfo {
+        price: Some(price(5.0)),
+        ..Default::default()
+    };
+    settings.models.insert("openai:gpt-5*".to_owned(), of_model);
+    assert_eq!(input(&settings), Some(5.0));
 }

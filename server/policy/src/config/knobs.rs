@@ -1,7 +1,7 @@
 //! The declaration of every knob: from it come parser, display, JSON Schema and documentation.
 
-use super::nets::Net;
 use super::models::{KNOWN_FIELDS, KnownField, known_field, known_schema};
+use super::nets::Net;
 use super::providers::{FIELDS, Field, field_schema, provider_field};
 use super::proxy::Proxy;
 use super::tools::{self, ToolSetting};

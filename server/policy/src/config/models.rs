@@ -110,7 +110,9 @@ pub(super) fn known_field(key: &str, field: &str, value: &Value) -> Result<Known
     let tokens = || {
         let given = scalar(key, value)?;
         let tokens = given.replace('_', "").parse().ok().filter(|t| *t > 0);
-        tokens.ok_or_else(|| format!("`{key}` is `{given}`; expected a whole number of tokens from 1"))
+        tokens.ok_or_else(|| {
+            format!("`{key}` is `{given}`; expected a whole number of tokens from 1")
+        })
     };
     Ok(match field {
         "context_window" => KnownField::ContextWindow(tokens()?),
