@@ -310,10 +310,7 @@ impl Endpoint {
             .unwrap_or_default()
             .to_owned();
         let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !["text/html", "application/json"]
-            .iter()
-            .any(|other| kind == *other)
-        {
+        if !["text/html", "application/json"].contains(&kind) {
             return Ok(response);
         }
         let said = excerpt(&read_error(response).await, key);

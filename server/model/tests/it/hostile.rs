@@ -52,7 +52,9 @@ async fn raw(
     let heard = listen(provider.as_ref(), hello()).await;
     let mut stop = TcpStream::connect(address).expect("the server");
     stop.write_all(b"STOP").expect("a message");
-    let requests = server.join().expect("the server ends");
+    // The connections of the client are closed by this thread.
+    let join = tokio::task::spawn_blocking(move || server.join().expect("the server ends"));
+    let requests = join.await.expect("requests");
     (heard, requests)
 }
 
@@ -189,7 +191,7 @@ fn counted(kind: ProviderKind, count: &str) -> String {
         ],
     };
     match kind {
-        ProviderKind::Ollama => events.join("\n"),
+        ProviderKind::Ollama => events.join("\n") + "\n",
         _ => events
             .iter()
             .map(|data| format!("data: {data}\n\n"))
