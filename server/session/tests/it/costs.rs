@@ -13,6 +13,7 @@ fn process(world: &World, server: &ModelServer, price: &Value, budget: &Value) -
         "model": "local:large-1.5",
         "total_budget_usd": budget,
         "max_output_tokens": 1000,
+        "max_tokens_total": 100_000_000,
         "providers": {"local": {"kind": "anthropic", "base_url": server.base_url()}},
         "models": {"local:large-*": {"price": price}},
     });
