@@ -88,7 +88,7 @@ async fn a_model_without_a_price_is_told_of_once_and_limited_by_tokens() {
         .until(|event| matches!(event, SessionEvent::Notice { .. }))
         .await;
     let expect = "no price is known for local:large-1.5: total_budget_usd = 10 cannot be kept, and \
-                  max_tokens_total = 2000000 is what limits it; set \
+                  max_tokens_total = 100000000 is what limits it; set \
                   models.\"local:large-1.5\".price in your configuration";
     assert_eq!(
         notice,
