@@ -9,11 +9,22 @@ use std::sync::Arc;
 
 /// A process whose model is behind this server, with this price and this budget.
 fn process(world: &World, server: &ModelServer, price: &Value, budget: &Value) -> Process {
+    process_with(world, server, price, budget, &json!(2_000_000))
+}
+
+/// As [`process`], with so many tokens.
+fn process_with(
+    world: &World,
+    server: &ModelServer,
+    price: &Value,
+    budget: &Value,
+    tokens: &Value,
+) -> Process {
     let settings = json!({
         "model": "local:large-1.5",
         "total_budget_usd": budget,
+        "max_tokens_total": tokens,
         "max_output_tokens": 1000,
-        "max_tokens_total": 100_000_000,
         "providers": {"local": {"kind": "anthropic", "base_url": server.base_url()}},
         "models": {"local:large-*": {"price": price}},
     });
@@ -44,7 +55,8 @@ async fn every_kind_of_token_has_its_price_and_the_budget_ends_the_session() {
     let server = ModelServer::start([said(&usage), said(&usage)]);
     let world = World::new(&[]);
     let price = json!({"input": 3, "output": 15, "cache_read": 0.25, "cache_write": 3.75});
-    let mut process = process(&world, &server, &price, &json!(10));
+    let tokens = json!(100_000_000);
+    let mut process = process_with(&world, &server, &price, &json!(10), &tokens);
     let (session, outcome, cost) = turn(&mut process, None).await;
     assert_eq!(outcome, TurnOutcome::Done);
     // 3 + 1.5 + 0.5 + 1.5
@@ -88,7 +100,7 @@ async fn a_model_without_a_price_is_told_of_once_and_limited_by_tokens() {
         .until(|event| matches!(event, SessionEvent::Notice { .. }))
         .await;
     let expect = "no price is known for local:large-1.5: total_budget_usd = 10 cannot be kept, and \
-                  max_tokens_total = 100000000 is what limits it; set \
+                  max_tokens_total = 2000000 is what limits it; set \
                   models.\"local:large-1.5\".price in your configuration";
     assert_eq!(
         notice,
