@@ -2,7 +2,7 @@
 
 use crate::harness::{Process, World};
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
-use boxagnts_session::NoApplier;
+use boxagnts_session::DiskApplier;
 use boxagnts_test_support::{Answer, ModelServer};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ fn process(world: &World, server: &ModelServer, price: &Value, budget: &Value) -
         "providers": {"local": {"kind": "anthropic", "base_url": server.base_url()}},
         "models": {"local:large-*": {"price": price}},
     });
-    world.process_with(Arc::new(NoApplier), &settings, None)
+    world.process_with(Arc::new(DiskApplier), &settings, None)
 }
 
 /// How the turn ended, and what the session has cost.

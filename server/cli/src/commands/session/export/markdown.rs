@@ -133,7 +133,8 @@ impl<'a> Page<'a> {
                 }
                 self.item(&line);
             }
-            SessionEvent::Configured { .. }
+            SessionEvent::Thought { .. }
+            | SessionEvent::Configured { .. }
             | SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }
             | SessionEvent::ProposalChanged { .. }
