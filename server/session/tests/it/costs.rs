@@ -37,18 +37,18 @@ fn said(usage: &Value) -> Answer {
 #[tokio::test]
 async fn every_kind_of_token_has_its_price_and_the_budget_ends_the_session() {
     let usage = json!({
-        "input_tokens": 1_000_000, "output_tokens": 100_000,
-        "cache_read_tokens": 2_000_000, "cache_write_tokens": 400_000,
+        "input_tokens": 100_000, "output_tokens": 10_000,
+        "cache_read_tokens": 200_000, "cache_write_tokens": 40_000,
     });
     let server = ModelServer::start([said(&usage), said(&usage)]);
     let world = World::new(&[]);
-    let price = json!({"input": 3, "output": 15, "cache_read": 0.25, "cache_write": 3.75});
+    let price = json!({"input": 30, "output": 150, "cache_read": 2.5, "cache_write": 37.5});
     let mut process = process(&world, &server, &price, &json!(10));
     let (session, outcome, cost) = turn(&mut process, None).await;
     assert_eq!(outcome, TurnOutcome::Done);
     // 3 + 1.5 + 0.5 + 1.5
     assert_eq!(cost, Some(6.5));
-    // The conversation so far may have to be paid anew: 3.5 million tokens at the highest price.
+    // The conversation so far may have to be paid anew: 350,000 tokens at the highest price.
     let (_, outcome, cost) = turn(&mut process, Some(&session)).await;
     let expect = TurnOutcome::Limit {
         limit: "total_budget_usd".to_owned(),
