@@ -209,10 +209,12 @@ struct Usage {
     input_tokens_details: Option<Cached>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Cached {
     #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    cache_write_tokens: Option<u64>,
 }
 
 /// Reads events.
@@ -299,13 +301,15 @@ impl Responses {
         };
         let mut deltas = Vec::new();
         if let Some(usage) = response.usage {
-            let cached = usage.input_tokens_details.and_then(|of| of.cached_tokens);
-            let cached = cached.unwrap_or(0);
+            let of = usage.input_tokens_details.unwrap_or_default();
+            let read = of.cached_tokens.unwrap_or(0);
+            let written = of.cache_write_tokens.unwrap_or(0);
+            let all = usage.input_tokens.unwrap_or(0);
             deltas.push(Delta::Usage(TokenUsage {
-                input_tokens: usage.input_tokens.unwrap_or(0).saturating_sub(cached),
+                input_tokens: all.saturating_sub(read).saturating_sub(written),
                 output_tokens: usage.output_tokens.unwrap_or(0),
-                cache_read_tokens: cached,
-                cache_write_tokens: 0,
+                cache_read_tokens: read,
+                cache_write_tokens: written,
             }));
         }
         deltas.push(Delta::Stop(stop));

@@ -213,11 +213,11 @@ impl Tracer<'_> {
             }
             SessionEvent::Configured { .. }
             | SessionEvent::Instructed { .. }
-            | SessionEvent::Thought { .. }
             | SessionEvent::ProposalChanged { .. }
             | SessionEvent::Decided { .. }
             | SessionEvent::Undone { .. }
             | SessionEvent::Recovered { .. }
+            | SessionEvent::Thought { .. }
             | SessionEvent::Notice { .. } => {}
         }
     }

@@ -9,21 +9,9 @@ use std::sync::Arc;
 
 /// A process whose model is behind this server, with this price and this budget.
 fn process(world: &World, server: &ModelServer, price: &Value, budget: &Value) -> Process {
-    process_with(world, server, price, budget, &json!(2_000_000))
-}
-
-/// As [`process`], with so many tokens.
-fn process_with(
-    world: &World,
-    server: &ModelServer,
-    price: &Value,
-    budget: &Value,
-    tokens: &Value,
-) -> Process {
     let settings = json!({
         "model": "local:large-1.5",
         "total_budget_usd": budget,
-        "max_tokens_total": tokens,
         "max_output_tokens": 1000,
         "providers": {"local": {"kind": "anthropic", "base_url": server.base_url()}},
         "models": {"local:large-*": {"price": price}},
@@ -49,19 +37,18 @@ fn said(usage: &Value) -> Answer {
 #[tokio::test]
 async fn every_kind_of_token_has_its_price_and_the_budget_ends_the_session() {
     let usage = json!({
-        "input_tokens": 1_000_000, "output_tokens": 100_000,
-        "cache_read_tokens": 2_000_000, "cache_write_tokens": 400_000,
+        "input_tokens": 100_000, "output_tokens": 10_000,
+        "cache_read_tokens": 200_000, "cache_write_tokens": 40_000,
     });
     let server = ModelServer::start([said(&usage), said(&usage)]);
     let world = World::new(&[]);
-    let price = json!({"input": 3, "output": 15, "cache_read": 0.25, "cache_write": 3.75});
-    let tokens = json!(100_000_000);
-    let mut process = process_with(&world, &server, &price, &json!(10), &tokens);
+    let price = json!({"input": 30, "output": 150, "cache_read": 2.5, "cache_write": 37.5});
+    let mut process = process(&world, &server, &price, &json!(10));
     let (session, outcome, cost) = turn(&mut process, None).await;
     assert_eq!(outcome, TurnOutcome::Done);
     // 3 + 1.5 + 0.5 + 1.5
     assert_eq!(cost, Some(6.5));
-    // The conversation so far may have to be paid anew: 3.5 million tokens at the highest price.
+    // The conversation so far may have to be paid anew: 350,000 tokens at the highest price.
     let (_, outcome, cost) = turn(&mut process, Some(&session)).await;
     let expect = TurnOutcome::Limit {
         limit: "total_budget_usd".to_owned(),
