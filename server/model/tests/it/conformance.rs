@@ -251,7 +251,7 @@ async fn usage(kind: ProviderKind) -> &'static str {
     });
     let heard = fine(kind, Answer::turn(json!({"text": "x", "usage": usage}))).await;
     let (expect, cell) = match kind {
-        ProviderKind::Anthropic => ((10, 300, 7), YES),
+        ProviderKind::Anthropic | ProviderKind::OpenAiResponses => ((10, 300, 7), YES),
         ProviderKind::Ollama => ((310, 0, 0), "has no cache"),
         // Their caches cost nothing to write.
         _ => ((10, 300, 0), YES),
