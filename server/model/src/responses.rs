@@ -213,6 +213,8 @@ struct Usage {
 struct Cached {
     #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    cache_write_tokens: Option<u64>,
 }
 
 /// Reads events.
@@ -299,13 +301,17 @@ impl Responses {
         };
         let mut deltas = Vec::new();
         if let Some(usage) = response.usage {
-            let cached = usage.input_tokens_details.and_then(|of| of.cached_tokens);
-            let cached = cached.unwrap_or(0);
+            let details = usage.input_tokens_details;
+            let details = details.map(|of| (of.cached_tokens, of.cache_write_tokens));
+            let (cached, written) = details.unwrap_or_default();
+            let (cached, written) = (cached.unwrap_or(0), written.unwrap_or(0));
+            // Both are among those of the input.
+            let input = usage.input_tokens.unwrap_or(0);
             deltas.push(Delta::Usage(TokenUsage {
-                input_tokens: usage.input_tokens.unwrap_or(0).saturating_sub(cached),
+                input_tokens: input.saturating_sub(cached).saturating_sub(written),
                 output_tokens: usage.output_tokens.unwrap_or(0),
                 cache_read_tokens: cached,
-                cache_write_tokens: 0,
+                cache_write_tokens: written,
             }));
         }
         deltas.push(Delta::Stop(stop));

@@ -85,7 +85,7 @@ def of_openai_chat(tools):
         "usage": [
             completion.usage.prompt_tokens,
             completion.usage.prompt_tokens_details.cached_tokens,
-            0,
+            completion.usage.prompt_tokens_details.cache_write_tokens,
             completion.usage.completion_tokens,
         ],
     }
@@ -124,7 +124,7 @@ def of_openai_responses(tools):
         "usage": [
             response.usage.input_tokens,
             response.usage.input_tokens_details.cached_tokens,
-            0,
+            response.usage.input_tokens_details.cache_write_tokens,
             response.usage.output_tokens,
         ],
     }

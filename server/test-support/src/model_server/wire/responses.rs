@@ -148,10 +148,13 @@ pub(super) fn events(turn: &Turn, request: &Value, truncated: bool) -> Vec<Event
         end["incomplete_details"] = json!({"reason": "max_output_tokens"});
     }
     let usage = &turn.usage;
-    let prompt = usage.input_tokens + usage.cache_read_tokens;
+    let prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
     end["usage"] = json!({
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": usage.cache_read_tokens},
+        "input_tokens_details": {
+            "cached_tokens": usage.cache_read_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": prompt + usage.output_tokens,
