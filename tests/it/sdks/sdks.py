@@ -4,6 +4,7 @@ Usage: sdks.py URL. Every event is also checked against the SDK's own types, whi
 does not do by itself.
 """
 
+import base64
 import json
 import sys
 
@@ -145,7 +146,7 @@ def of_gemini(tools):
     ):
         for part in chunk.candidates[0].content.parts:
             if part.thought_signature:
-                heard["signatures"].append(part.thought_signature.decode("ascii"))
+                heard["signatures"].append(base64.b64encode(part.thought_signature).decode("ascii"))
             if part.function_call:
                 heard["calls"].append([part.function_call.name, part.function_call.args])
             heard["thinking" if part.thought else "text"] += part.text or ""
