@@ -73,7 +73,7 @@ fn official_sdks_understand_the_model_server() {
     check(
         "openai-chat",
         ["stop", "tool_calls"],
-        [310, 300, 0, 20],
+        [317, 300, 7, 20],
         false,
     );
     check(

@@ -86,7 +86,7 @@ def of_openai_chat(tools):
         "usage": [
             completion.usage.prompt_tokens,
             completion.usage.prompt_tokens_details.cached_tokens,
-            0,
+            completion.usage.prompt_tokens_details.cache_write_tokens,
             completion.usage.completion_tokens,
         ],
     }
