@@ -2,7 +2,7 @@
 //! declared in the file of that command.
 
 use crate::commands::{
-    checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo,
+    checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo, usage,
 };
 use crate::settings::Overrides;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Permission(permission::Permission),
     #[command(subcommand)]
     Session(session::Session),
+    Usage(usage::Usage),
     Undo(undo::Undo),
     #[command(subcommand)]
     Checkpoint(checkpoint::Checkpoint),
@@ -203,6 +204,11 @@ mod tests {
             "boxagnts run x --session s --model m",
             Err("cannot be used with"),
         );
+        check(
+            "boxagnts run x --continue --session s",
+            Err("cannot be used with"),
+        );
+        check("boxagnts usage --by week", Err("day, session, model"));
         check(
             "boxagnts tool run read --input {} -v",
             Ok(r#"name: "read""#),

@@ -10,3 +10,4 @@ pub(crate) mod run;
 pub(crate) mod session;
 pub(crate) mod tool;
 pub(crate) mod undo;
+pub(crate) mod usage;

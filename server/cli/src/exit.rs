@@ -101,7 +101,9 @@ impl From<OpenError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let exit = match &error {
-            StoreError::UnknownSession { .. } | StoreError::AmbiguousSession { .. } => Exit::Usage,
+            StoreError::UnknownSession { .. }
+            | StoreError::AmbiguousSession { .. }
+            | StoreError::UnknownTurn { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Failure::new(exit, error.to_string())
@@ -113,7 +115,8 @@ impl From<ModelError> for Failure {
         let exit = match &error {
             ModelError::UnknownModel { .. }
             | ModelError::Settings { .. }
-            | ModelError::Script { .. } => Exit::Usage,
+            | ModelError::Script { .. }
+            | ModelError::Recording { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Failure::new(exit, error.to_string())

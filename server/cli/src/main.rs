@@ -51,6 +51,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Tool(command) => block_on(2, command.run()),
         Command::Permission(command) => command.run(),
         Command::Session(command) => command.run(),
+        Command::Usage(args) => args.run(),
         Command::Undo(args) => block_on(2, args.run()),
         Command::Checkpoint(command) => block_on(2, command.run()),
         Command::Config(command) => command.run(),

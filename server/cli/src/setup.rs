@@ -4,7 +4,9 @@ use crate::asking::TerminalAsker;
 use crate::exit::Failure;
 use crate::settings::{self, Overrides};
 use crate::terminal;
+use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::update::SessionEvent;
+use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
 use boxagnts_session::policy::mounts::Mounts;
@@ -82,6 +84,25 @@ pub(crate) fn environment(
     };
     let folders = ToolFolders::of(workspace);
     Ok(Environment::with_tools(parts, folders))
+}
+
+/// The recording that the command line asks for.
+pub(crate) fn recording(path: Option<&Path>) -> Result<Option<Arc<Recording>>, Failure> {
+    Ok(match path {
+        Some(path) => Some(Recording::create(path)?),
+        None => None,
+    })
+}
+
+/// The latest session of a workspace.
+pub(crate) fn latest(journal: &Store, root: &Path) -> Result<SessionSummary, Failure> {
+    let folder = root.display().to_string();
+    let latest = journal.sessions(Some(&folder))?.into_iter().next();
+    latest.ok_or_else(|| {
+        Failure::usage(format!(
+            "no sessions in {folder}; `boxagnts session list --all` shows those of other folders"
+        ))
+    })
 }
 
 /// The sessions of a workspace whose files are on disk alone.

@@ -16,8 +16,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) outcome: TurnOutcome,
+    /// Of the session so far.
     pub(crate) usage: TokenUsage,
+    /// Of the session so far, where prices are known.
     pub(crate) cost_usd: Option<f64>,
+    /// Of the turn's answers.
+    pub(crate) turn: Spent,
     /// Tool calls of the turn.
     pub(crate) tool_calls: u64,
     /// Why the last tool call failed, when all of them did.
@@ -26,6 +30,14 @@ pub(crate) struct Ended {
     pub(crate) decided: Vec<HunkStatus>,
     /// What was proposed when it took them.
     pub(crate) proposed: Option<String>,
+}
+
+/// What answers used.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Spent {
+    pub(crate) usage: TokenUsage,
+    /// `None` when no price is known.
+    pub(crate) cost_usd: Option<f64>,
 }
 
 /// Waits for the turn's end and shows every update of its session. Ctrl-C cancels the turn.
@@ -66,6 +78,7 @@ fn cancel(sessions: &Sessions, session: &str) {
 /// What was seen of a turn so far.
 #[derive(Default)]
 struct Seen {
+    spent: Spent,
     tool_calls: u64,
     succeeded: bool,
     failure: Option<ToolFailure>,
@@ -81,6 +94,15 @@ impl Seen {
                 self.tool_calls += 1;
                 self.succeeded |= report.ok;
                 self.failure = report.error.or(self.failure.take());
+            }
+            SessionEvent::ModelAnswered {
+                usage, cost_usd, ..
+            } => {
+                self.spent.usage.add(&usage);
+                if let Some(cost) = cost_usd {
+                    let sum = self.spent.cost_usd.get_or_insert(0.0);
+                    *sum += cost;
+                }
             }
             // What comes behind a decision is only what was left.
             SessionEvent::ProposalChanged { changed, .. } if self.decided.is_empty() => {
@@ -100,6 +122,7 @@ impl Seen {
                     outcome,
                     usage,
                     cost_usd,
+                    turn: seen.spent,
                     tool_calls: seen.tool_calls,
                     fruitless: seen.failure.filter(|_| !seen.succeeded),
                     proposed: (!seen.decided.is_empty())

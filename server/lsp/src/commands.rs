@@ -3,6 +3,7 @@
 use crate::convert;
 use crate::documents::Snapshot;
 use crate::folder::Folder;
+use crate::managing;
 use crate::params;
 use crate::patch;
 use crate::positions::Encoding;
@@ -10,9 +11,9 @@ use crate::server::Shared;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
     ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, CheckpointsParams,
-    DecideParams, PROPOSAL, ProposalParams, REJECT, REPROPOSE, RESTORE, ReproposeParams,
-    RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO, UndoParams,
-    UndoStarted,
+    DELETE_SESSION, DecideParams, FORK, HISTORY, PROPOSAL, ProposalParams, REJECT, RENAME,
+    REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams,
+    SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
@@ -38,6 +39,11 @@ pub(crate) const ALL: &[&str] = &[
     SHOW_PATCH,
     CANCEL,
     SESSIONS,
+    HISTORY,
+    RENAME,
+    FORK,
+    DELETE_SESSION,
+    USAGE,
 ];
 
 /// Checkpoints that are listed when nobody says how many.
@@ -106,6 +112,27 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
             Box::new(move || cancel(&shared, &given))
         }
         SESSIONS => Box::new(move || sessions(&shared)),
+        HISTORY => {
+            let given = read(params::history(arguments, latest()))?;
+            Box::new(move || managing::history(&shared, &given))
+        }
+        RENAME => {
+            let given = read(params::rename(arguments, latest()))?;
+            Box::new(move || managing::rename(&shared, &given))
+        }
+        FORK => {
+            let given = read(params::fork(arguments, latest()))?;
+            Box::new(move || managing::fork(&shared, &given))
+        }
+        DELETE_SESSION => {
+            // Never the latest one by leaving it out.
+            let given = read(params::session(command, arguments, None))?;
+            Box::new(move || managing::delete(&shared, &given))
+        }
+        USAGE => {
+            let given = read(params::usage(arguments))?;
+            Box::new(move || managing::usage(&shared, &given))
+        }
         other => {
             return Err(Error::invalid_params(format!(
                 "unknown command `{other}`; known commands: {}",

@@ -11,6 +11,7 @@ mod commands;
 mod convert;
 mod documents;
 mod folder;
+mod managing;
 mod observer;
 mod params;
 mod patch;

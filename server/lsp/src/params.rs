@@ -2,9 +2,10 @@
 //! prompt.
 
 use boxagnts_protocol::commands::{
-    AMEND, AmendParams, AskParams, CHECKPOINTS, CheckpointsParams, DecideParams, PROPOSAL,
-    ProposalParams, REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SPLIT, SessionParams,
-    SplitParams, UNDO, UndoParams,
+    AMEND, AmendParams, AskParams, CHECKPOINTS, CheckpointsParams, DecideParams, FORK, ForkParams,
+    HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams,
+    ReproposeParams, RestoreParams, SPLIT, SessionParams, SplitParams, UNDO, USAGE, UndoParams,
+    UsageParams,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -189,6 +190,61 @@ pub(crate) fn checkpoints(arguments: &[Value]) -> Result<CheckpointsParams, Stri
         session: words(arguments)?.into_iter().next(),
         limit: None,
     })
+}
+
+/// Parameters of `boxagnts.history`: an object, or the session.
+pub(crate) fn history(
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<HistoryParams, String> {
+    if let Some(params) = object(HISTORY, arguments)? {
+        return Ok(params);
+    }
+    let SessionParams { session } = session(HISTORY, arguments, latest)?;
+    Ok(HistoryParams {
+        session,
+        after: None,
+        limit: None,
+    })
+}
+
+/// Parameters of `boxagnts.rename`: an object, or the title of the latest session.
+pub(crate) fn rename(arguments: &[Value], latest: Option<String>) -> Result<RenameParams, String> {
+    if let Some(params) = object(RENAME, arguments)? {
+        return Ok(params);
+    }
+    match (words(arguments)?, latest) {
+        (title, Some(session)) if !title.is_empty() => Ok(RenameParams {
+            session,
+            title: title.join(" "),
+        }),
+        _ => Err(format!("{RENAME} needs {{\"session\": …, \"title\": …}}")),
+    }
+}
+
+/// Parameters of `boxagnts.fork`: an object, or the session.
+pub(crate) fn fork(arguments: &[Value], latest: Option<String>) -> Result<ForkParams, String> {
+    if let Some(params) = object(FORK, arguments)? {
+        return Ok(params);
+    }
+    let SessionParams { session } = session(FORK, arguments, latest)?;
+    Ok(ForkParams {
+        session,
+        turn: None,
+    })
+}
+
+/// Parameters of `boxagnts.usage`: an object, or nothing for days.
+pub(crate) fn usage(arguments: &[Value]) -> Result<UsageParams, String> {
+    if let Some(params) = object(USAGE, arguments)? {
+        return Ok(params);
+    }
+    match words(arguments)?.as_slice() {
+        [] => Ok(UsageParams::default()),
+        _ => Err(format!(
+            "{USAGE} needs {{\"by\": …, \"since\": …}}, or nothing"
+        )),
+    }
 }
 
 fn number(command: &str, word: &str) -> Result<u64, String> {

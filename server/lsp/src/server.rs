@@ -6,13 +6,15 @@ use crate::commands;
 use crate::convert;
 use crate::documents::Documents;
 use crate::folder::{Folder, FolderNames};
+use crate::managing;
 use crate::observer;
 use crate::patch::{self, ContentParams};
 use crate::positions::Encoding;
 use crate::transport;
 use boxagnts_protocol::commands::{
-    AmendParams, AskParams, CheckpointsParams, DecideParams, ProposalParams, ReproposeParams,
-    RestoreParams, SessionParams, SplitParams, UndoParams,
+    AmendParams, AskParams, CheckpointsParams, DecideParams, ForkParams, HistoryParams,
+    ProposalParams, RenameParams, ReproposeParams, RestoreParams, SessionParams, SplitParams,
+    UndoParams, UsageParams,
 };
 use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;
@@ -62,6 +64,11 @@ where
     .custom_method("workspace/textDocumentContent", Server::content)
     .custom_method("boxagnts/cancel", Server::cancel)
     .custom_method("boxagnts/sessions", Server::sessions)
+    .custom_method("boxagnts/history", Server::history)
+    .custom_method("boxagnts/rename", Server::rename)
+    .custom_method("boxagnts/fork", Server::fork)
+    .custom_method("boxagnts/deleteSession", Server::delete_session)
+    .custom_method("boxagnts/usage", Server::usage)
     .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
     .finish();
     transport::serve(input, output, service, socket).await;
@@ -231,6 +238,17 @@ impl Shared {
         *lock(&self.latest) = Some(session.to_owned());
     }
 
+    /// Nothing is known of a session any more; what the editor shows of its hunks goes.
+    pub(crate) fn forget(&self, session: &str) {
+        self.sessions.remove(session);
+        let mut latest = lock(&self.latest);
+        if latest.as_deref() == Some(session) {
+            *latest = None;
+        }
+        drop(latest);
+        self.moved.notify_one();
+    }
+
     /// The session that was last started or looked at.
     pub(crate) fn latest(&self) -> Option<String> {
         lock(&self.latest).clone()
@@ -318,7 +336,11 @@ impl LanguageServer for Server {
         let shared = Arc::clone(&self.shared);
         observer::follow_documents(&shared);
         // The first request should find everything open.
-        tokio::task::spawn_blocking(move || drop(shared.folders()));
+        tokio::task::spawn_blocking(move || {
+            for folder in shared.folders() {
+                drop(folder.sessions.forget_old());
+            }
+        });
     }
 
     async fn shutdown(&self) -> Result<()> {
@@ -486,6 +508,31 @@ impl Server {
     async fn sessions(&self) -> Result<Value> {
         let shared = Arc::clone(&self.shared);
         blocking(move || commands::sessions(&shared)).await
+    }
+
+    async fn history(&self, params: HistoryParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || managing::history(&shared, &params)).await
+    }
+
+    async fn rename(&self, params: RenameParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || managing::rename(&shared, &params)).await
+    }
+
+    async fn fork(&self, params: ForkParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || managing::fork(&shared, &params)).await
+    }
+
+    async fn delete_session(&self, params: SessionParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || managing::delete(&shared, &params)).await
+    }
+
+    async fn usage(&self, params: UsageParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || managing::usage(&shared, &params)).await
     }
 
     async fn progress_cancel(&self, params: WorkDoneProgressCancelParams) {

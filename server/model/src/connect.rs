@@ -3,7 +3,7 @@
 use crate::error::ModelError;
 use crate::http::{Endpoint, RetryPolicy};
 use crate::key::KeySource;
-use crate::{Provider, anthropic, builtin, openai, scripted};
+use crate::{Provider, anthropic, builtin, openai, replay, scripted};
 use boxagnts_protocol::conversation::Price;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -85,6 +85,10 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
             spec,
             &settings.base_dir.join(model),
         )?));
+    }
+    if name == "replay" {
+        let replay = replay::Replay::open(spec, &settings.base_dir, model)?;
+        return Ok(Arc::new(replay));
     }
     let own = settings.providers.get(name);
     // An empty variable is as good as none.

@@ -10,7 +10,7 @@ pub enum ModelError {
     /// The model's name means nothing.
     #[error(
         "unknown model `{spec}`; use builtin, anthropic:MODEL, openai:MODEL, ollama:MODEL, \
-         scripted:FILE{configured}"
+         scripted:FILE, replay:FILE{configured}"
     )]
     UnknownModel {
         /// As given.
@@ -49,6 +49,20 @@ pub enum ModelError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A recording cannot be written or read, or has another answer than the one that is asked for.
+    #[error("recording {}: {reason}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A failure that was recorded.
+    #[error("{message}")]
+    Recorded {
+        /// What was said then.
+        message: String,
     },
     /// The provider refused the request.
     #[error("{provider} answered {status}: {message}")]

@@ -1,6 +1,7 @@
 //! Where keys come from: the environment or a command, when the first request needs one.
 
 use crate::error::ModelError;
+use crate::secrets;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -35,6 +36,9 @@ impl Key {
     /// The key; `None` where the provider works without one.
     pub(crate) async fn get(&self) -> Result<Option<&str>, ModelError> {
         let value = self.value.get_or_try_init(|| self.fetch()).await?;
+        if let Some(key) = value {
+            secrets::remember(key);
+        }
         Ok(value.as_deref())
     }
 

@@ -7,19 +7,25 @@ mod error;
 mod http;
 mod key;
 mod openai;
+mod record;
+mod recording;
+mod replay;
 mod scripted;
+mod secrets;
 mod sse;
 
 pub use builtin::BUILTIN_GRAMMAR;
 pub use connect::{ProviderKind, ProviderSettings, Settings, connect};
 pub use error::ModelError;
 pub use http::RetryPolicy;
+pub use record::Recording;
 pub use scripted::Turn as ScriptedTurn;
 
 use boxagnts_protocol::conversation::{Message, Price, StopReason, TokenUsage};
 use boxagnts_protocol::tool::ToolSpec;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +43,8 @@ pub struct Request {
 }
 
 /// A piece of an answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Delta {
     /// More text.
     Text(String),

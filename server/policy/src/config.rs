@@ -67,6 +67,7 @@ pub struct Config {
     mode: Mode,
     model: String,
     max_output_tokens: u64,
+    session_retention_days: u64,
     nets: Nets,
     mounts: Mounts,
     rules: Rules,
@@ -128,6 +129,7 @@ impl Config {
             mode: Mode::Review,
             model: "builtin".to_owned(),
             max_output_tokens: 8192,
+            session_retention_days: 0,
             nets: Nets::builtin(),
             mounts: Mounts::none(),
             rules: Rules::default(),
@@ -175,6 +177,11 @@ impl Config {
     /// Tokens that one answer of a model may have.
     pub fn max_output_tokens(&self) -> u64 {
         self.max_output_tokens
+    }
+
+    /// Days after which sessions in which nothing waits are removed; 0 keeps them.
+    pub fn session_retention_days(&self) -> u64 {
+        self.session_retention_days
     }
 
     /// How to reach providers, by name.
@@ -301,6 +308,7 @@ impl Config {
             Setting::Mode(mode) => self.mode = *mode,
             Setting::Model(model) => self.model.clone_from(model),
             Setting::MaxOutputTokens(tokens) => self.max_output_tokens = *tokens,
+            Setting::SessionRetentionDays(days) => self.session_retention_days = *days,
             Setting::Net(net, entries) if accumulates => add(self.nets.get_mut(*net), entries),
             Setting::Net(net, entries) => self.nets.get_mut(*net).clone_from(entries),
             Setting::WorkDir(path) => self.mounts.work_dir = path.clone(),

@@ -1,13 +1,15 @@
 //! What all sessions of a process share: configuration, journal, tools.
 
 use crate::approvals::JournalApprovals;
-use boxagnts_model::{ModelError, Provider, ProviderKind, ProviderSettings, RetryPolicy, Settings};
+use boxagnts_model::{
+    ModelError, Provider, ProviderKind, ProviderSettings, Recording, RetryPolicy, Settings,
+};
 use boxagnts_policy::config::{self, Config};
 use boxagnts_protocol::conversation::Price;
 use boxagnts_store::Store;
 use boxagnts_tools::{ToolFolders, Toolbox};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The parts of an [`Environment`].
 pub struct EnvironmentParts {
@@ -24,6 +26,7 @@ pub struct Environment {
     config: Config,
     store: Arc<Store>,
     toolbox: Arc<Toolbox>,
+    recording: OnceLock<Arc<Recording>>,
 }
 
 impl Environment {
@@ -33,6 +36,7 @@ impl Environment {
             config: parts.config,
             store: Arc::new(parts.store),
             toolbox: parts.toolbox,
+            recording: OnceLock::new(),
         })
     }
 
@@ -44,6 +48,7 @@ impl Environment {
             config: parts.config,
             store,
             toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
+            recording: OnceLock::new(),
         })
     }
 
@@ -55,6 +60,12 @@ impl Environment {
     /// The journal.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Writes down what models are asked and answer in sessions that are opened from now on. The
+    /// first recording stays.
+    pub fn record(&self, recording: Arc<Recording>) {
+        let _ = self.recording.set(recording);
     }
 
     /// Makes a model ready to be asked; speaks to nobody yet.
@@ -74,7 +85,11 @@ impl Environment {
             retry: RetryPolicy::default(),
             proxy: boxagnts_tools::proxy(config).map_err(|reason| ModelError::Proxy { reason })?,
         };
-        boxagnts_model::connect(model, &settings)
+        let provider = boxagnts_model::connect(model, &settings)?;
+        Ok(match self.recording.get() {
+            Some(recording) => recording.wrap(provider),
+            None => provider,
+        })
     }
 
     /// Whether the configured model could be asked: its name means something and its key can be

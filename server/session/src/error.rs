@@ -29,6 +29,18 @@ pub enum SessionError {
     /// There is nothing to do.
     #[error("the prompt is empty; say what you want done")]
     EmptyPrompt,
+    /// A session is to have no title.
+    #[error("the title is empty; say what the session is to be called")]
+    EmptyTitle,
+    /// A file is no session that can be taken over.
+    #[error("cannot import: {0}")]
+    Import(String),
+    /// A day cannot be read.
+    #[error("`{given}` is no day; write it as in 2026-01-31")]
+    Day {
+        /// As given.
+        given: String,
+    },
     /// The selection names hunks or files that the proposal does not have.
     #[error(transparent)]
     Selection(#[from] boxagnts_workspace::DecideError),

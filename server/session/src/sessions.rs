@@ -23,7 +23,7 @@ use boxagnts_query::{self as query, Query, ToolInfo};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Buffers, Content, Overlay, PageQuery, Selection};
 use dashmap::DashMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, Weak};
@@ -503,6 +503,19 @@ impl Sessions {
         all.iter().filter(reads).cloned().collect()
     }
 
+    /// The session of that id, when this process has it open.
+    pub(crate) fn opened(&self, session: &str) -> Option<Arc<Session>> {
+        self.live.get(session).map(|session| Arc::clone(&session))
+    }
+
+    /// Forgets a session that is no longer in the journal.
+    pub(crate) fn close(&self, session: &str) {
+        self.live.remove(session);
+        for watched in [session.to_owned(), format!("{session}.diff")] {
+            self.watcher.follow(&watched, BTreeSet::new());
+        }
+    }
+
     pub(crate) fn workspace(&self) -> String {
         self.root.display().to_string()
     }
@@ -601,7 +614,9 @@ fn settings(events: &[SessionEvent]) -> Option<&serde_json::Value> {
 
 /// The journalled proposal: the diff of each file with its base, and the number of the youngest
 /// hunk.
-fn proposed(events: &[SessionEvent]) -> (Vec<ProposedDiff>, u64) {
+pub(crate) fn proposed<'a>(
+    events: impl IntoIterator<Item = &'a SessionEvent>,
+) -> (Vec<ProposedDiff>, u64) {
     let mut files: BTreeMap<&str, (&ProposedDiff, Option<&String>)> = BTreeMap::new();
     let mut last = 0;
     for event in events {

@@ -41,6 +41,22 @@ pub enum StoreError {
         /// How many.
         count: usize,
     },
+    /// A turn of the session runs, here or in another process, or a batch is being applied.
+    #[error("session `{session}` is at work; wait for it or cancel it first")]
+    Running {
+        /// Its id.
+        session: String,
+    },
+    /// The session has no such turn.
+    #[error("session `{session}` has no turn {turn} that has ended; it has {turns}")]
+    UnknownTurn {
+        /// Its id.
+        session: String,
+        /// As asked.
+        turn: u64,
+        /// How many have ended.
+        turns: u64,
+    },
     /// A hunk belongs to another batch.
     #[error("hunk `{hunk}` {claim} (batch {batch})")]
     Claimed {

@@ -8,8 +8,12 @@ mod blobs;
 mod checkpoints;
 mod error;
 mod location;
+mod manage;
 mod owner;
 mod permissions;
+mod running;
+mod search;
+mod spent;
 mod store;
 mod transaction;
 
@@ -21,5 +25,7 @@ pub use batches::{
 pub use checkpoints::Pruned;
 pub use error::StoreError;
 pub use location::default_path;
+pub use manage::NewPast;
 pub use permissions::Permission;
+pub use spent::ModelCall;
 pub use store::{Entry, Recorded, Store};

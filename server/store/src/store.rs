@@ -1,9 +1,11 @@
 //! The database behind the journal.
 
 use crate::error::StoreError;
+use crate::manage::Origin;
 use crate::owner::Owner;
+use crate::running::end_running;
 use crate::transaction::{PATIENCE, write_ahead};
-use boxagnts_protocol::commands::SessionSummary;
+use boxagnts_protocol::commands::{SessionOrigin, SessionSummary};
 use boxagnts_protocol::update::SessionEvent;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
@@ -40,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     crate::permissions::SCHEMA,
     crate::approved::SCHEMA,
     crate::batches::SCHEMA,
+    crate::manage::SCHEMA,
 ];
 
 /// The journal. Several processes may use one file at the same time.
@@ -186,27 +189,22 @@ impl Store {
     /// Unknown session, or a journal that cannot be written.
     pub fn append(&self, session: &str, event: &SessionEvent) -> Result<u64, StoreError> {
         let body = serde_json::to_string(event)?;
-        let connection = self.connection();
-        let seq: Option<u64> = connection
-            .prepare_cached(
-                "INSERT INTO events (session, seq, at_ms, body)
-                 SELECT s.key,
-                        1 + coalesce((SELECT max(seq) FROM events WHERE session = s.key), 0),
-                        ?2, ?3
-                 FROM sessions s WHERE s.id = ?1
-                 RETURNING seq",
-            )?
-            .query_row(params![session, now_ms(), body], |row| row.get(0))
-            .optional()?;
-        let seq = seq.ok_or_else(|| StoreError::UnknownSession {
-            session: session.to_owned(),
-        })?;
-        if let SessionEvent::TurnStarted { prompt, .. } = event {
-            connection
-                .prepare_cached("UPDATE sessions SET title = ?2 WHERE id = ?1 AND title = ''")?
-                .execute(params![session, title(prompt)])?;
+        match event {
+            SessionEvent::TurnStarted { prompt, .. } => self.write(|transaction| {
+                let seq = insert(transaction, session, &body)?;
+                transaction
+                    .prepare_cached("UPDATE sessions SET title = ?2 WHERE id = ?1 AND title = ''")?
+                    .execute(params![session, title(prompt)])?;
+                self.begin_running(transaction, session)?;
+                Ok(seq)
+            }),
+            SessionEvent::TurnEnded { .. } => self.write(|transaction| {
+                let seq = insert(transaction, session, &body)?;
+                end_running(transaction, session)?;
+                Ok(seq)
+            }),
+            _ => insert(&self.connection(), session, &body),
         }
-        Ok(seq)
     }
 
     /// The events of a session behind number `after`, in order.
@@ -214,12 +212,28 @@ impl Store {
     /// # Errors
     /// Unknown session, or a journal that cannot be read.
     pub fn events(&self, session: &str, after: u64) -> Result<Vec<Entry>, StoreError> {
+        self.events_page(session, after, usize::MAX)
+    }
+
+    /// As [`Store::events`], the first `limit` of them.
+    ///
+    /// # Errors
+    /// Unknown session, or a journal that cannot be read.
+    pub fn events_page(
+        &self,
+        session: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
         let connection = self.connection();
         let key = key(&connection, session)?;
         let mut statement = connection.prepare_cached(
-            "SELECT seq, at_ms, body FROM events WHERE session = ?1 AND seq > ?2 ORDER BY seq",
+            "SELECT seq, at_ms, body FROM events WHERE session = ?1 AND seq > ?2
+             ORDER BY seq LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![key, after], |row| {
+        let after = i64::try_from(after).unwrap_or(i64::MAX);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![key, after, limit], |row| {
             Ok((
                 row.get::<_, u64>(0)?,
                 row.get::<_, u64>(1)?,
@@ -303,8 +317,25 @@ impl Store {
     }
 }
 
+fn insert(connection: &Connection, session: &str, body: &str) -> Result<u64, StoreError> {
+    let seq: Option<u64> = connection
+        .prepare_cached(
+            "INSERT INTO events (session, seq, at_ms, body)
+             SELECT s.key,
+                    1 + coalesce((SELECT max(seq) FROM events WHERE session = s.key), 0),
+                    ?2, ?3
+             FROM sessions s WHERE s.id = ?1
+             RETURNING seq",
+        )?
+        .query_row(params![session, now_ms(), body], |row| row.get(0))
+        .optional()?;
+    seq.ok_or_else(|| StoreError::UnknownSession {
+        session: session.to_owned(),
+    })
+}
+
 /// A session's key in the tables.
-fn key(connection: &Connection, session: &str) -> Result<i64, StoreError> {
+pub(crate) fn key(connection: &Connection, session: &str) -> Result<i64, StoreError> {
     let key: Option<i64> = connection
         .prepare_cached("SELECT key FROM sessions WHERE id = ?1")?
         .query_row([session], |row| row.get(0))
@@ -314,13 +345,19 @@ fn key(connection: &Connection, session: &str) -> Result<i64, StoreError> {
     })
 }
 
-const SUMMARY: &str = "
+/// What [`summary`] reads. A session that took over a past is as young as itself.
+pub(crate) const SUMMARY: &str = "
     SELECT id, title, workspace, model, created_ms,
-           coalesce((SELECT at_ms FROM events WHERE session = key ORDER BY seq DESC LIMIT 1),
-                    created_ms) AS updated_ms
+           max(created_ms,
+               coalesce((SELECT at_ms FROM events WHERE session = key ORDER BY seq DESC LIMIT 1),
+                        0)) AS updated_ms,
+           origin_kind, origin, inherited, key
     FROM sessions";
 
-fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+pub(crate) fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+    let kind: Option<Origin> = row.get(6)?;
+    let other: Option<String> = row.get(7)?;
+    let events = row.get(8)?;
     Ok(SessionSummary {
         session: row.get(0)?,
         title: row.get(1)?,
@@ -328,12 +365,18 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
         model: row.get(3)?,
         created_ms: row.get(4)?,
         updated_ms: row.get(5)?,
+        origin: kind.zip(other).map(|(kind, session)| SessionOrigin {
+            kind: kind.0,
+            session,
+            events,
+        }),
+        found: None,
     })
 }
 
 /// The first line of a prompt, cut.
-fn title(prompt: &str) -> String {
-    let line = prompt.trim().lines().next().unwrap_or_default();
+pub(crate) fn title(prompt: &str) -> String {
+    let line = prompt.trim().lines().next().unwrap_or_default().trim_end();
     let mut title: String = line.chars().take(TITLE_CHARS).collect();
     if title.len() < line.len() {
         title.push('…');

@@ -6,9 +6,10 @@ use crate::settings::{self, Overrides};
 use crate::setup;
 use boxagnts_lsp::Connector;
 use boxagnts_session::Environment;
+use boxagnts_session::model::Recording;
 use boxagnts_session::tools::Toolbox;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Serve an editor over standard input and output.
@@ -31,6 +32,10 @@ pub(crate) struct Lsp {
     stdio: bool,
     #[command(flatten)]
     settings: SettingArgs,
+    /// Write what models are asked and answer to a file, without keys; `replay:FILE` is a model that
+    /// answers from it.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 impl Lsp {
@@ -41,6 +46,7 @@ impl Lsp {
         let connector = Connections {
             toolbox: setup::toolbox()?,
             overrides,
+            recording: setup::recording(self.record.as_deref())?,
         };
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
@@ -56,6 +62,7 @@ impl Lsp {
 struct Connections {
     toolbox: Arc<Toolbox>,
     overrides: Overrides,
+    recording: Option<Arc<Recording>>,
 }
 
 impl Connector for Connections {
@@ -71,6 +78,9 @@ impl Connector for Connections {
         }
         let environment = setup::environment(loaded.config, Arc::clone(&self.toolbox), root)
             .map_err(|failure| failure.message)?;
+        if let Some(recording) = &self.recording {
+            environment.record(Arc::clone(recording));
+        }
         setup::prewarm(environment.toolbox(), environment.config().limits());
         Ok(environment)
     }

@@ -1,5 +1,6 @@
 //! `boxagnts run`: one turn from a terminal or a script.
 
+mod cost;
 pub(crate) mod progress;
 mod result;
 pub(crate) mod review;
@@ -16,6 +17,7 @@ use crate::turn::{self, Ended};
 use boxagnts_protocol::commands::{AskResult, HunkStatus};
 use boxagnts_protocol::proposal::{FileProposal, HunkState};
 use boxagnts_protocol::update::{TurnOutcome, Update};
+use boxagnts_session::model::Recording;
 use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::policy::permission::Mode;
 use boxagnts_session::workspace::NoBuffers;
@@ -42,6 +44,8 @@ Examples:
   boxagnts run \"rename total_cost to order_total\"
   boxagnts run \"rename total_cost to order_total\" | git apply
   boxagnts run --apply --model openai:MODEL \"fix the typos in README.md\"
+  boxagnts run --continue \"and its tests\"
+  boxagnts run --record talk.jsonl \"explain main.rs\"; boxagnts run --model replay:talk.jsonl …
   git log -1 --format=%B | boxagnts run --json -")]
 pub(crate) struct Run {
     /// What you want done; - reads it from standard input.
@@ -64,6 +68,13 @@ pub(crate) struct Run {
     /// Continue a session; the beginning of its id is enough.
     #[arg(long, value_name = "ID", conflicts_with = "model")]
     session: Option<String>,
+    /// Continue the latest session of the folder.
+    #[arg(long = "continue", conflicts_with_all = ["session", "model"])]
+    latest: bool,
+    /// Write what the model is asked and answers to a file, without keys; the model `replay:FILE`
+    /// answers from it.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 /// What a turn brought and what became of it.
@@ -99,11 +110,17 @@ impl Run {
             .as_deref()
             .map(|path| OutFile::find("the diff", path))
             .transpose()?;
-        let (sessions, ask, mode) = self.open()?;
+        let recording = setup::recording(self.record.as_deref())?;
+        let (sessions, ask, mode) = self.open(recording.as_ref())?;
         setup::recover(&sessions).await?;
         let mut updates = sessions.subscribe();
         let asked = sessions.ask(ask)?;
+        // Behind it, for it may go on with an old one.
+        drop(sessions.forget_old());
         let ended = self.follow(&sessions, &asked, &mut updates).await?;
+        if let Some(reason) = recording.and_then(|recording| recording.failure()) {
+            terminal::warn(&format!("the recording is not whole: {reason}"));
+        }
 
         let session = asked.session;
         let diff = match &ended.proposed {
@@ -111,7 +128,9 @@ impl Run {
             None => sessions.diff(&session)?,
         };
         if !self.json {
-            terminal::say(&format!("{}\n", summary(&ended, &session, &diff, began)));
+            let costs = cost::of(&sessions, &ended);
+            let summary = summary(&ended, &session, &diff, costs, began);
+            terminal::say(&format!("{summary}\n"));
         }
         let asks =
             !self.apply && !self.json && patch.is_none() && mode == Mode::Review && can_review();
@@ -146,15 +165,22 @@ impl Run {
     }
 
     /// The sessions of the folder, and what to ask.
-    fn open(&self) -> Result<(Arc<Sessions>, Ask, Mode), Failure> {
+    fn open(
+        &self,
+        recording: Option<&Arc<Recording>>,
+    ) -> Result<(Arc<Sessions>, Ask, Mode), Failure> {
         let prompt = prompt(&self.prompt)?;
         let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &self.settings.overrides())?;
         let mode = config.mode();
         let environment = setup::environment(config, setup::toolbox()?, &root)?;
         setup::prewarm(environment.toolbox(), environment.config().limits());
+        if let Some(recording) = recording {
+            environment.record(Arc::clone(recording));
+        }
         let session = match &self.session {
             Some(id) => Some(environment.store().session(id)?.session),
+            None if self.latest => Some(setup::latest(environment.store(), &root)?.session),
             None => None,
         };
         let (buffers, applier) = (Arc::new(NoBuffers), Arc::new(DiskApplier));
@@ -272,7 +298,13 @@ fn print_diff(diff: &str) -> Result<(), Failure> {
     }
 }
 
-fn summary(ended: &Ended, session: &str, diff: &str, began: Instant) -> String {
+fn summary(
+    ended: &Ended,
+    session: &str,
+    diff: &str,
+    costs: Option<String>,
+    began: Instant,
+) -> String {
     let theme = Theme::stderr();
     let how = terminal::visible(&render::ended(&ended.outcome)).into_owned();
     let how = match (&ended.outcome, &ended.fruitless) {
@@ -290,12 +322,10 @@ fn summary(ended: &Ended, session: &str, diff: &str, began: Instant) -> String {
     };
     let calls = render::count(ended.tool_calls, "tool call");
     let mut parts = vec![format!("session {session}"), calls];
-    if ended.usage.total() > 0 {
-        parts.push(render::count(ended.usage.total(), "token"));
+    if ended.turn.usage.total() > 0 {
+        parts.push(render::count(ended.turn.usage.total(), "token"));
     }
-    if let Some(cost) = ended.cost_usd.filter(|cost| *cost > 0.0) {
-        parts.push(format!("${cost:.4}"));
-    }
+    parts.extend(costs);
     parts.push(render::milliseconds(began.elapsed().as_secs_f64() * 1e3));
     let parts = terminal::paint(theme.dim, format!("({})", parts.join(", ")));
     format!("{} {parts}", terminal::paint(style, how))

@@ -1,22 +1,35 @@
 //! `boxagnts session`: what the journal has.
 
 mod decisions;
+mod delete;
+mod export;
+mod fork;
+mod import;
 mod list;
+mod rename;
 mod report;
 mod review;
 mod show;
+mod trace;
 mod transcript;
 
 use crate::exit::{Exit, Failure};
 use clap::Subcommand;
 
-/// List sessions, read what happened in one, decide on what it left, report it to others.
+/// List sessions, read what happened in one, decide on what it left, report it to others; name, fork,
+/// carry and remove them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     List(list::List),
     Show(show::Show),
+    Trace(trace::Trace),
     Review(review::Review),
     Report(report::Report),
+    Rename(rename::Rename),
+    Fork(fork::Fork),
+    Export(export::Export),
+    Import(import::Import),
+    Delete(delete::Delete),
 }
 
 impl Session {
@@ -24,8 +37,14 @@ impl Session {
         match self {
             Session::List(args) => args.run(),
             Session::Show(args) => args.run(),
+            Session::Trace(args) => args.run(),
             Session::Review(args) => crate::block_on(2, args.run()),
             Session::Report(args) => crate::block_on(2, args.run()),
+            Session::Rename(args) => args.run(),
+            Session::Fork(args) => args.run(),
+            Session::Export(args) => args.run(),
+            Session::Import(args) => crate::block_on(2, args.run()),
+            Session::Delete(args) => crate::block_on(2, args.run()),
         }
     }
 }

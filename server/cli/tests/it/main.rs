@@ -13,6 +13,8 @@ mod review;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tool;

@@ -4,6 +4,7 @@
 
 mod decisions;
 mod harness;
+mod managing;
 mod permissions;
 mod protocol;
 mod review;

@@ -155,6 +155,6 @@ fn models_have_known_names() {
     check("ollama:x", Ok(()));
     check("test", Err("unknown model `test`"));
     check("test:", Err("unknown model `test:`"));
-    check("nobody:x", Err("scripted:FILE, test:MODEL"));
+    check("nobody:x", Err("scripted:FILE, replay:FILE, test:MODEL"));
     check("scripted:/nowhere", Err("script /nowhere: "));
 }

@@ -5,6 +5,7 @@
 mod answers;
 mod faults;
 mod keys;
+mod recordings;
 mod requests;
 mod stream;
 

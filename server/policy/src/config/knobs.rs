@@ -23,6 +23,7 @@ pub(super) enum Knob {
     Model,
     Mode,
     MaxOutputTokens,
+    SessionRetentionDays,
     Net(Net),
     WorkDir,
     MapDirs,
@@ -38,6 +39,7 @@ pub(super) enum Setting {
     Mode(Mode),
     Model(String),
     MaxOutputTokens(u64),
+    SessionRetentionDays(u64),
     Net(Net, Vec<String>),
     WorkDir(WorkspacePath),
     MapDirs(Vec<Mount>),
@@ -49,7 +51,12 @@ pub(super) enum Setting {
 
 impl Knob {
     pub(super) fn all() -> Vec<Knob> {
-        let mut all = vec![Knob::Model, Knob::Mode, Knob::MaxOutputTokens];
+        let mut all = vec![
+            Knob::Model,
+            Knob::Mode,
+            Knob::MaxOutputTokens,
+            Knob::SessionRetentionDays,
+        ];
         all.extend(Net::ALL.map(Knob::Net));
         all.extend([Knob::WorkDir, Knob::MapDirs]);
         all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
@@ -63,6 +70,7 @@ impl Knob {
             Knob::Model => "model",
             Knob::Mode => "mode",
             Knob::MaxOutputTokens => "max_output_tokens",
+            Knob::SessionRetentionDays => "session_retention_days",
             Knob::Net(net) => net.name(),
             Knob::WorkDir => "work_dir",
             Knob::MapDirs => "map_dirs",
@@ -77,13 +85,18 @@ impl Knob {
         match self {
             Knob::Model => {
                 "Model as `provider:model`: `builtin`, `anthropic:…`, `openai:…`, `ollama:…`, \
-                 `scripted:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
+                 `scripted:FILE`, `replay:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
             }
             Knob::Mode => {
                 "`plan` only reads, `review` proposes hunks, `auto` also accepts them at the end \
                  of a turn (never those in dangerous files)."
             }
             Knob::MaxOutputTokens => "Tokens that one answer of the model may have.",
+            Knob::SessionRetentionDays => {
+                "Days after which a session of the folder is removed from the journal, when the \
+                 folder is next worked in: nothing happened in it since, and no hunk of it waits. \
+                 0 keeps all."
+            }
             Knob::Net(net) => net.doc(),
             Knob::WorkDir => "Folder of the workspace that tools begin in.",
             Knob::MapDirs => {
@@ -118,6 +131,7 @@ impl Knob {
             Knob::Model => config.model.clone(),
             Knob::Mode => mode_name(config.mode).to_owned(),
             Knob::MaxOutputTokens => config.max_output_tokens.to_string(),
+            Knob::SessionRetentionDays => config.session_retention_days.to_string(),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => shown_list(&self.list(config)),
             Knob::WorkDir => config.mounts.work_dir.to_string(),
             Knob::Proxy => config.proxy.to_string(),
@@ -148,6 +162,7 @@ impl Knob {
             Knob::Model => json!({"type": "string"}),
             Knob::Mode => json!({"enum": ["plan", "review", "auto"]}),
             Knob::MaxOutputTokens => json!({"type": "integer", "minimum": 1}),
+            Knob::SessionRetentionDays => json!({"type": "integer", "minimum": 0}),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
             Knob::WorkDir | Knob::Proxy => json!({"type": "string"}),
             Knob::Limit(limit) => limit_schema(limit),
@@ -208,6 +223,7 @@ impl Setting {
             Setting::Mode(_) => Knob::Mode.name(),
             Setting::Model(_) => Knob::Model.name(),
             Setting::MaxOutputTokens(_) => Knob::MaxOutputTokens.name(),
+            Setting::SessionRetentionDays(_) => Knob::SessionRetentionDays.name(),
             Setting::Net(net, _) => Knob::Net(*net).name(),
             Setting::WorkDir(_) => Knob::WorkDir.name(),
             Setting::MapDirs(_) => Knob::MapDirs.name(),
@@ -321,6 +337,13 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
                     "`{key}` is `{given}`; expected a whole number from 1"
                 )),
             }
+        }
+        Some(Knob::SessionRetentionDays) => {
+            let given = scalar(key, value)?;
+            given
+                .parse()
+                .map(Setting::SessionRetentionDays)
+                .map_err(|_| format!("`{key}` is `{given}`; expected a whole number of days, or 0"))
         }
         Some(Knob::Net(net)) => {
             let entries = list(key, value)?;

@@ -17,6 +17,11 @@ impl Config {
                 .then(|| "a project may only choose a stricter mode".to_owned()),
             Setting::MaxOutputTokens(tokens) => (*tokens > self.max_output_tokens)
                 .then(|| format!("a project may only tighten: now {}", self.max_output_tokens)),
+            Setting::SessionRetentionDays(_) => Some(
+                "a project may not choose what your journal keeps; set it in your own \
+                 configuration"
+                    .to_owned(),
+            ),
             Setting::Model(_) | Setting::Provider(..) => Some(
                 "a project may not choose where your code is sent; set it in your own \
                  configuration"

@@ -1,12 +1,14 @@
 //! A workspace, a journal, and processes that come and go.
 
 use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::{Config, Layer};
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{Sandbox, Toolbox};
 use boxagnts_session::workspace::NoBuffers;
 use boxagnts_session::{Applier, Ask, Environment, EnvironmentParts, NoAsker, Sessions};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -39,23 +41,51 @@ impl World {
             let content = format!("{}\n", file.to_uppercase());
             calls.push(json!({"name": "write", "input": {"path": file, "content": content}}));
         }
-        let script = json!([{"tool_calls": calls}, {"text": "Done."}]);
-        std::fs::write(world.state.path().join("script.json"), script.to_string()).expect("a file");
+        world.script(&json!([{"tool_calls": calls}, {"text": "Done."}]));
         world
+    }
+
+    /// What the model says from now on.
+    pub fn script(&self, turns: &Value) {
+        let path = self.state.path().join("script.json");
+        std::fs::write(path, turns.to_string()).expect("a file");
+    }
+
+    /// The model that says it.
+    pub fn model(&self) -> String {
+        format!("scripted:{}", self.beside("script.json").display())
+    }
+
+    /// A file that goes with the world, outside of the workspace.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.state.path().join(name)
     }
 
     /// A process that opens the workspace; it is gone when the value and its runtime are.
     pub fn process(&self, applier: Arc<dyn Applier>) -> Process {
-        let script = self.state.path().join("script.json");
-        let settings = json!({"model": format!("scripted:{}", script.display())});
+        let settings = json!({"model": self.model()});
+        self.process_with(applier, &settings, None)
+    }
+
+    /// As [`World::process`], with these settings, and recorded.
+    pub fn process_with(
+        &self,
+        applier: Arc<dyn Applier>,
+        settings: &Value,
+        recording: Option<Arc<Recording>>,
+    ) -> Process {
         let mut builder = Config::builder();
-        let added = builder.add_json(Layer::Editor, "test", &settings);
+        let added = builder.add_json(Layer::Editor, "test", settings);
         added.expect("settings");
+        let journal = || Store::open(&self.state.path().join("journal.db")).expect("a journal");
         let environment = Environment::new(EnvironmentParts {
             config: builder.build(),
-            store: Store::open(&self.state.path().join("journal.db")).expect("a journal"),
+            store: journal(),
             toolbox: toolbox(),
         });
+        if let Some(recording) = recording {
+            environment.record(recording);
+        }
         let root = self.folder.path();
         let sessions = Sessions::open(
             environment,
@@ -68,6 +98,7 @@ impl World {
         Process {
             updates: sessions.subscribe(),
             sessions,
+            journal: journal(),
         }
     }
 
@@ -78,14 +109,21 @@ impl World {
 
 pub struct Process {
     pub sessions: Arc<Sessions>,
+    journal: Store,
     updates: UnboundedReceiver<Update>,
 }
 
 impl Process {
     /// A session whose first turn has ended.
     pub async fn asked(&mut self) -> String {
+        self.ask(None).await
+    }
+
+    /// A session, this one when it is given, whose turn has ended.
+    pub async fn ask(&mut self, session: Option<&str>) -> String {
         let ask = Ask {
             prompt: "go".to_owned(),
+            session: session.map(str::to_owned),
             ..Ask::default()
         };
         let session = self.sessions.ask(ask).expect("asked").session;
@@ -101,6 +139,11 @@ impl Process {
                 return event;
             }
         }
+    }
+
+    /// The journal, as another reader sees it.
+    pub fn store(&self) -> &Store {
+        &self.journal
     }
 
     /// Hunks that wait, by path.

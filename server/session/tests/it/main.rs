@@ -4,4 +4,5 @@
 
 mod harness;
 mod interrupted;
+mod managed;
 mod races;

@@ -4,7 +4,7 @@ use crate::exit::{Exit, Failure};
 use crate::render;
 use crate::setup;
 use crate::terminal::{self, Theme, paint, visible};
-use boxagnts_protocol::commands::SessionSummary;
+use boxagnts_protocol::commands::{OriginKind, SessionSummary};
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[command(after_help = "\
 Examples:
   boxagnts session list
+  boxagnts session list --search \"order total\"
   boxagnts session list --all --json")]
 pub(crate) struct List {
     /// The folder.
@@ -23,6 +24,9 @@ pub(crate) struct List {
     /// Sessions of every folder.
     #[arg(long, conflicts_with = "workspace")]
     all: bool,
+    /// Only sessions in whose title, prompts and answers all of these words are.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
     /// Print one JSON array.
     #[arg(long)]
     json: bool,
@@ -34,7 +38,11 @@ impl List {
             true => None,
             false => Some(setup::workspace(&self.workspace)?.display().to_string()),
         };
-        let sessions = setup::journal()?.sessions(folder.as_deref())?;
+        let journal = setup::journal()?;
+        let sessions = match &self.search {
+            Some(text) => journal.search_sessions(folder.as_deref(), text)?,
+            None => journal.sessions(folder.as_deref())?,
+        };
         if self.json {
             terminal::print(&format!("{}\n", serde_json::to_string(&sessions)?))?;
             return Ok(Exit::Done);
@@ -48,7 +56,11 @@ impl List {
             } else {
                 "; --all shows those of other folders"
             };
-            terminal::say(&format!("no sessions{place}{all}\n"));
+            let found = match self.search {
+                Some(_) => "no session has all of these words",
+                None => "no sessions",
+            };
+            terminal::say(&format!("{found}{place}{all}\n"));
         }
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -79,7 +91,19 @@ fn table(sessions: &[SessionSummary], with_folder: bool, now_ms: u64, theme: The
         if with_folder {
             let _ = write!(table, "  {}", paint(theme.dim, visible(&session.workspace)));
         }
+        if let Some(origin) = &session.origin {
+            let how = match origin.kind {
+                OriginKind::Fork => "fork of",
+                OriginKind::Import => "import of",
+            };
+            let how = format!("({how} {})", visible(&origin.session));
+            let _ = write!(table, "  {}", paint(theme.dim, how));
+        }
         table.push('\n');
+        if let Some(found) = &session.found {
+            let found = paint(theme.dim, visible(found));
+            let _ = writeln!(table, "{:26}{found}", "");
+        }
     }
     table
 }
@@ -96,6 +120,7 @@ fn age(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxagnts_protocol::commands::SessionOrigin;
 
     #[test]
     fn sessions_are_told_with_their_age() {
@@ -106,10 +131,26 @@ mod tests {
             model: "builtin".into(),
             created_ms: 0,
             updated_ms: 1_000,
+            ..SessionSummary::default()
         };
         assert_eq!(
             table(&[session], true, 121_000, Theme::plain()),
             "abcdefghijkm     2 min  rename ␛[2J a to b  builtin  /w\n"
+        );
+        let found = SessionSummary {
+            session: "abcdefghijkm".into(),
+            found: Some("…of \u{1b}[2J the total…".into()),
+            origin: Some(SessionOrigin {
+                kind: OriginKind::Fork,
+                session: "mnopqrstuvwx".into(),
+                events: 3,
+            }),
+            ..SessionSummary::default()
+        };
+        assert_eq!(
+            table(&[found], false, 0, Theme::plain()),
+            "abcdefghijkm       now  (no prompt)    (fork of mnopqrstuvwx)\n                          \
+             …of ␛[2J the total…\n"
         );
         assert_eq!(age(59_000), "now");
         assert_eq!(age(47 * 3_600_000), "47 h");

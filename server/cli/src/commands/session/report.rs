@@ -85,13 +85,7 @@ impl Report {
         if let Some(id) = &self.session {
             return Ok(journal.session(id)?);
         }
-        let folder = setup::workspace(&self.workspace)?.display().to_string();
-        let latest = journal.sessions(Some(&folder))?.into_iter().next();
-        latest.ok_or_else(|| {
-            Failure::usage(format!(
-                "no sessions in {folder}; `boxagnts session list --all` shows those of other folders"
-            ))
-        })
+        setup::latest(journal, &setup::workspace(&self.workspace)?)
     }
 }
 

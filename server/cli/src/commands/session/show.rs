@@ -6,11 +6,11 @@ use crate::exit::{Exit, Failure};
 use crate::setup;
 use crate::terminal::{self, Theme};
 use boxagnts_protocol::commands::SessionSummary;
-use boxagnts_session::store::{Entry, Recorded};
+use boxagnts_session::flat;
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Read what happened in a session: words, tool calls, decisions.
 #[derive(Debug, Args)]
@@ -55,62 +55,12 @@ impl Show {
         } else if self.decisions {
             decisions::write(&entries, Theme::stdout(), &TimeZone::system())
         } else if self.json {
-            let events = entries.into_iter().map(flat).collect::<Result<_, _>>()?;
+            let events = entries.into_iter().map(flat).collect();
             format!("{}\n", serde_json::to_string(&Json { session, events })?)
         } else {
             transcript::write(&session, &entries, Theme::stdout(), TimeZone::system())
         };
         terminal::print(&text)?;
         Ok(Exit::Done)
-    }
-}
-
-/// The event with its place in one object.
-fn flat(entry: Entry) -> Result<Value, serde_json::Error> {
-    let event = match entry.event {
-        Recorded::Known(event) => serde_json::to_value(event)?,
-        Recorded::Unknown(value) => value,
-    };
-    let mut object = Map::new();
-    object.insert("seq".to_owned(), entry.seq.into());
-    object.insert("at_ms".to_owned(), entry.at_ms.into());
-    match event {
-        Value::Object(fields) => object.extend(fields),
-        other => {
-            object.insert("event".to_owned(), other);
-        }
-    }
-    Ok(Value::Object(object))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use boxagnts_protocol::update::SessionEvent;
-    use serde_json::json;
-
-    #[test]
-    fn events_are_flat_objects() {
-        let check = |event, expect: Value| {
-            assert_eq!(
-                flat(Entry {
-                    seq: 1,
-                    at_ms: 2,
-                    event
-                })
-                .unwrap(),
-                expect
-            );
-        };
-        let known = SessionEvent::ModelCalled { turn: 1, step: 3 };
-        check(
-            Recorded::Known(Box::new(known)),
-            json!({"seq": 1, "at_ms": 2, "event": "model_called", "turn": 1, "step": 3}),
-        );
-        let future = json!({"event": "from_the_future", "x": 1});
-        check(
-            Recorded::Unknown(future),
-            json!({"seq": 1, "at_ms": 2, "event": "from_the_future", "x": 1}),
-        );
     }
 }

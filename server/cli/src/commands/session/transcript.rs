@@ -3,7 +3,7 @@
 use crate::commands::run::progress;
 use crate::render;
 use crate::terminal::{Theme, paint, visible};
-use boxagnts_protocol::commands::{HunkStatus, SessionSummary};
+use boxagnts_protocol::commands::{HunkStatus, OriginKind, SessionSummary};
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
@@ -64,6 +64,7 @@ impl<'a> Transcript<'a> {
             workspace,
             model,
             created_ms,
+            origin,
             ..
         } = session;
         let _ = writeln!(
@@ -75,6 +76,13 @@ impl<'a> Transcript<'a> {
             visible(model),
             self.time(*created_ms, "%Y-%m-%d %H:%M:%S")
         );
+        if let Some(origin) = origin {
+            let how = match origin.kind {
+                OriginKind::Fork => "fork of",
+                OriginKind::Import => "imported; there it is",
+            };
+            let _ = writeln!(self.text, "{how} {}", visible(&origin.session));
+        }
     }
 
     fn event(&mut self, event: &'a SessionEvent, at_ms: u64) {
@@ -219,7 +227,8 @@ impl<'a> Transcript<'a> {
     }
 }
 
-fn decided(hunks: &[HunkStatus], comment: Option<&str>, theme: Theme) -> String {
+/// What was decided, in words.
+pub(super) fn decided(hunks: &[HunkStatus], comment: Option<&str>, theme: Theme) -> String {
     let ids = |state| {
         let of: Vec<&str> = hunks
             .iter()
@@ -267,6 +276,7 @@ mod tests {
             model: "builtin".into(),
             created_ms: 0,
             updated_ms: 0,
+            ..SessionSummary::default()
         };
         let entries: Vec<Entry> = (1..)
             .zip(events)

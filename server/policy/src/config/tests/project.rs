@@ -115,6 +115,12 @@ fn a_project_may_not_open_anything() {
     check_ignored(&[(hosts, "*://*:*")], hosts, "https://a", "not among");
     check_ignored(&[], "allow", "*", "may not allow what is asked about");
     check_ignored(
+        &[],
+        "session_retention_days",
+        "1",
+        "may not choose what your journal keeps",
+    );
+    check_ignored(
         &[("allow", "write")],
         "allow",
         "",

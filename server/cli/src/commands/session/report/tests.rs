@@ -16,6 +16,7 @@ fn summary() -> SessionSummary {
         model: "builtin".into(),
         created_ms: 0,
         updated_ms: 61_000,
+        ..SessionSummary::default()
     }
 }
 

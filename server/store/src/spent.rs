@@ -1,0 +1,132 @@
+//! What answers of models used, and what they cost.
+
+use crate::error::StoreError;
+use crate::store::Store;
+use boxagnts_protocol::conversation::TokenUsage;
+use boxagnts_protocol::update::SessionEvent;
+use rusqlite::params;
+
+/// One answer of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelCall {
+    /// Id of the session.
+    pub session: String,
+    /// Title of the session.
+    pub title: String,
+    /// When the answer was complete, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// `provider:model`.
+    pub model: String,
+    /// Its tokens.
+    pub usage: TokenUsage,
+    /// US dollars, where the price was known.
+    pub cost_usd: Option<f64>,
+}
+
+impl Store {
+    /// The answers of models since `since_ms` in sessions of one workspace or of all, in the order of
+    /// their time. What a session took over from another is not among them.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn model_calls(
+        &self,
+        workspace: Option<&str>,
+        since_ms: u64,
+    ) -> Result<Vec<ModelCall>, StoreError> {
+        let connection = self.connection();
+        let mut statement = connection.prepare_cached(
+            r#"SELECT s.id, s.title, e.at_ms, e.body,
+                      (SELECT json_extract(t.body, '$.model') FROM events t
+                       WHERE t.session = e.session AND t.seq < e.seq
+                         AND substr(t.body, 1, 22) = '{"event":"turn_started'
+                       ORDER BY t.seq DESC LIMIT 1),
+                      s.model
+               FROM events e JOIN sessions s ON s.key = e.session
+               WHERE substr(e.body, 1, 24) = '{"event":"model_answered'
+                 AND e.at_ms >= ?1 AND e.seq > s.inherited
+                 AND (?2 IS NULL OR s.workspace = ?2)
+               ORDER BY e.at_ms"#,
+        )?;
+        let since = i64::try_from(since_ms).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![since, workspace])?;
+        let mut calls = Vec::new();
+        while let Some(row) = rows.next()? {
+            let body = row.get_ref(3)?.as_str().unwrap_or_default();
+            // Another version may have written it.
+            let Ok(SessionEvent::ModelAnswered {
+                usage, cost_usd, ..
+            }) = serde_json::from_str(body)
+            else {
+                continue;
+            };
+            let model: Option<String> = row.get(4)?;
+            calls.push(ModelCall {
+                session: row.get(0)?,
+                title: row.get(1)?,
+                at_ms: row.get(2)?,
+                model: match model {
+                    Some(model) => model,
+                    None => row.get(5)?,
+                },
+                usage,
+                cost_usd,
+            });
+        }
+        Ok(calls)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn years_of_words_are_not_read_for_it() {
+        let store = Store::in_memory().unwrap();
+        // What is asked for is found by the index of answers alone.
+        store.model_calls(None, 0).unwrap();
+        let connection = store.connection();
+        let plan = r#"EXPLAIN QUERY PLAN SELECT e.body FROM events e
+            JOIN sessions s ON s.key = e.session
+            WHERE substr(e.body, 1, 24) = '{"event":"model_answered'
+              AND e.at_ms >= 5 AND e.seq > s.inherited ORDER BY e.at_ms"#;
+        let mut statement = connection.prepare(plan).unwrap();
+        let steps: Vec<String> = statement
+            .query_map([], |row| row.get(3))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert!(
+            steps.iter().any(|step| step.contains("events_answered")),
+            "{steps:?}"
+        );
+    }
+
+    #[test]
+    fn events_begin_as_the_indexes_expect() {
+        let check = |event: SessionEvent, expect: &str| {
+            let body = serde_json::to_string(&event).unwrap();
+            assert!(body.starts_with(expect), "{body}");
+            assert!(crate::manage::SCHEMA.contains(expect), "{expect}");
+        };
+        check(
+            SessionEvent::TurnStarted {
+                turn: 1,
+                prompt: String::new(),
+                context: None,
+                model: String::new(),
+            },
+            r#"{"event":"turn_started"#,
+        );
+        check(
+            SessionEvent::ModelAnswered {
+                turn: 1,
+                stop: boxagnts_protocol::conversation::StopReason::EndTurn,
+                usage: TokenUsage::default(),
+                cost_usd: None,
+            },
+            r#"{"event":"model_answered"#,
+        );
+    }
+}
