@@ -40,6 +40,8 @@ pub const FORK: &str = "boxagnts.fork";
 pub const DELETE_SESSION: &str = "boxagnts.deleteSession";
 /// `boxagnts.usage`: tokens and dollars.
 pub const USAGE: &str = "boxagnts.usage";
+/// `boxagnts.commands`: what a prompt may begin with, as in `/help`.
+pub const COMMANDS: &str = "boxagnts.commands";
 
 /// A document by URI, as in LSP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -63,9 +65,59 @@ pub struct AskParams {
     /// The session to continue; a new one when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// What the editor's language servers say of the document: the model is shown it where the prompt
+    /// says `@diagnostics`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diagnostics: Option<Vec<Diagnostic>>,
     /// For a new session: settings of its own over those of the editor, with the same keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<serde_json::Value>,
+}
+
+/// A diagnostic, as LSP has it; other fields are passed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Diagnostic {
+    /// The document, where it is another one than that of the question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Where.
+    pub range: Range,
+    /// From 1, an error, to 4, a hint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<u8>,
+    /// Who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What.
+    pub message: String,
+}
+
+/// Who wrote a command.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandOrigin {
+    /// It comes with the program.
+    BuiltIn,
+    /// The user.
+    User,
+    /// Whoever wrote the repository.
+    Project,
+}
+
+/// One entry of the result of [`COMMANDS`]: a prompt may begin with `/NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PromptCommand {
+    /// Without the slash.
+    pub name: String,
+    /// What it does, in a line; may be empty.
+    pub description: String,
+    /// What to write behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argument_hint: Option<String>,
+    /// Who wrote it.
+    pub origin: CommandOrigin,
 }
 
 /// Result of [`ASK`].

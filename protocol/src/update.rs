@@ -76,6 +76,26 @@ pub struct NamedHunk {
     pub lines: Option<[u64; 4]>,
 }
 
+/// A named part of a system prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PromptPart {
+    /// What it is about.
+    pub name: String,
+    /// What the model reads.
+    pub text: String,
+}
+
+/// Something that the model was shown without asking for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shown {
+    /// What: a path in the workspace, a URL, the name of what the user mentioned.
+    pub what: String,
+    /// Bytes of it that the model was shown.
+    pub bytes: u64,
+    /// SHA-256 of these, in hexadecimal.
+    pub sha256: String,
+}
+
 /// What can happen in a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -86,6 +106,18 @@ pub enum SessionEvent {
     Configured {
         /// Keys and values as in a configuration file.
         settings: serde_json::Value,
+    },
+    /// The model is told more than the user's words: the text of all but the system prompt is in the
+    /// `context` of the turn.
+    Instructed {
+        /// The turn.
+        turn: u64,
+        /// The system prompt of the whole session, in the first event of this kind alone.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        system: Vec<PromptPart>,
+        /// Where its text comes from, as far as it is neither ours nor the user's words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shown: Vec<Shown>,
     },
     /// The user asked.
     TurnStarted {

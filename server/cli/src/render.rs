@@ -8,7 +8,7 @@ use crate::terminal::visible;
 use boxagnts_protocol::commands::{RefusedFile, UndoResult};
 use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
-use boxagnts_protocol::update::TurnOutcome;
+use boxagnts_protocol::update::{Shown, TurnOutcome};
 use boxagnts_session::policy::limits::Limit;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,6 +20,13 @@ use std::path::Path;
 const SUMMARY_CHARS: usize = 72;
 /// Width of one text in such a summary.
 const VALUE_CHARS: usize = 40;
+
+/// What a model is shown besides the user's words, in one line; `None` when that is nothing.
+pub(crate) fn shown(shown: &[Shown]) -> Option<String> {
+    let name = |Shown { what, bytes, .. }: &Shown| format!("{what} ({bytes} bytes)");
+    let names: Vec<String> = shown.iter().map(name).collect();
+    (!names.is_empty()).then(|| format!("shown to the model: {}", names.join(", ")))
+}
 
 /// A file of a proposal in one line.
 pub(crate) fn file(file: &FileProposal) -> String {

@@ -195,6 +195,15 @@ fn wrong(flag: &str, message: String) -> Failure {
     })
 }
 
+/// The folder of the user's configuration file: instructions, commands and skills of theirs are there,
+/// too.
+pub(crate) fn user_folder() -> Option<PathBuf> {
+    let file = user_file()?.path;
+    // A file that is named relative to where somebody stands may stand in the workspace.
+    let folder = file.parent().filter(|folder| folder.is_absolute());
+    folder.map(Path::to_path_buf)
+}
+
 struct UserFile {
     path: PathBuf,
     must_exist: bool,

@@ -83,7 +83,11 @@ pub(crate) fn environment(
         toolbox,
     };
     let folders = ToolFolders::of(workspace);
-    Ok(Environment::with_tools(parts, folders))
+    Ok(Environment::of_user(
+        parts,
+        folders,
+        settings::user_folder(),
+    ))
 }
 
 /// The recording that the command line asks for.

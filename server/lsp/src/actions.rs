@@ -380,6 +380,7 @@ fn ask(title: &str, prompt: String, uri: &str, range: Range) -> Command {
             text_document,
             range,
             session: None,
+            diagnostics: None,
             settings: None,
         },
     )

@@ -10,14 +10,14 @@ use crate::positions::Encoding;
 use crate::server::Shared;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
-    ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, CheckpointsParams,
-    DELETE_SESSION, DecideParams, FORK, HISTORY, PROPOSAL, ProposalParams, REJECT, RENAME,
-    REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams,
-    SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
+    ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, COMMANDS, CheckpointsParams,
+    DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY, PROPOSAL, PromptCommand,
+    ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SESSIONS,
+    SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
-use boxagnts_session::{Ask, Context, PageQuery, Selection, SessionError, Undoing};
+use boxagnts_session::{Ask, Context, Diagnosed, PageQuery, Selection, SessionError, Undoing};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub(crate) const ALL: &[&str] = &[
     FORK,
     DELETE_SESSION,
     USAGE,
+    COMMANDS,
 ];
 
 /// Checkpoints that are listed when nobody says how many.
@@ -133,6 +134,7 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
             let given = read(params::usage(arguments))?;
             Box::new(move || managing::usage(&shared, &given))
         }
+        COMMANDS => Box::new(move || prompt_commands(&shared)),
         other => {
             return Err(Error::invalid_params(format!(
                 "unknown command `{other}`; known commands: {}",
@@ -151,7 +153,11 @@ pub(crate) fn ask(
         .text_document
         .as_ref()
         .map(|document| convert::normalize(&document.uri));
+    if let Some(uri) = &uri {
+        shared.documents.used(uri);
+    }
     let document = uri.as_ref().and_then(|uri| shared.documents.get(uri));
+    let open = shared.documents.recent();
     let shared = Arc::clone(shared);
     move || {
         let folder = match (&params.session, &uri) {
@@ -160,11 +166,15 @@ pub(crate) fn ask(
             (None, None) => shared.first_folder()?,
         };
         let encoding = shared.documents.encoding();
+        let diagnostics = diagnosed(&folder, uri.as_deref(), params.diagnostics);
         let context = uri.and_then(|uri| context(encoding, &folder, &uri, document, params.range));
+        let open = open.iter().filter_map(|uri| folder.names.relative(uri));
         let asked = folder.sessions.ask(Ask {
             prompt: params.prompt,
             session: params.session,
             context,
+            open: open.collect(),
+            diagnostics,
             settings: params.settings,
             ..Ask::default()
         });
@@ -172,6 +182,23 @@ pub(crate) fn ask(
         shared.remember(&answer.session, &folder);
         json(&answer)
     }
+}
+
+/// Diagnostics of files of the workspace.
+fn diagnosed(
+    folder: &Folder,
+    asked: Option<&str>,
+    given: Option<Vec<Diagnostic>>,
+) -> Vec<Diagnosed> {
+    let given = given.unwrap_or_default().into_iter();
+    let diagnosed = given.filter_map(|diagnostic| {
+        let uri = diagnostic.uri.as_deref().map(convert::normalize);
+        let path = folder.names.relative(uri.as_deref().or(asked)?)?;
+        // What tools may not see goes to no model by this way either.
+        let secret = WorkspacePath::parse(&path).is_ok_and(|path| path.secret().is_some());
+        (!secret).then_some(Diagnosed { path, diagnostic })
+    });
+    diagnosed.collect()
 }
 
 /// What the user looks at; nothing for documents outside of the workspace.
@@ -348,6 +375,20 @@ pub(crate) fn sessions(shared: &Arc<Shared>) -> Result<Value> {
         all.extend(folder.sessions.sessions().map_err(error)?);
     }
     all.sort_by_key(|session| std::cmp::Reverse(session.updated_ms));
+    json(&all)
+}
+
+/// What a prompt may begin with, in any folder; the first of a name counts.
+pub(crate) fn prompt_commands(shared: &Arc<Shared>) -> Result<Value> {
+    shared.first_folder()?;
+    let mut all: Vec<PromptCommand> = Vec::new();
+    for folder in shared.folders() {
+        for command in folder.sessions.commands().map_err(error)? {
+            if all.iter().all(|known| known.name != command.name) {
+                all.push(command);
+            }
+        }
+    }
     json(&all)
 }
 

@@ -4,6 +4,7 @@ use crate::positions::Encoding;
 use dashmap::DashMap;
 use ropey::Rope;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -12,6 +13,8 @@ use tower_lsp::ls_types::{Range, TextDocumentContentChangeEvent};
 /// Open documents by URI. Every method answers at once.
 pub(crate) struct Documents {
     open: DashMap<String, Document>,
+    /// Counts what the user does with documents.
+    clock: AtomicU64,
     encoding: OnceLock<Encoding>,
 }
 
@@ -20,6 +23,8 @@ struct Document {
     version: i32,
     language: String,
     unsaved: Unsaved,
+    /// When the user last did something with it.
+    used: u64,
     /// `rope` in one piece, made when somebody asks.
     text: OnceLock<Arc<str>>,
     /// What an edit that we sent makes of the document.
@@ -59,6 +64,7 @@ impl Documents {
     pub(crate) fn new() -> Documents {
         Documents {
             open: DashMap::new(),
+            clock: AtomicU64::new(0),
             encoding: OnceLock::new(),
         }
     }
@@ -79,6 +85,7 @@ impl Documents {
             version,
             language,
             unsaved: Unsaved::Unknown,
+            used: self.tick(),
             text: OnceLock::new(),
             expected: Vec::new(),
             changed,
@@ -93,7 +100,9 @@ impl Documents {
         changes: &[TextDocumentContentChangeEvent],
     ) -> Result<(), NotOpen> {
         let encoding = self.encoding();
+        let used = self.tick();
         let mut document = self.open.get_mut(uri).ok_or(NotOpen)?;
+        document.used = used;
         for change in changes {
             document.apply(encoding, change.range, &change.text);
             document.meet_expectations();
@@ -102,6 +111,28 @@ impl Documents {
         document.unsaved = Unsaved::Yes;
         document.changed.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The user does something with the document without changing it.
+    pub(crate) fn used(&self, uri: &str) {
+        let used = self.tick();
+        if let Some(mut document) = self.open.get_mut(uri) {
+            document.used = used;
+        }
+    }
+
+    /// Open documents, those that were used last first.
+    pub(crate) fn recent(&self) -> Vec<String> {
+        let open = self.open.iter();
+        let mut open: Vec<(u64, String)> = open
+            .map(|entry| (entry.used, entry.key().clone()))
+            .collect();
+        open.sort_unstable_by(|a, b| b.cmp(a));
+        open.into_iter().map(|(_, uri)| uri).collect()
     }
 
     /// `text` when the client includes it.
@@ -291,6 +322,21 @@ mod tests {
                 prop_assert_eq!(snapshot.version, version as i32 + 2);
             }
         }
+    }
+
+    #[test]
+    fn the_last_used_is_the_first() {
+        let documents = Documents::new();
+        for uri in ["a", "b", "c"] {
+            documents.opened(uri.into(), "x".into(), 1, "");
+        }
+        assert_eq!(documents.recent(), ["c", "b", "a"]);
+        documents.changed("a", 2, &[]).unwrap();
+        documents.used("b");
+        documents.used("elsewhere");
+        assert_eq!(documents.recent(), ["b", "a", "c"]);
+        documents.closed("a");
+        assert_eq!(documents.recent(), ["b", "c"]);
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Observer {
                     running.said.push_str(&text);
                 }
             }
-            SessionEvent::Configured { .. } => {}
+            SessionEvent::Configured { .. } | SessionEvent::Instructed { .. } => {}
             SessionEvent::ModelRetry { reason, .. } => self.doing(&session, &reason),
             SessionEvent::ToolStarted { call, .. } => {
                 let object = ["path", "pattern", "from"]

@@ -24,6 +24,7 @@ pub(crate) fn ask(arguments: &[Value]) -> Result<AskParams, String> {
         text_document: None,
         range: None,
         session: None,
+        diagnostics: None,
         settings: None,
     })
 }

@@ -69,6 +69,7 @@ where
     .custom_method("boxagnts/fork", Server::fork)
     .custom_method("boxagnts/deleteSession", Server::delete_session)
     .custom_method("boxagnts/usage", Server::usage)
+    .custom_method("boxagnts/commands", Server::prompt_commands)
     .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
     .finish();
     transport::serve(input, output, service, socket).await;
@@ -533,6 +534,11 @@ impl Server {
     async fn usage(&self, params: UsageParams) -> Result<Value> {
         let shared = Arc::clone(&self.shared);
         blocking(move || managing::usage(&shared, &params)).await
+    }
+
+    async fn prompt_commands(&self) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::prompt_commands(&shared)).await
     }
 
     async fn progress_cancel(&self, params: WorkDoneProgressCancelParams) {

@@ -8,6 +8,7 @@ mod project;
 mod providers;
 mod proxy;
 mod reading;
+mod switches;
 mod tools;
 
 #[cfg(test)]
@@ -68,6 +69,8 @@ pub struct Config {
     model: String,
     max_output_tokens: u64,
     session_retention_days: u64,
+    context_git: bool,
+    project_instructions: bool,
     nets: Nets,
     mounts: Mounts,
     rules: Rules,
@@ -130,6 +133,8 @@ impl Config {
             model: "builtin".to_owned(),
             max_output_tokens: 8192,
             session_retention_days: 0,
+            context_git: true,
+            project_instructions: true,
             nets: Nets::builtin(),
             mounts: Mounts::none(),
             rules: Rules::default(),
@@ -182,6 +187,16 @@ impl Config {
     /// Days after which sessions in which nothing waits are removed; 0 keeps them.
     pub fn session_retention_days(&self) -> u64 {
         self.session_retention_days
+    }
+
+    /// Whether the model is told of the repository's state.
+    pub fn context_git(&self) -> bool {
+        self.context_git
+    }
+
+    /// Whether the model is told what the workspace says to agents.
+    pub fn project_instructions(&self) -> bool {
+        self.project_instructions
     }
 
     /// How to reach providers, by name.
@@ -309,6 +324,7 @@ impl Config {
             Setting::Model(model) => self.model.clone_from(model),
             Setting::MaxOutputTokens(tokens) => self.max_output_tokens = *tokens,
             Setting::SessionRetentionDays(days) => self.session_retention_days = *days,
+            Setting::Switch(switch, on) => switch.put(self, *on),
             Setting::Net(net, entries) if accumulates => add(self.nets.get_mut(*net), entries),
             Setting::Net(net, entries) => self.nets.get_mut(*net).clone_from(entries),
             Setting::WorkDir(path) => self.mounts.work_dir = path.clone(),

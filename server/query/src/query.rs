@@ -94,6 +94,21 @@ impl Query {
         self.config.tools = tools;
     }
 
+    /// Says what the system prompt is: before the first step, as models cache what does not change.
+    pub fn set_system(&mut self, system: Arc<str>) {
+        self.config.system = system;
+    }
+
+    /// Records what the user asked and somebody else than the model answered. Does nothing while a
+    /// turn runs.
+    pub fn answered_already(&mut self, prompt: String, answer: String) {
+        if self.is_running() {
+            return;
+        }
+        self.push_user(vec![Content::Text { text: prompt }]);
+        self.push_answer(vec![Content::Text { text: answer }]);
+    }
+
     /// Takes an event and says what is to be done. An event that does not fit the moment (an
     /// answer of a call that was cancelled, say) changes nothing.
     pub fn step(&mut self, event: Event) -> Vec<Effect> {

@@ -50,6 +50,7 @@ impl Query {
                 }
                 SessionEvent::ModelRetry { .. }
                 | SessionEvent::Configured { .. }
+                | SessionEvent::Instructed { .. }
                 | SessionEvent::ProposalChanged { .. }
                 | SessionEvent::Decided { .. }
                 | SessionEvent::Undone { .. }

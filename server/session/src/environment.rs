@@ -8,7 +8,7 @@ use boxagnts_policy::config::{self, Config};
 use boxagnts_protocol::conversation::Price;
 use boxagnts_store::Store;
 use boxagnts_tools::{ToolFolders, Toolbox};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 /// The parts of an [`Environment`].
@@ -27,6 +27,7 @@ pub struct Environment {
     store: Arc<Store>,
     toolbox: Arc<Toolbox>,
     recording: OnceLock<Arc<Recording>>,
+    user_folder: Option<PathBuf>,
 }
 
 impl Environment {
@@ -37,11 +38,17 @@ impl Environment {
             store: Arc::new(parts.store),
             toolbox: parts.toolbox,
             recording: OnceLock::new(),
+            user_folder: None,
         })
     }
 
-    /// As [`Environment::new`], with the tools of these folders that the journal says are approved.
-    pub fn with_tools(parts: EnvironmentParts, folders: ToolFolders) -> Arc<Environment> {
+    /// As [`Environment::new`], with the tools of these folders that the journal says are approved, and
+    /// with the folder that has instructions, commands and skills of the user.
+    pub fn of_user(
+        parts: EnvironmentParts,
+        folders: ToolFolders,
+        user_folder: Option<PathBuf>,
+    ) -> Arc<Environment> {
         let store = Arc::new(parts.store);
         let approvals = Arc::new(JournalApprovals::new(Arc::clone(&store)));
         Arc::new(Environment {
@@ -49,7 +56,13 @@ impl Environment {
             store,
             toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
             recording: OnceLock::new(),
+            user_folder,
         })
+    }
+
+    /// Where the user keeps instructions, commands and skills of their own.
+    pub(crate) fn user_folder(&self) -> Option<&Path> {
+        self.user_folder.as_deref()
     }
 
     /// Every knob with its value.

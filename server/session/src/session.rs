@@ -2,6 +2,7 @@
 
 use crate::applier::Applier;
 use crate::batch::Ground;
+use crate::context::Told;
 use crate::environment::Environment;
 use crate::error::SessionError;
 use crate::permission::Asker;
@@ -87,6 +88,8 @@ pub(crate) struct Session {
     pub(crate) activity: Mutex<Activity>,
     /// One batch of changes in a workspace at a time: a plan holds for the text it was made on.
     pub(crate) applying: Arc<tokio::sync::Mutex<()>>,
+    /// What the model was told besides the conversation.
+    pub(crate) told_model: Mutex<Told>,
     /// Version of the overlay that the journal knows.
     pub(crate) told: Mutex<u64>,
     /// The states of hunks that listeners know.

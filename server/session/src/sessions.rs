@@ -2,12 +2,12 @@
 
 use crate::applier::Applier;
 use crate::batch::Ground;
+use crate::context::{self, Around, Context, Diagnosed, Told};
 use crate::decide;
 use crate::environment::Environment;
 use crate::error::SessionError;
 use crate::patch::Patches;
 use crate::permission::Asker;
-use crate::prompt::{Context, SYSTEM};
 use crate::session::{Activity, Hub, Session, lock};
 use crate::turn::{self, Turn};
 use crate::undo;
@@ -15,10 +15,12 @@ use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::{Level, Mode};
-use boxagnts_protocol::commands::{AskResult, DecideResult, HunkStatus, SessionSummary};
+use boxagnts_protocol::commands::{
+    AskResult, DecideResult, HunkStatus, PromptCommand, SessionSummary,
+};
 use boxagnts_protocol::proposal::{HunkState, Proposal};
 use boxagnts_protocol::tool::ToolSpec;
-use boxagnts_protocol::update::{ProposedDiff, SessionEvent, Update};
+use boxagnts_protocol::update::{PromptPart, ProposedDiff, SessionEvent, Update};
 use boxagnts_query::{self as query, Query, ToolInfo};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Buffers, Content, Overlay, PageQuery, Selection};
@@ -44,6 +46,10 @@ pub struct Ask {
     pub session: Option<String>,
     /// What the user looks at.
     pub context: Option<Context>,
+    /// Files that are open in the editor, relative to the workspace, most recent first.
+    pub open: Vec<String>,
+    /// What the editor's language servers say, for a prompt that mentions it.
+    pub diagnostics: Vec<Diagnosed>,
     /// `provider:model` for a new session, instead of the configured one.
     pub model: Option<String>,
     /// Settings of a new session over the configured ones, with the same keys.
@@ -152,7 +158,11 @@ impl Sessions {
         let turn = Turn {
             number,
             prompt: ask.prompt,
-            context: ask.context,
+            around: Around {
+                looked_at: ask.context,
+                open: ask.open,
+                diagnostics: ask.diagnostics,
+            },
             cancel,
             tools: self.known(&specs),
             specs,
@@ -298,6 +308,28 @@ impl Sessions {
         Ok(self.environment.store().sessions(Some(&self.workspace()))?)
     }
 
+    /// What a prompt may begin with here, as in `/help`. Reads files.
+    ///
+    /// # Errors
+    /// The workspace cannot be opened.
+    pub fn commands(&self) -> Result<Vec<PromptCommand>, SessionError> {
+        let user = self.environment.user_folder();
+        let config = self.environment.config();
+        Ok(context::prompt_commands(&*self.overlay()?, config, user))
+    }
+
+    /// The parts of the system prompt that a session would have that begins now, and what of the
+    /// instructions here cannot be used. Reads files.
+    ///
+    /// # Errors
+    /// The workspace cannot be opened.
+    pub fn system_prompt(&self) -> Result<(Vec<PromptPart>, Vec<String>), SessionError> {
+        let user = self.environment.user_folder();
+        let config = self.environment.config();
+        let composed = context::compose(&*self.overlay()?, config, user);
+        Ok((composed.parts, composed.problems))
+    }
+
     /// Every event of every session of this workspace, from now on.
     pub fn subscribe(&self) -> UnboundedReceiver<Update> {
         self.hub.subscribe()
@@ -438,7 +470,10 @@ impl Sessions {
             .iter()
             .filter(|e| matches!(e, SessionEvent::TurnStarted { .. }))
             .count();
-        let query = Query::restore(self.query_config(&config, provider.as_ref()), events);
+        let told_model = Told::of(events);
+        let system = told_model.system();
+        let query = self.query_config(&config, provider.as_ref(), system);
+        let query = Query::restore(query, events);
         let activity = Activity {
             turn: turns as u64,
             running: None,
@@ -455,6 +490,7 @@ impl Sessions {
             query: tokio::sync::Mutex::new(query),
             activity: Mutex::new(activity),
             applying: Arc::clone(&self.applying),
+            told_model: Mutex::new(told_model),
             told: Mutex::new(told),
             seen: AtomicU64::new(seen),
             seq: Mutex::new(seq),
@@ -463,7 +499,12 @@ impl Sessions {
         }))
     }
 
-    fn query_config(&self, config: &Config, provider: &dyn Provider) -> query::Config {
+    fn query_config(
+        &self,
+        config: &Config,
+        provider: &dyn Provider,
+        system: Arc<str>,
+    ) -> query::Config {
         let limits = config.limits();
         query::Config {
             limits: query::Limits {
@@ -475,7 +516,7 @@ impl Sessions {
             },
             price: provider.price(),
             max_output_tokens: provider.max_output_tokens(),
-            system: Arc::from(SYSTEM),
+            system,
             tools: self.known(&self.specs(config)),
         }
     }
@@ -647,7 +688,8 @@ fn undelivered(events: &[SessionEvent]) -> Vec<String> {
     let mut notes = Vec::new();
     for event in events {
         match event {
-            SessionEvent::TurnStarted { .. } => notes.clear(),
+            // A turn without a word of ours went to no model.
+            SessionEvent::TurnStarted { context, .. } if context.is_some() => notes.clear(),
             SessionEvent::Undone { result, .. } => notes.extend(undo::note(result)),
             SessionEvent::Decided { hunks, comment, .. } => {
                 let rejected = hunks

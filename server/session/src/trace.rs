@@ -212,6 +212,7 @@ impl Tracer<'_> {
                 }
             }
             SessionEvent::Configured { .. }
+            | SessionEvent::Instructed { .. }
             | SessionEvent::ProposalChanged { .. }
             | SessionEvent::Decided { .. }
             | SessionEvent::Undone { .. }

@@ -3,9 +3,9 @@
 //! All of a turn lives in one future: dropping the model's stream or a tool's future cancels it,
 //! so that cancellation works at every await.
 
+use crate::context::{self, Around};
 use crate::decide;
 use crate::permission::SessionApprover;
-use crate::prompt::{Context, behind_prompt};
 use crate::session::{Session, lock};
 use boxagnts_model::{Delta, ModelError, Request};
 use boxagnts_policy::path::WorkspacePath;
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Turn {
     pub(crate) number: u64,
     pub(crate) prompt: String,
-    pub(crate) context: Option<Context>,
+    pub(crate) around: Around,
     pub(crate) cancel: CancellationToken,
     pub(crate) specs: Arc<[ToolSpec]>,
     pub(crate) tools: Vec<ToolInfo>,
@@ -40,7 +40,8 @@ pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
     let number = turn.number;
     let mut query = session.query.lock().await;
     query.set_tools(std::mem::take(&mut turn.tools));
-    let driven = AssertUnwindSafe(drive(&session, &mut query, turn))
+    let mut answered = false;
+    let driven = AssertUnwindSafe(drive(&session, &mut query, turn, &mut answered))
         .catch_unwind()
         .await;
     let outcome = match driven {
@@ -58,7 +59,7 @@ pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
     }
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
-    if outcome == TurnOutcome::Done && session.config.mode() == Mode::Auto {
+    if outcome == TurnOutcome::Done && !answered && session.config.mode() == Mode::Auto {
         accept_harmless(&session).await;
     }
     // Before the event: whoever hears it may ask again at once.
@@ -80,14 +81,16 @@ enum Waiting {
     Tools(FuturesUnordered<BoxFuture<'static, (ToolCall, ToolReport)>>),
 }
 
+/// `answered` becomes true when no model was asked.
 async fn drive(
     session: &Arc<Session>,
     query: &mut Query,
     turn: Turn,
+    answered: &mut bool,
 ) -> Result<TurnOutcome, StoreError> {
     let number = turn.number;
-    let notes = std::mem::take(&mut lock(&session.activity).notes);
-    let context = behind_prompt(turn.context.as_ref(), &notes);
+    let mut prepared = context::prepare(session, query, &turn).await;
+    let context = std::mem::take(&mut prepared.context);
     let text = format!("{}{context}", turn.prompt);
     session.emit(SessionEvent::TurnStarted {
         turn: number,
@@ -95,6 +98,16 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
+    prepared.journal(session, number)?;
+    if let Some(answer) = prepared.answer {
+        session.emit(SessionEvent::TextDelta {
+            turn: number,
+            text: answer.clone(),
+        })?;
+        query.answered_already(text, answer);
+        *answered = true;
+        return Ok(TurnOutcome::Done);
+    }
     let mut answer = Answer {
         price: session.provider.price(),
         ..Answer::default()

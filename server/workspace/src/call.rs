@@ -456,10 +456,9 @@ impl Call {
         let seen = || self.overlay.lock().seen.get(path).cloned();
         if let Some(Some(read)) = self.read.get(path) {
             // A tool that reads a file may still write what the model made of an earlier reading.
-            let older = seen().flatten().filter(|seen| {
-                content
-                    .is_some_and(|new| seen != read && distance(seen, new) <= distance(read, new))
-            });
+            let older = seen()
+                .flatten()
+                .filter(|seen| seen != read && content.is_some_and(|new| nearer(seen, read, new)));
             return Ok(Some(older.unwrap_or_else(|| read.clone())));
         }
         let live = view::below(
@@ -470,7 +469,10 @@ impl Call {
         );
         match live {
             // Read in an earlier call: what the user typed since is then merged, not undone.
-            Ok(live) => Ok(seen().unwrap_or(Some(live))),
+            // A file that was not there when it was last asked for is one that is moved or removed now.
+            Ok(live) => Ok(seen()
+                .filter(|seen| seen.is_some() || content.is_some())
+                .unwrap_or(Some(live))),
             Err(error) if error.code == FsErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -579,14 +581,19 @@ impl Call {
     }
 }
 
-/// Lines that differ, and how much of them; all, for what is no text.
-fn distance(old: &Content, new: &Content) -> (usize, usize) {
-    match (old.text(), new.text()) {
-        (Some(old), Some(new)) => {
-            let changes = changes(&split(old), &split(new));
-            let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
-            (lines.sum(), merge::distance(old, new))
-        }
-        _ => (usize::MAX, usize::MAX),
+/// Whether `new` differs no more from `one` than from the `other`: by words, where the texts are not
+/// too long for that, else by lines. Not for what is no text.
+fn nearer(one: &Content, other: &Content, new: &Content) -> bool {
+    let (Some(one), Some(other), Some(new)) = (one.text(), other.text(), new.text()) else {
+        return false;
+    };
+    let lines = |old: &str| {
+        let changes = changes(&split(old), &split(new));
+        let lines = changes.iter().map(|c| c.old.len().max(c.new.len()));
+        lines.sum::<usize>()
+    };
+    match (merge::distance(one, new), merge::distance(other, new)) {
+        (Some(one), Some(other)) => one <= other,
+        _ => lines(one) <= lines(other),
     }
 }

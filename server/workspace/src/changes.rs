@@ -50,10 +50,6 @@ impl Changes {
         self.files.iter()
     }
 
-    pub(crate) fn paths(&self) -> Vec<WorkspacePath> {
-        self.files.keys().cloned().collect()
-    }
-
     /// Whether the changeset has a file below `folder`.
     pub(crate) fn has_files_below(&self, folder: &WorkspacePath) -> bool {
         self.present_below(folder).next().is_some()

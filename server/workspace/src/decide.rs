@@ -258,7 +258,10 @@ impl Overlay {
                 }
                 (Redo::Whole(change), _) => {
                     let from = change.from.as_ref().unwrap_or(&path);
-                    if state.changes.get(&path).is_some() || state.changes.get(from).is_some() {
+                    let known = |path| {
+                        state.changes.get(path).is_some() || state.changes.moved_to(path).is_some()
+                    };
+                    if known(&path) || known(from) {
                         return Err(unfit(
                             "the file has other hunks by now; decide on them first",
                         ));
@@ -311,7 +314,7 @@ impl Overlay {
                 self.reinstate_lines(&mut state, path, (before, after), &ours, true, name)?
             }
             None => {
-                if state.changes.get(path).is_some() {
+                if state.changes.get(path).is_some() || state.changes.moved_to(path).is_some() {
                     return Err("the file has other hunks by now".to_owned());
                 }
                 let mut change = FileChange::new(before.cloned(), after.cloned());
@@ -339,6 +342,9 @@ impl Overlay {
         taken_back: bool,
         name: impl Fn(usize, &mut Namer) -> Name,
     ) -> Result<Vec<String>, String> {
+        // Where a pending move takes the file, its hunks of lines wait there.
+        let moved = state.changes.moved_to(path).cloned();
+        let path = moved.as_ref().unwrap_or(path);
         self.compare(state, path, false);
         let mut change = match state.changes.get(path) {
             Some(change) => FileChange::clone(change),

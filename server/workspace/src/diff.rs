@@ -226,6 +226,12 @@ pub struct FilePatch<'a> {
 }
 
 impl FilePatch<'_> {
+    /// Whether the file moves, and its content stays what it is.
+    pub(crate) fn only_moves(&self) -> bool {
+        let moves = self.from.is_some() && self.to.is_some() && self.from != self.to;
+        moves && matches!(&self.patch, PatchKind::Text(patch) if patch.hunks().is_empty())
+    }
+
     /// The file's content afterwards.
     ///
     /// # Errors

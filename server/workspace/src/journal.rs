@@ -77,7 +77,13 @@ impl Overlay {
                         state.bring_back(&path, &change, &file.hunks);
                     }
                 }
-                Err(error) => lost.push(error.to_string()),
+                Err(error) => {
+                    lost.push(error.to_string());
+                    // The journal is to forget it too.
+                    if let Ok(path) = WorkspacePath::parse(&file.path) {
+                        state.altered(&path);
+                    }
+                }
             }
         }
         lost
@@ -90,16 +96,19 @@ impl Overlay {
     ) -> Result<(WorkspacePath, Changes), DiffError> {
         let path = patch.to.as_ref().or(patch.from.as_ref()).cloned();
         let path = path.unwrap_or_else(WorkspacePath::root);
+        let live = |from| view::live(&self.root, &*self.buffers, from).1;
+        let moved = patch.from.as_ref().filter(|_| patch.only_moves());
         let base = match (&patch.from, &told.base) {
             (None, _) => None,
+            // What moves as it is has no base but what is there.
+            _ if let Some(live) = moved.and_then(live) => Some(live),
             // A text from before the file became binary is none.
             (Some(_), Some(base)) if diff::is_base(&told.diff, base.as_bytes()) => {
                 Some(Content::from_bytes(base.as_bytes().to_vec()))
             }
             // Binary content is not told along: it must still be what it was.
             (Some(from), _) => {
-                let live = view::live(&self.root, &*self.buffers, from).1;
-                let same = live.filter(|live| diff::is_base(&told.diff, &live.bytes()));
+                let same = live(from).filter(|live| diff::is_base(&told.diff, &live.bytes()));
                 Some(same.ok_or_else(|| DiffError::Misfit {
                     path: path.clone(),
                     reason: "the binary file changed since".to_owned(),

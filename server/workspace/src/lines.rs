@@ -7,7 +7,8 @@ use std::ops::Range as Span;
 /// lines.
 pub(crate) fn split(text: &str) -> Vec<&str> {
     let bytes = text.as_bytes();
-    let mut lines = Vec::new();
+    // Growing costs more than room that stays empty.
+    let mut lines = Vec::with_capacity(text.len() / 32 + 1);
     let mut start = 0;
     for at in memchr::memchr2_iter(b'\n', b'\r', bytes) {
         // `\r\n` ends at its second byte.
@@ -54,6 +55,16 @@ fn position(lines: &[&str], at: usize) -> Position {
 pub(crate) enum Ending {
     Lf,
     CrLf,
+}
+
+impl Ending {
+    /// Its characters.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Ending::Lf => "\n",
+            Ending::CrLf => "\r\n",
+        }
+    }
 }
 
 /// The prevailing line ending; `None` without a line break.

@@ -9,6 +9,7 @@ pub(crate) use tokens::{Merged, Texts, distance};
 use crate::lines::{Ending, ending, split};
 use imara_diff::{Algorithm, Diff, InternedInput};
 use std::ops::Range;
+use tokens::Starts;
 
 /// One contiguous change: lines `old` of the first text became lines `new` of the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +44,12 @@ fn compare<'a>(
         return Vec::new();
     }
     let (head, tail) = (head.saturating_sub(MARGIN), tail.saturating_sub(MARGIN));
+    let (old, new) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
     let mut input = InternedInput::default();
-    input.update_before(old[head..old.len() - tail].iter().copied());
-    input.update_after(new[head..new.len() - tail].iter().copied());
+    let lines = |text: &[&str]| u32::try_from(text.len()).unwrap_or(u32::MAX);
+    input.reserve(lines(old), lines(new));
+    input.update_before(old.iter().copied());
+    input.update_after(new.iter().copied());
     let mut diff = Diff::compute(Algorithm::Myers, &input);
     place(&mut diff, &input);
     let span = |lines: Range<u32>| head + lines.start as usize..head + lines.end as usize;
@@ -102,6 +106,7 @@ pub(crate) fn place_all<'c>(
 ) -> Vec<Placement> {
     let ours: Vec<&Change> = ours.into_iter().collect();
     let same = same(texts, &ours, theirs);
+    let starts = Starts::default();
     let mut places = Vec::with_capacity(ours.len());
     // Changes of the other side that end in front of the one at hand, and by how many lines they
     // move it.
@@ -134,7 +139,7 @@ pub(crate) fn place_all<'c>(
                 // The lines of both.
                 let start = first.new.start - first.old.start.saturating_sub(at.start);
                 let end = last.new.end + at.end.saturating_sub(last.old.end);
-                let merged = tokens::merge(texts, change, touched)
+                let merged = tokens::merge(texts, &starts, change, touched)
                     .filter(|merged| merged.span.start >= taken);
                 merged.map_or(Placement::Conflict(start..end), Placement::Merged)
             }
@@ -176,10 +181,7 @@ fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement 
         return place;
     }
     let mut text = merged.cloned().unwrap_or_else(|| new.concat());
-    let end = match ending(&live.concat()) {
-        Some(Ending::CrLf) => "\r\n",
-        _ => "\n",
-    };
+    let end = ending(&live.concat()).unwrap_or(Ending::Lf).as_str();
     if let Some(last) = behind {
         text = [last, end, &text].concat();
         span.start -= 1;
@@ -280,19 +282,27 @@ fn same(texts: &Texts<'_>, ours: &[&Change], theirs: &[Change]) -> Vec<bool> {
     same
 }
 
-/// `lines` with each of the spans replaced; spans are ascending and do not overlap.
+/// `lines` with each of the spans replaced; spans are ascending and do not overlap. A line without an
+/// end gets one when others come behind it.
 pub(crate) fn splice<'a>(
     lines: &[&str],
     edits: impl IntoIterator<Item = (Range<usize>, &'a [&'a str])>,
 ) -> String {
     let mut text = String::with_capacity(lines.iter().map(|line| line.len()).sum());
+    let mut push = |part: &[&str]| {
+        if !part.is_empty() && !text.is_empty() && !text.ends_with(['\n', '\r']) {
+            let end = ending(&text).or_else(|| ending(part[0]));
+            text.push_str(end.unwrap_or(Ending::Lf).as_str());
+        }
+        text.extend(part.iter().copied());
+    };
     let mut at = 0;
     for (span, with) in edits {
-        text.extend(lines[at..span.start].iter().copied());
-        text.extend(with.iter().copied());
+        push(&lines[at..span.start]);
+        push(with);
         at = span.end;
     }
-    text.extend(lines[at..].iter().copied());
+    push(&lines[at..]);
     text
 }
 

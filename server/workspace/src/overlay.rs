@@ -4,14 +4,14 @@
 
 use crate::buffers::Buffers;
 use crate::call::Call;
-use crate::change::Namer;
+use crate::change::{FileChange, Namer};
 use crate::changes::Changes;
 use crate::content::Content;
 use crate::decided::Decided;
 use crate::diff::{self, FileDiff};
 use crate::error::{CommitError, OpenError};
 use crate::plan::{FilePlan, Selection};
-use crate::root::{Root, Stamp};
+use crate::root::{Near, Root, Stamp};
 use crate::seen::Seen;
 use crate::view::{self, Live};
 use crate::visibility::Rules;
@@ -145,7 +145,8 @@ impl Overlay {
                 }
                 _ => false,
             };
-            if !same {
+            let moves = before.moved_to(path) == state.changes.moved_to(path);
+            if !same || !moves {
                 return Err(CommitError { path: path.clone() });
             }
         }
@@ -174,7 +175,21 @@ impl Overlay {
 
     /// Compares every change with the user's file of now, where that has changed since last time.
     pub(crate) fn refresh(&self, state: &mut State) {
-        for path in state.changes.paths() {
+        let mut near = Near::default();
+        let mut altered = |path: &WorkspacePath, change: &FileChange| {
+            let now = match self.buffers.get(path) {
+                Some(buffer) => Compared::Buffer(buffer.text),
+                None => {
+                    let stamp = self.root.stamp_near(path, &mut near);
+                    stamp.map_or(Compared::Absent, Compared::Disk)
+                }
+            };
+            change.from.is_some() || state.compared.get(path) != Some(&now)
+        };
+        let changes = state.changes.iter();
+        let altered = changes.filter(|(path, change)| altered(path, change));
+        let altered: Vec<WorkspacePath> = altered.map(|(path, _)| path.clone()).collect();
+        for path in altered {
             self.compare(state, &path, false);
         }
     }

@@ -24,23 +24,53 @@ pub enum Kind {
 /// Identity and age of a file on disk; equal stamps mean equal content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
+    /// Seconds and nanoseconds.
+    #[cfg(unix)]
+    modified: (i64, i64),
+    #[cfg(not(unix))]
     modified: Option<std::time::SystemTime>,
     len: u64,
     inode: u64,
 }
 
 impl Stamp {
+    #[cfg(unix)]
     fn of(metadata: &Metadata) -> Stamp {
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
+        use std::os::unix::fs::MetadataExt;
+        Stamp {
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            len: metadata.len(),
+            inode: metadata.ino(),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             modified: metadata.modified().ok(),
             len: metadata.len(),
-            inode,
+            inode: 0,
         }
     }
+
+    /// The widths of the fields are the platform's.
+    #[cfg(unix)]
+    #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+    fn of_stat(stat: &rustix::fs::Stat) -> Stamp {
+        Stamp {
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            len: stat.st_size as u64,
+            inode: stat.st_ino as u64,
+        }
+    }
+}
+
+/// The folder in which the last file was looked at. Not to be kept: the folder may be moved.
+#[derive(Default)]
+pub(crate) struct Near {
+    /// `None` when it cannot be opened.
+    #[cfg(unix)]
+    folder: Option<(String, Option<rustix::fd::OwnedFd>)>,
 }
 
 /// An entry of a directory on disk.
@@ -277,6 +307,18 @@ impl Root {
         metadata.is_file().then(|| Stamp::of(&metadata))
     }
 
+    /// As [`Root::stamp`], for many files one after the other: those of one folder are looked at from
+    /// its handle, which `near` keeps.
+    pub(crate) fn stamp_near(&self, path: &WorkspacePath, near: &mut Near) -> Option<Stamp> {
+        #[cfg(unix)]
+        return self.stamp_from(path, near);
+        #[cfg(not(unix))]
+        {
+            let _ = near;
+            self.stamp(path)
+        }
+    }
+
     fn open_regular(&self, path: &WorkspacePath) -> Result<(File, Metadata), FsError> {
         let file = self.open_file(path)?;
         let metadata = file.metadata().map_err(|e| FsError::io(path, &e))?;
@@ -307,10 +349,10 @@ fn kind_of(metadata: &Metadata) -> Kind {
 
 #[cfg(unix)]
 mod unix {
-    use super::{DirEntry, Folder, FsError, Kind, Root};
+    use super::{DirEntry, Folder, FsError, Kind, Near, Root, Stamp};
     use boxagnts_policy::path::WorkspacePath;
     use rustix::fd::OwnedFd;
-    use rustix::fs::{FileType, Mode, OFlags};
+    use rustix::fs::{AtFlags, FileType, Mode, OFlags};
     use rustix::io::Errno;
     use std::fs::{File, Metadata};
 
@@ -363,6 +405,26 @@ mod unix {
                 });
             }
             Ok(entries)
+        }
+
+        pub(super) fn stamp_from(&self, path: &WorkspacePath, near: &mut Near) -> Option<Stamp> {
+            let (folder, name) = path
+                .as_str()
+                .rsplit_once('/')
+                .unwrap_or(("", path.as_str()));
+            if near
+                .folder
+                .as_ref()
+                .is_none_or(|(known, _)| known != folder)
+            {
+                let parent = path.parent().unwrap_or_else(WorkspacePath::root);
+                let handle = self.open_beneath(&parent, OFlags::RDONLY | OFlags::DIRECTORY);
+                near.folder = Some((folder.to_owned(), handle.ok()));
+            }
+            let handle = near.folder.as_ref()?.1.as_ref()?;
+            let stat = rustix::fs::statat(handle, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+            regular.then(|| Stamp::of_stat(&stat))
         }
 
         fn open_beneath(&self, path: &WorkspacePath, flags: OFlags) -> Result<OwnedFd, FsError> {

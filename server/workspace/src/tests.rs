@@ -3,6 +3,7 @@
 mod back;
 mod calls;
 mod decisions;
+mod git;
 mod journal;
 mod model;
 mod remade;

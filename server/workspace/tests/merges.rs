@@ -1,6 +1,6 @@
 //! Merges of real histories against `git merge-file`: how often the two agree, and that every
 //! difference has an explanation. `MERGES.md` tells of the classes.
-
+// Helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 #[path = "../examples/merges/classify.rs"]
@@ -35,6 +35,16 @@ fn check(cases: &[Case], least: f64) {
     }
     println!("{table}");
     assert_eq!(unexplained, Vec::<String>::new(), "\n{table}");
+    let aligned = [
+        Verdict::GitAligned,
+        Verdict::OursAligned,
+        Verdict::BothAligned,
+    ];
+    let other = table.sum(|_, verdict| aligned.contains(&verdict)) as f64 / cases.len() as f64;
+    assert!(
+        other <= 0.01,
+        "{other} of the merges have other edits\n{table}"
+    );
     let agreed = table.sum(|_, verdict| verdict.agrees()) as f64 / cases.len() as f64;
     assert!(agreed >= least, "{agreed} of the merges agree\n{table}");
 }
@@ -43,7 +53,7 @@ fn check(cases: &[Case], least: f64) {
 fn we_merge_as_git_does() {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
     match corpus::of_repository(own, LIMIT) {
-        Ok(cases) if cases.len() >= ENOUGH => check(&cases, 0.95),
+        Ok(cases) if cases.len() >= ENOUGH => check(&cases, 0.93),
         other => {
             let found = other.map_or_else(|error| error.to_string(), |c| format!("{}", c.len()));
             println!("own history: {found}; the registry's crates take its place");

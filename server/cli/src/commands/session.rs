@@ -6,6 +6,7 @@ mod export;
 mod fork;
 mod import;
 mod list;
+mod prompt;
 mod rename;
 mod report;
 mod review;
@@ -16,13 +17,14 @@ mod transcript;
 use crate::exit::{Exit, Failure};
 use clap::Subcommand;
 
-/// List sessions, read what happened in one, decide on what it left, report it to others; name, fork,
-/// carry and remove them.
+/// List sessions, read what happened in one or what a new one would be told, decide on what one left,
+/// report it to others; name, fork, carry and remove them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     List(list::List),
     Show(show::Show),
     Trace(trace::Trace),
+    Prompt(prompt::Prompt),
     Review(review::Review),
     Report(report::Report),
     Rename(rename::Rename),
@@ -38,6 +40,7 @@ impl Session {
             Session::List(args) => args.run(),
             Session::Show(args) => args.run(),
             Session::Trace(args) => args.run(),
+            Session::Prompt(args) => args.run(),
             Session::Review(args) => crate::block_on(2, args.run()),
             Session::Report(args) => crate::block_on(2, args.run()),
             Session::Rename(args) => args.run(),

@@ -2,6 +2,7 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::expect_used)]
 
+mod context;
 mod decisions;
 mod harness;
 mod managing;

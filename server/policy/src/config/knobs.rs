@@ -3,6 +3,7 @@
 use super::nets::Net;
 use super::providers::{FIELDS, Field, field_schema, provider_field};
 use super::proxy::Proxy;
+use super::switches::Switch;
 use super::tools::{self, ToolSetting};
 use super::{Config, Layer};
 use crate::limits::{self, Limit, Unit};
@@ -24,6 +25,7 @@ pub(super) enum Knob {
     Mode,
     MaxOutputTokens,
     SessionRetentionDays,
+    Switch(Switch),
     Net(Net),
     WorkDir,
     MapDirs,
@@ -40,6 +42,7 @@ pub(super) enum Setting {
     Model(String),
     MaxOutputTokens(u64),
     SessionRetentionDays(u64),
+    Switch(Switch, bool),
     Net(Net, Vec<String>),
     WorkDir(WorkspacePath),
     MapDirs(Vec<Mount>),
@@ -57,6 +60,7 @@ impl Knob {
             Knob::MaxOutputTokens,
             Knob::SessionRetentionDays,
         ];
+        all.extend(Switch::ALL.map(Knob::Switch));
         all.extend(Net::ALL.map(Knob::Net));
         all.extend([Knob::WorkDir, Knob::MapDirs]);
         all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
@@ -71,6 +75,7 @@ impl Knob {
             Knob::Mode => "mode",
             Knob::MaxOutputTokens => "max_output_tokens",
             Knob::SessionRetentionDays => "session_retention_days",
+            Knob::Switch(switch) => switch.name(),
             Knob::Net(net) => net.name(),
             Knob::WorkDir => "work_dir",
             Knob::MapDirs => "map_dirs",
@@ -97,6 +102,7 @@ impl Knob {
                  folder is next worked in: nothing happened in it since, and no hunk of it waits. \
                  0 keeps all."
             }
+            Knob::Switch(switch) => switch.doc(),
             Knob::Net(net) => net.doc(),
             Knob::WorkDir => "Folder of the workspace that tools begin in.",
             Knob::MapDirs => {
@@ -132,6 +138,7 @@ impl Knob {
             Knob::Mode => mode_name(config.mode).to_owned(),
             Knob::MaxOutputTokens => config.max_output_tokens.to_string(),
             Knob::SessionRetentionDays => config.session_retention_days.to_string(),
+            Knob::Switch(switch) => switch.get(config).to_string(),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => shown_list(&self.list(config)),
             Knob::WorkDir => config.mounts.work_dir.to_string(),
             Knob::Proxy => config.proxy.to_string(),
@@ -163,11 +170,16 @@ impl Knob {
             Knob::Mode => json!({"enum": ["plan", "review", "auto"]}),
             Knob::MaxOutputTokens => json!({"type": "integer", "minimum": 1}),
             Knob::SessionRetentionDays => json!({"type": "integer", "minimum": 0}),
+            Knob::Switch(_) => json!({"type": "boolean"}),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
             Knob::WorkDir | Knob::Proxy => json!({"type": "string"}),
             Knob::Limit(limit) => limit_schema(limit),
         };
         schema["description"] = json!(self.doc());
+        if let Knob::Switch(switch) = self {
+            schema["default"] = json!(switch.get(&Config::builtin()));
+            return schema;
+        }
         if self.is_list() {
             schema["default"] = json!(self.list(&Config::builtin()));
             return schema;
@@ -224,6 +236,7 @@ impl Setting {
             Setting::Model(_) => Knob::Model.name(),
             Setting::MaxOutputTokens(_) => Knob::MaxOutputTokens.name(),
             Setting::SessionRetentionDays(_) => Knob::SessionRetentionDays.name(),
+            Setting::Switch(switch, _) => switch.name().to_owned(),
             Setting::Net(net, _) => Knob::Net(*net).name(),
             Setting::WorkDir(_) => Knob::WorkDir.name(),
             Setting::MapDirs(_) => Knob::MapDirs.name(),
@@ -345,6 +358,7 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
                 .map(Setting::SessionRetentionDays)
                 .map_err(|_| format!("`{key}` is `{given}`; expected a whole number of days, or 0"))
         }
+        Some(Knob::Switch(switch)) => Ok(Setting::Switch(switch, switch.parse(value)?)),
         Some(Knob::Net(net)) => {
             let entries = list(key, value)?;
             net.check(&entries)?;

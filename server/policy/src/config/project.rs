@@ -22,6 +22,9 @@ impl Config {
                  configuration"
                     .to_owned(),
             ),
+            Setting::Switch(switch, on) => {
+                (*on && !switch.get(self)).then(|| "a project may only switch it off".to_owned())
+            }
             Setting::Model(_) | Setting::Provider(..) => Some(
                 "a project may not choose where your code is sent; set it in your own \
                  configuration"

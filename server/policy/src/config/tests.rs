@@ -47,6 +47,10 @@ fn errors_name_file_line_and_key() {
         "c.toml:1: `session_retention_days` is `-1`; expected a whole number of days, or 0",
     );
     check_error(
+        "context_git = \"yes\"",
+        "c.toml:1: `context_git` is \"yes\"; expected true or false",
+    );
+    check_error(
         "[providers.x]\napi_key = \"sk\"",
         "c.toml:2: `providers.x.api_key`: keys do not belong into configuration; use api_key_env \
          or api_key_command",

@@ -6,9 +6,9 @@ use boxagnts_session::policy::config::{Config, Layer};
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{Sandbox, Toolbox};
 use boxagnts_session::workspace::NoBuffers;
-use boxagnts_session::{Applier, Ask, Environment, EnvironmentParts, NoAsker, Sessions};
+use boxagnts_session::{Applier, Ask, Asker, Environment, EnvironmentParts, NoAsker, Sessions};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -74,31 +74,16 @@ impl World {
         settings: &Value,
         recording: Option<Arc<Recording>>,
     ) -> Process {
-        let mut builder = Config::builder();
-        let added = builder.add_json(Layer::Editor, "test", settings);
-        added.expect("settings");
-        let journal = || Store::open(&self.state.path().join("journal.db")).expect("a journal");
-        let environment = Environment::new(EnvironmentParts {
-            config: builder.build(),
-            store: journal(),
-            toolbox: toolbox(),
-        });
+        let environment = Environment::new(parts(self.state.path(), settings));
         if let Some(recording) = recording {
             environment.record(recording);
         }
         let root = self.folder.path();
-        let sessions = Sessions::open(
-            environment,
-            root,
-            Arc::new(NoBuffers),
-            applier,
-            Arc::new(NoAsker),
-        );
-        let sessions = sessions.expect("a workspace");
+        let process = Process::open(environment, root, applier, Arc::new(NoAsker));
+        let journal = Store::open(&self.state.path().join("journal.db"));
         Process {
-            updates: sessions.subscribe(),
-            sessions,
-            journal: journal(),
+            journal: Some(journal.expect("a journal")),
+            ..process
         }
     }
 
@@ -107,13 +92,40 @@ impl World {
     }
 }
 
+/// What an environment is made of.
+pub fn parts(state: &Path, settings: &Value) -> EnvironmentParts {
+    let mut builder = Config::builder();
+    let added = builder.add_json(Layer::Editor, "test", settings);
+    added.expect("settings");
+    EnvironmentParts {
+        config: builder.build(),
+        store: Store::open(&state.join("journal.db")).expect("a journal"),
+        toolbox: toolbox(),
+    }
+}
+
 pub struct Process {
     pub sessions: Arc<Sessions>,
-    journal: Store,
+    journal: Option<Store>,
     updates: UnboundedReceiver<Update>,
 }
 
 impl Process {
+    pub fn open(
+        environment: Arc<Environment>,
+        root: &Path,
+        applier: Arc<dyn Applier>,
+        asker: Arc<dyn Asker>,
+    ) -> Process {
+        let sessions = Sessions::open(environment, root, Arc::new(NoBuffers), applier, asker);
+        let sessions = sessions.expect("a workspace");
+        Process {
+            updates: sessions.subscribe(),
+            sessions,
+            journal: None,
+        }
+    }
+
     /// A session whose first turn has ended.
     pub async fn asked(&mut self) -> String {
         self.ask(None).await
@@ -143,7 +155,7 @@ impl Process {
 
     /// The journal, as another reader sees it.
     pub fn store(&self) -> &Store {
-        &self.journal
+        self.journal.as_ref().expect("the process of a world")
     }
 
     /// Hunks that wait, by path.

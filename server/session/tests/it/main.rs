@@ -2,6 +2,7 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::expect_used)]
 
+mod context;
 mod harness;
 mod interrupted;
 mod managed;

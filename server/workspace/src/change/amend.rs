@@ -40,10 +40,22 @@ impl FileChange {
         };
         let (base, current, live) = (split(base), split(current), split(file));
         let hunk = &self.lines[at];
-        let (region, theirs) = match &hunk.place {
+        let (mut region, mut theirs) = match &hunk.place {
             Placement::Clean(span) => (hunk.change.old.clone(), span.clone()),
             _ => region(&hunk.change, &changes(&base, &live)),
         };
+        // Of lines that merged, those that the hunk shows; the lines around them stay as the user has
+        // them.
+        let shown = match &hunk.place {
+            Placement::Merged(merged) => merged.span.clone(),
+            _ => theirs.clone(),
+        };
+        let more = (
+            theirs.start.saturating_sub(shown.start),
+            shown.end.saturating_sub(theirs.end),
+        );
+        region = region.start.saturating_sub(more.0)..region.end + more.1;
+        theirs = theirs.start - more.0..theirs.end + more.1;
         let others = self.lines.iter().enumerate().filter(|(n, _)| *n != at);
         let mut inside = others
             .map(|(_, other)| other)
@@ -62,23 +74,29 @@ impl FileChange {
         if behind && !file.ends_with(['\n', '\r']) && !text.is_empty() {
             return Err("the last line of the file has no end; give it one first".to_owned());
         }
-        let last = theirs.end >= live.len() && at + 1 == self.lines.len();
+        // Where another hunk conflicts, lines may follow in the proposal that the user took out.
+        let last =
+            shown.end >= live.len() && at + 1 == self.lines.len() && ours.end == current.len();
         let text = fitting(text, file, last);
-        let (theirs, text) = (&live[theirs], split(&text));
-        let outcome = match theirs == text {
+        let text = split(&text);
+        let (before, after) = (theirs.start..shown.start, shown.end..theirs.end);
+        let outcome = match live[shown.clone()] == text {
             true => Amended::Gone,
             false => Amended::Pending,
         };
+        let around = before.len() + after.len();
         let grows = (
             theirs.len() as isize - region.len() as isize,
-            text.len() as isize - ours.len() as isize,
+            (around + text.len()) as isize - ours.len() as isize,
         );
+        let (old, new) = (region.start + before.len(), ours.start + before.len());
         let change = Change {
-            old: region.start..region.start + theirs.len(),
-            new: ours.start..ours.start + text.len(),
+            old: old..old + shown.len(),
+            new: new..new + text.len(),
         };
+        let text = [&live[before], &text, &live[after]].concat();
         let texts = (
-            splice(&base, [(region, theirs)]),
+            splice(&base, [(region, &live[theirs])]),
             splice(&current, [(ours, &text[..])]),
         );
         self.set_texts(texts.0, texts.1);
@@ -345,10 +363,7 @@ fn fitting(text: &str, file: &str, last: bool) -> String {
     let ending = ending(file).unwrap_or(Ending::Lf);
     let mut text = with_ending(text, ending);
     if !last && !text.is_empty() && !text.ends_with(['\n', '\r']) {
-        text.push_str(match ending {
-            Ending::Lf => "\n",
-            Ending::CrLf => "\r\n",
-        });
+        text.push_str(ending.as_str());
     }
     text
 }

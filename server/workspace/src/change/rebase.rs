@@ -20,6 +20,11 @@ impl FileChange {
             }
             return self.refresh_lines(live);
         }
+        if self.from.is_some() && self.base == self.current && live.is_some() {
+            // It moves whatever is there.
+            self.base = live.cloned();
+            self.current = live.cloned();
+        }
         let fits = live == self.base.as_ref() && !taken;
         let done = self.from.is_none() && live == self.current.as_ref();
         if done && let Some(hunk) = self.whole_hunk(HunkState::Accepted) {
@@ -51,7 +56,13 @@ impl FileChange {
             }
             return Vec::new();
         }
-        self.adopt_ending(live_text);
+        let done = self.adopt_ending(live_text);
+        if !done.is_empty() {
+            return done
+                .into_iter()
+                .chain(self.refresh_lines(live_content))
+                .collect();
+        }
         let Some((base_text, current_text)) = self.texts() else {
             return Vec::new();
         };
@@ -117,22 +128,46 @@ impl FileChange {
             edits.push((span, new));
         }
         let merged = splice(&live, edits);
+        // Hunks that make nothing new together, as one that takes a line away and one that brings it
+        // where only the user's line was between them.
+        let nothing = merged == live_text;
+        let done = self.lines.iter().filter(|_| nothing);
+        let done =
+            done.map(|hunk| self.line_hunk(hunk, &base, &current, &live, HunkState::Accepted));
+        let done = done.collect();
+        if nothing {
+            kept.clear();
+        }
         self.set_base(live_content.clone());
         self.set_current(Content::from_text(merged.into()));
         self.lines = kept;
-        Vec::new()
+        done
     }
 
     /// Editors and tools may disagree on line endings of a whole file; the user's file decides.
-    fn adopt_ending(&mut self, live: &str) {
+    /// Hunks that change nothing else are returned and gone.
+    fn adopt_ending(&mut self, live: &str) -> Vec<Hunk> {
         let Some((base, current)) = self.texts() else {
-            return;
+            return Vec::new();
         };
-        if let (Some(ours), Some(theirs)) = (ending(base), ending(live))
-            && ours != theirs
-        {
-            let texts = (with_ending(base, theirs), with_ending(current, theirs));
-            self.set_texts(texts.0, texts.1);
+        let (Some(ours), Some(theirs)) = (ending(base), ending(live)) else {
+            return Vec::new();
+        };
+        // A mixed file decides nothing.
+        if ours == theirs || with_ending(live, theirs) != live {
+            return Vec::new();
         }
+        let texts = (with_ending(base, theirs), with_ending(current, theirs));
+        let (base, current, live) = (split(base), split(current), split(live));
+        let (old, new) = (split(&texts.0), split(&texts.1));
+        let same = |hunk: &&LineHunk| old[hunk.change.old.clone()] == new[hunk.change.new.clone()];
+        let done = self.lines.iter().filter(same);
+        let done =
+            done.map(|hunk| self.line_hunk(hunk, &base, &current, &live, HunkState::Accepted));
+        let done: Vec<Hunk> = done.collect();
+        self.set_texts(texts.0, texts.1);
+        self.lines
+            .retain(|hunk| done.iter().all(|done| done.id != *hunk.name.id));
+        done
     }
 }

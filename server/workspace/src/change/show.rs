@@ -16,14 +16,18 @@ impl FileChange {
         let mut hunks: Vec<Hunk> = self.whole_hunk(state).into_iter().collect();
         if let Some((base, current)) = self.texts() {
             let live = live.and_then(Content::text).unwrap_or("");
-            let (base, current, live) = (split(base), split(current), split(live));
+            // Where everything merged, the user's text is the base.
+            let same = base == live;
+            let (base, current) = (split(base), split(current));
+            let own = if same { Vec::new() } else { split(live) };
+            let live = if same { &base } else { &own };
             hunks.extend(self.lines.iter().map(|hunk| {
                 let state = match hunk.place {
                     Placement::Clean(_) | Placement::Merged(_) => HunkState::Pending,
                     Placement::Done => HunkState::Accepted,
                     Placement::Conflict(_) => HunkState::Conflicted,
                 };
-                self.line_hunk(hunk, &base, &current, &live, state)
+                self.line_hunk(hunk, &base, &current, live, state)
             }));
         }
         hunks

@@ -2,6 +2,7 @@
 //! leave something between them.
 
 use super::{Change, token_changes};
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// Longer texts than this are not compared by tokens, in bytes.
@@ -21,6 +22,13 @@ pub(crate) struct Texts<'a> {
     pub(crate) live: &'a [&'a str],
 }
 
+/// Where the lines begin, once somebody asks.
+#[derive(Default)]
+pub(super) struct Starts {
+    base: OnceCell<Vec<usize>>,
+    live: OnceCell<Vec<usize>>,
+}
+
 /// Lines of the live text, and what they become with one of our changes in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Merged {
@@ -31,9 +39,14 @@ pub(crate) struct Merged {
 /// Merges `change` (base → ours) into the live text, where the changes `theirs` (base → live) touch
 /// the same lines. `None` when both changed the same words, or words side by side, or when theirs
 /// wrote the lines anew.
-pub(crate) fn merge(texts: &Texts<'_>, change: &Change, theirs: &[Change]) -> Option<Merged> {
-    let base_starts = starts(texts.base);
-    let live_starts = starts(texts.live);
+pub(super) fn merge(
+    texts: &Texts<'_>,
+    known: &Starts,
+    change: &Change,
+    theirs: &[Change],
+) -> Option<Merged> {
+    let base_starts = known.base.get_or_init(|| starts(texts.base));
+    let live_starts = known.live.get_or_init(|| starts(texts.live));
     let part = |lines: &[&str], span: &Range<usize>| lines[span.clone()].concat();
     let mut user = Vec::new();
     for their in theirs {
@@ -101,10 +114,10 @@ fn starts(lines: &[&str]) -> Vec<usize> {
     starts
 }
 
-/// Bytes that differ between two texts, counted by tokens.
-pub(crate) fn distance(old: &str, new: &str) -> usize {
-    let edits = edits(old, new, (0, 0)).unwrap_or_default();
-    edits.iter().map(|e| e.old.len() + e.new.len()).sum()
+/// Bytes that differ between two texts, counted by tokens; `None` for long ones.
+pub(crate) fn distance(old: &str, new: &str) -> Option<usize> {
+    let edits = edits(old, new, (0, 0))?;
+    Some(edits.iter().map(|e| e.old.len() + e.new.len()).sum())
 }
 
 /// Whether less than half of the words of a text are left in the other one: what is common to them

@@ -213,3 +213,36 @@ fn a_folder_that_becomes_a_link_takes_no_write() {
     assert_eq!(f.accept(&Selection::All).len(), 1);
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_new_file_that_the_user_made_as_proposed_can_be_moved_and_removed() {
+    let check = |change: fn(&mut Call), expect: &str| {
+        let f = Fixture::new("//- a\n1\n");
+        f.write("c", "new\n");
+        f.editor.show("c", "new\n", true);
+        assert_eq!(f.hunks(), ["c:0 h1 accepted >new/"]);
+        let mut call = f.call();
+        change(&mut call);
+        call.commit().unwrap();
+        let hunks = f.hunks();
+        assert!(hunks.iter().any(|hunk| hunk == expect), "{hunks:?}");
+    };
+    check(|call| call.rename("c", "d").unwrap(), "d:0 h2 pending >");
+    check(|call| call.remove("c").unwrap(), "c:0 h2 pending new/>");
+}
+
+#[test]
+fn a_reading_that_was_no_text_is_the_base_of_what_is_written() {
+    let f = Fixture::new("//- a.txt\n1\n");
+    // An earlier reading saw text.
+    let mut call = f.call();
+    call.read("a.txt", u64::MAX).unwrap();
+    call.commit().unwrap();
+    put(f.folder.path(), "a.txt", b"\0");
+    let mut call = f.call();
+    call.read("a.txt", u64::MAX).unwrap();
+    call.write("a.txt", b"one\n".to_vec()).unwrap();
+    call.commit().unwrap();
+    assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+    assert_eq!(f.on_disk("a.txt").as_deref(), Some("one\n"));
+}

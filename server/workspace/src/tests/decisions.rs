@@ -288,3 +288,44 @@ proptest! {
         prop_assert!(f.on_disk("f").unwrap().contains("typed by the user\n"));
     }
 }
+
+#[test]
+fn other_ends_of_lines_are_accepted_though_the_user_types_meanwhile() {
+    let f = Fixture::new("//- a.txt\n1\n2\n3\n");
+    f.editor.show("a.txt", "1\n2\n3\n", false);
+    f.write("a.txt", "1\r\n2\r\n3\r\n");
+    let (plans, _) = f.overlay.plan_to_apply(&Selection::All).unwrap();
+    let after = plans[0].after.as_ref().and_then(Content::text).unwrap();
+    f.editor.show("a.txt", &format!("{after}typed\r\n"), true);
+    // Somebody looks before the editor's answer comes.
+    drop(f.overlay.proposal());
+    f.overlay.accepted(&plans[0]);
+    assert_eq!(f.overlay.decision("h1"), Some(HunkState::Accepted));
+}
+
+#[test]
+fn a_line_that_is_moved_over_what_the_user_takes_out_is_where_it_should_be() {
+    let f = Fixture::new("//- a.txt\na\nx\nb\n");
+    f.write("a.txt", "a\nb\nx\n");
+    let since = f.overlay.look(0).unwrap();
+    put(f.folder.path(), "a.txt", b"a\nx\n");
+    assert!(f.overlay.look(since).is_some(), "nothing waits any more");
+    let states = f.overlay.proposal().remove(0).hunks;
+    assert!(
+        states.iter().all(|hunk| hunk.state == HunkState::Accepted),
+        "{states:?}"
+    );
+}
+
+#[test]
+fn the_source_of_a_move_that_came_back_meanwhile_takes_no_write() {
+    let f = Fixture::new("//- a.txt\n1\n");
+    let mut call = f.call();
+    call.rename("a.txt", "b.txt").unwrap();
+    call.commit().unwrap();
+    f.overlay.reject(&Selection::All).unwrap();
+    let mut call = f.call();
+    call.write("a.txt", b"one\n".to_vec()).unwrap();
+    f.overlay.repropose(&["h1".to_owned()]).unwrap();
+    assert!(call.commit().is_err(), "the file is to be moved by now");
+}

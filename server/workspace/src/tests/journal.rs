@@ -60,6 +60,13 @@ fn a_proposal_comes_back_from_its_journal() {
     put(f.folder.path(), "bin", b"\0six");
     let third = f.overlay.another();
     assert_eq!(journal.restore(&third).len(), 1);
+    // What was told to be gone does not come back when the file does.
+    put(f.folder.path(), "bin", b"\0one");
+    journal.version = 0;
+    journal.hear(&third);
+    let fourth = f.overlay.another();
+    assert_eq!(journal.restore(&fourth), Vec::<String>::new());
+    assert_eq!(shown(&fourth), shown(&third));
 }
 
 #[test]

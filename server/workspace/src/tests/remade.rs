@@ -242,3 +242,42 @@ fn states_are_told_when_they_change_and_only_then() {
     assert!(f.overlay.look(conflicted).is_some());
     assert_eq!(f.hunks(), ["a.txt:2 h1 pending 2/>two/"]);
 }
+
+#[test]
+fn amending_takes_nothing_but_what_the_hunk_shows() {
+    // Another hunk conflicts, so the base stays; the user typed around the line that is put in.
+    let f = Fixture::new("//- a.txt\nhead\n1\n2\n\nfoo\nend\n");
+    f.write("a.txt", "HEAD\n1\n2\n\nnew\nfoo\nend\n");
+    let typed = "Kopf\n1\n2\ntyped\nfoo!\nend\n";
+    f.editor.show("a.txt", typed, true);
+    let hunks = f.overlay.proposal().remove(0).hunks;
+    assert_eq!(hunks[0].state, HunkState::Conflicted);
+    assert_eq!(hunks[1].state, HunkState::Pending, "{hunks:?}");
+    let shown = hunks[1].old_text.clone();
+    f.overlay.amend("h2", &format!("{shown}mine\n")).unwrap();
+    let plan = f.overlay.plan(&ids(&["h2"])).unwrap().remove(0);
+    let after = plan.after.unwrap();
+    let after = after.text().unwrap();
+    assert_eq!(after.replace("mine\n", ""), typed, "{after:?}");
+
+    // A line behind it that only the proposal has is not glued to text without an end.
+    let f = Fixture::new("//- a.txt\nhead\n1\n2\nend\n");
+    f.write("a.txt", "HEAD\n1\ntwo\nend\n");
+    f.editor.show("a.txt", "Kopf\n1\n2\n", true);
+    f.overlay.amend("h2", "zwei").unwrap();
+    assert_eq!(f.read("a.txt").unwrap(), "HEAD\n1\nzwei\nend\n");
+}
+
+#[test]
+fn reproposed_lines_wait_where_a_pending_move_takes_the_file() {
+    let f = Fixture::new("//- a.txt\n1\n2\n3\n");
+    f.write("a.txt", "1\ntwo\n3\n");
+    f.overlay.reject(&ids(&["h1"])).unwrap();
+    let mut call = f.call();
+    call.rename("a.txt", "b.txt").unwrap();
+    call.commit().unwrap();
+    f.overlay.repropose(&["h1".to_owned()]).unwrap();
+    assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+    assert_eq!(f.on_disk("a.txt"), None);
+    assert_eq!(f.on_disk("b.txt").as_deref(), Some("1\ntwo\n3\n"));
+}

@@ -185,6 +185,11 @@ impl<'a> Transcript<'a> {
                     self.line(&line);
                 }
             }
+            SessionEvent::Instructed { shown, .. } => {
+                if let Some(text) = render::shown(shown) {
+                    self.line(&paint(theme.dim, visible(&text)));
+                }
+            }
             // Within a turn the calls tell it.
             SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }

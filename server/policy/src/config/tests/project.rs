@@ -375,6 +375,10 @@ fn opened(config: &Config, without: &Config) -> Option<String> {
     if mounts.dirs != before.dirs || config.proxy() != without.proxy() {
         return Some("mounts or proxy".to_owned());
     }
+    let told = |config: &Config| [config.context_git(), config.project_instructions()];
+    if told(config) > told(without) || told(config)[1] && !told(without)[1] {
+        return Some("the model is told more".to_owned());
+    }
     (!mounts.work_dir.is_within(&before.work_dir)).then(|| "work_dir".to_owned())
 }
 
@@ -401,6 +405,8 @@ fn a_setting() -> impl Strategy<Value = (String, String)> {
         of("work_dir", "[.]|a|a/b|b"),
         of("map_dirs", "|/a:x|/b:y:rw"),
         of("proxy", "none|environment|http://p:1"),
+        of("context_git", "true|false"),
+        of("project_instructions", "true|false"),
         of("allow", "|t|[*]"),
         of("ask", "|t|u"),
         of("deny", "|t|u"),

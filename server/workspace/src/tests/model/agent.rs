@@ -4,6 +4,8 @@
 use super::text::{Author, mark_set};
 use super::world::{Marks, PATHS, World};
 use crate::{Call, Content};
+use boxagnts_policy::path::WorkspacePath;
+use boxagnts_protocol::proposal::{Hunk, HunkState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A tool call that is not over.
@@ -134,13 +136,24 @@ impl World {
 
     fn write(&mut self, running: &mut Running, path: &str, bytes: Vec<u8>) {
         // A line that the agent writes anew may have words that the user took away meanwhile.
+        let earlier = self
+            .known
+            .get(path)
+            .filter(|_| running.blind.contains(path));
         let known = running
             .read
             .get(path)
+            .or(earlier)
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         let text = String::from_utf8_lossy(&bytes);
         let known = known.unwrap_or_default();
-        let lines: std::collections::HashSet<&str> = known.lines().collect();
+        // Nor has a line that is as it was before the proposal.
+        let base = WorkspacePath::parse(path).ok().and_then(|path| {
+            let state = self.overlay.lock();
+            state.changes.get(&path)?.base.clone()
+        });
+        let base = base.as_ref().and_then(Content::text).unwrap_or_default();
+        let lines: std::collections::HashSet<&str> = known.lines().chain(base.lines()).collect();
         for line in text.lines().filter(|line| !lines.contains(line)) {
             running.anew.extend(mark_set(line));
         }
@@ -200,6 +213,18 @@ impl World {
             anew,
             copied,
         } = running;
+        // Where the overlay remembers another text, it may be what the model wrote on.
+        let remembered: Vec<String> = {
+            let state = self.overlay.lock();
+            let parsed = left
+                .keys()
+                .filter_map(|path| WorkspacePath::parse(path).ok());
+            let other = parsed.filter(|path| {
+                let seen = state.seen.get(path);
+                seen.is_some_and(|seen| *seen != self.below(path.as_str()))
+            });
+            other.map(|path| path.to_string()).collect()
+        };
         let done = call.commit();
         self.say(|| format!("commit {}", done.is_ok()));
         if done.is_err() {
@@ -207,6 +232,8 @@ impl World {
         }
         self.at_risk.extend(at_risk);
         self.copied.extend(copied);
+        // Words that the user took out and a line has that the agent writes anew may come, or not.
+        let deleted = self.deleted.clone();
         self.deleted.retain(|mark| !anew.contains(mark));
         let sources: Vec<String> = self
             .listed
@@ -222,7 +249,7 @@ impl World {
             let marks = mark_set(text);
             self.rejected.retain(|mark| !marks.contains(mark));
             let marks = marks.into_iter().filter(|mark| !mark.starts_with('u'));
-            let gone = |mark: &String| self.deleted.contains(mark) || self.gone.contains(mark);
+            let gone = |mark: &String| deleted.contains(mark) || self.gone.contains(mark);
             let marks = marks.filter(|mark| !gone(mark)).collect();
             self.proposed.insert(path.clone(), marks);
             // What the user took out while the call ran is no news of the model: what counts is
@@ -237,11 +264,14 @@ impl World {
             let applied = self.applied.get(path).copied().unwrap_or(0);
             let known = self.seen_since.get(path).copied().unwrap_or(u64::MAX);
             let fresh = !waits
+                && !remembered.contains(path)
                 && !blind.contains(path)
                 && edited < began.min(known)
                 && applied < began.min(known)
                 && self.users(path) == self.below(path);
             self.seen_since.entry(path.clone()).or_insert(began);
+            // The model knows what it wrote.
+            self.known.remove(path);
             match !moves && (fresh || waits && self.exact.contains_key(path)) {
                 true => drop(self.exact.insert(path.clone(), content)),
                 false => drop(self.exact.remove(path)),
@@ -250,7 +280,12 @@ impl World {
         for (path, bytes) in read {
             if !left.contains_key(&path) {
                 self.known.insert(path.clone(), bytes);
-                self.seen_since.insert(path, began);
+                // What is proposed there was not made on what the user has.
+                let file = self.listed.iter().find(|file| file.path == path);
+                let hunks = file.map(|file| &file.hunks[..]).unwrap_or_default();
+                let conflicts = |hunk: &Hunk| hunk.state == HunkState::Conflicted;
+                let of_now = !hunks.iter().any(conflicts);
+                self.seen_since.insert(path, if of_now { began } else { 0 });
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The invariants of `INVARIANTS.md`, by name.
 
 use super::super::shown;
-use super::text::{mark_set, marks, with_edits};
+use super::text::{mark_set, more_marks, with_edits};
 use super::world::{Marks, Outcome, PATHS, World, ensure};
 use crate::{Content, FilePlan, PageQuery, Selection};
 use boxagnts_protocol::proposal::{FileProposal, Hunk, HunkState};
@@ -39,17 +39,6 @@ fn states(files: &[FileProposal]) -> BTreeMap<String, bool> {
         .collect()
 }
 
-/// The unique words that one text has more often than another one.
-fn more_marks(text: &str, other: &str) -> Marks {
-    let mut all = marks(text);
-    for mark in marks(other) {
-        if let Some(at) = all.iter().position(|other| *other == mark) {
-            all.swap_remove(at);
-        }
-    }
-    all.into_iter().collect()
-}
-
 impl World {
     /// Everything, behind a step; `users` tells that it was one of the user's.
     pub(super) fn check(&mut self, users: bool) -> Outcome {
@@ -62,7 +51,13 @@ impl World {
         };
         let page = self.overlay.page(&query);
 
-        let (was, is) = (states(&self.listed), states(&page.files));
+        // Who looks at a proposal that came back has seen nothing of it.
+        let seen = if self.looked == 0 {
+            &[][..]
+        } else {
+            &self.listed
+        };
+        let (was, is) = (states(seen), states(&page.files));
         match look {
             Some(version) => {
                 self.looked = version;
@@ -101,8 +96,25 @@ impl World {
         let hunks = self.listed.iter().flat_map(|file| &file.hunks);
         let conflicted = hunks.filter(|hunk| hunk.state == HunkState::Conflicted);
         for hunk in conflicted.filter(|hunk| !is.contains_key(&hunk.id)) {
-            let taken = mark_set(&hunk.new_text);
+            let taken = more_marks(&hunk.new_text, &hunk.old_text);
             self.deleted.retain(|mark| !taken.contains(mark));
+        }
+        // A line that the agent moves goes by one hunk and comes by another one.
+        for file in &page.files {
+            let new: Marks = file
+                .hunks
+                .iter()
+                .flat_map(|hunk| mark_set(&hunk.new_text))
+                .collect();
+            for hunk in &file.hunks {
+                let gone = more_marks(&hunk.old_text, &hunk.new_text);
+                let moved: Marks = gone.intersection(&new).cloned().collect();
+                // One of the two may be accepted, and gone with text that the user does not keep.
+                if let Some(proposed) = self.proposed.get_mut(&file.path) {
+                    proposed.retain(|mark| !moved.contains(mark));
+                }
+                self.at_risk.extend(moved);
+            }
         }
         self.listed = page.files;
         let plans = self
@@ -159,9 +171,11 @@ impl World {
                 if let Some(known) = known {
                     let here = was.contains(&hunk.id) || self.back.contains(&hunk.id);
                     ensure!(IDS, here, "`{}` was gone and is used again", hunk.id);
+                    // After a restart only the order of a batch's hunks is known.
+                    let unsaid = self.back.contains(&hunk.id) && self.restarted.contains(&hunk.id);
                     ensure!(
                         IDS,
-                        remade || *known == says,
+                        remade || unsaid || *known == says,
                         "`{}` said {known:?} and says {says:?}: {hunk:?}",
                         hunk.id
                     );
@@ -172,6 +186,9 @@ impl World {
                 if let Some(before) = before
                     && !edited
                     && !remade
+                    // Another hunk of the file, amended or brought back, may bring the end of a line.
+                    && self.remade.is_empty()
+                    && self.back.is_empty()
                     && file.from.is_none()
                     && before.state == HunkState::Pending
                     && hunk.state == HunkState::Pending
@@ -279,9 +296,11 @@ impl World {
     fn check_proposed(&mut self, plans: &[FilePlan]) -> Outcome {
         let plan_of = |path: &str| plans.iter().find(|plan| plan.path.as_str() == path);
         for path in PATHS {
+            let mut moves = self.listed.iter();
+            let moves_away = moves.any(|file| file.from.as_deref() == Some(path));
             let then = match plan_of(path) {
                 Some(plan) => plan.after.clone(),
-                None => self.users(path),
+                None => self.users(path).filter(|_| !moves_away),
             };
             let file = self.listed.iter().find(|file| file.path == path);
             let mut there = then
@@ -299,8 +318,15 @@ impl World {
                     .read(path, u64::MAX)
                     .unwrap_or_default();
                 let proposed = mark_set(&String::from_utf8_lossy(&proposed));
-                there.extend(proposed.clone());
-                agents = Some(proposed);
+                // What was taken back from the user's text may be in the base until all merges again.
+                let mut own: Marks = self.users_marks(path);
+                own.extend(
+                    hunks
+                        .iter()
+                        .flat_map(|hunk| more_marks(&hunk.new_text, &hunk.old_text)),
+                );
+                agents = Some(proposed.intersection(&own).cloned().collect());
+                there.extend(proposed);
             }
             if self.resync.contains(path) {
                 let mut there = agents.unwrap_or(there);
@@ -313,7 +339,7 @@ impl World {
             ensure!(
                 ALL_IS_THE_MERGE,
                 lost.is_empty(),
-                "`{path}` was proposed with {lost:?} and comes to {then:?}"
+                "lost from `{path}`: {lost:?} were proposed; it comes to {then:?}"
             );
         }
         for (path, expect) in &self.exact {
@@ -324,7 +350,7 @@ impl World {
             ensure!(
                 ALL_IS_THE_MERGE,
                 then == *expect,
-                "`{path}` comes to {then:?} and was proposed as {expect:?}"
+                "not exact in `{path}`: {expect:?} was proposed; it comes to {then:?}"
             );
         }
         Ok(())

@@ -35,6 +35,17 @@ pub(super) fn mark_set(text: &str) -> BTreeSet<String> {
     marks(text).into_iter().collect()
 }
 
+/// The unique words that one text has more often than another one.
+pub(super) fn more_marks(text: &str, other: &str) -> BTreeSet<String> {
+    let mut all = marks(text);
+    for mark in marks(other) {
+        if let Some(at) = all.iter().position(|other| *other == mark) {
+            all.swap_remove(at);
+        }
+    }
+    all.into_iter().collect()
+}
+
 /// Who writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Author {

@@ -5,7 +5,7 @@ use super::super::journal::Journal;
 use super::super::{Editor, put};
 use super::agent::Running;
 use super::dice::Dice;
-use super::text::{Author, Writer, mark_set};
+use super::text::{Author, Writer, mark_set, more_marks};
 use crate::{Buffer, Buffers, Content, Overlay, Step};
 use boxagnts_policy::mounts::Mounts;
 use boxagnts_protocol::proposal::FileProposal;
@@ -87,6 +87,8 @@ pub(super) struct World {
     /// Ids that this step brings back, and those whose text it makes another.
     pub(super) back: BTreeSet<String>,
     pub(super) remade: BTreeSet<String>,
+    /// Ids from before the last restart.
+    pub(super) restarted: BTreeSet<String>,
     /// Files of which this step decided in a way that no model follows.
     pub(super) resync: BTreeSet<String>,
     pub(super) rejected_ids: Vec<String>,
@@ -137,6 +139,7 @@ impl World {
             amended: BTreeSet::new(),
             back: BTreeSet::new(),
             remade: BTreeSet::new(),
+            restarted: BTreeSet::new(),
             resync: BTreeSet::new(),
             rejected_ids: Vec::new(),
             looked: 0,
@@ -243,11 +246,14 @@ impl World {
         let (after, has) = (views(self), self.everywhere());
         for ((path, before), after) in PATHS.iter().zip(before).zip(after) {
             if before != after {
-                let had = self.marks.get(*path).cloned().unwrap_or_default();
-                let has = self.users_marks(path);
-                let gone = |mark: &String| had.contains(mark) && !has.contains(mark);
+                let text = |content: &Option<Content>| {
+                    let text = content.as_ref().and_then(Content::text);
+                    text.unwrap_or_default().to_owned()
+                };
+                // Also one of two: which one the agent takes away is not known here.
+                let gone = more_marks(&text(&before.0), &text(&after.0));
                 if let Some(marks) = self.proposed.get_mut(*path) {
-                    marks.retain(|mark| !gone(mark));
+                    marks.retain(|mark| !gone.contains(mark));
                 }
                 self.edited.insert((*path).to_owned(), self.step);
                 self.inexact(path);
@@ -406,6 +412,7 @@ impl World {
         self.known.clear();
         self.seen_since.clear();
         self.rejected_ids.clear();
+        self.restarted = self.ids.keys().cloned().collect();
         self.resync_all();
         Ok(())
     }

@@ -66,22 +66,18 @@ impl<'a> Page<'a> {
         }
         self.end_words();
         match event {
-            SessionEvent::TurnStarted {
-                turn,
-                prompt,
-                context,
-                ..
-            } => {
+            SessionEvent::TurnStarted { turn, prompt, .. } => {
                 let time = render::time(at_ms, zone, "%Y-%m-%d %H:%M:%S");
                 let _ = write!(self.text, "\n## Turn {turn} · {time}\n\n");
-                for part in [Some(prompt), context.as_ref()].into_iter().flatten() {
-                    let part = harmless(&visible(part));
-                    for line in part.trim().lines() {
-                        let _ = writeln!(self.text, "> {line}");
-                    }
-                    self.text.push_str(">\n");
+                for line in harmless(&visible(prompt)).trim().lines() {
+                    let _ = writeln!(self.text, "> {line}");
                 }
                 self.text.push('\n');
+            }
+            SessionEvent::Instructed { shown, .. } => {
+                if let Some(line) = render::shown(shown) {
+                    self.item(&plain(&visible(&line)));
+                }
             }
             SessionEvent::ToolStarted { call, .. } => self.calls.push(call),
             SessionEvent::ToolFinished { id, report, .. } => {
