@@ -31,10 +31,54 @@ pub enum Content {
         /// The prose itself.
         text: String,
     },
+    /// A picture; always in a message of [`Role::User`].
+    Image(Image),
+    /// What the model thought on the way to its answer; no part of what it says.
+    Thinking(Thinking),
     /// The assistant asks for a tool.
     ToolCall(ToolCall),
     /// What a tool answered; always in a message of [`Role::User`].
     ToolResult(ToolResult),
+}
+
+/// A picture for the model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Image {
+    /// As `image/png`.
+    pub media_type: String,
+    /// Its bytes in base64.
+    pub data: String,
+}
+
+/// What a provider wants to get back with the conversation, unchanged and in its place: thoughts
+/// with their signature. It means nothing to any other model, which is not sent it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Thinking {
+    /// The thoughts, as far as the provider shows them.
+    pub text: String,
+    /// The model that thought, as `provider:model`.
+    pub provider: String,
+    /// The provider's own state.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub opaque: serde_json::Value,
+}
+
+/// A piece of an answer, in short: texts and calls are told by other events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum AnswerPiece {
+    /// The next so many bytes of the answer's text.
+    Text {
+        /// How many.
+        bytes: u64,
+    },
+    /// Thoughts, in full.
+    Thinking(Thinking),
+    /// A tool call.
+    ToolCall {
+        /// Its id.
+        id: String,
+    },
 }
 
 /// A request of the model to run a tool.

@@ -2,7 +2,7 @@
 //! `boxagnts run --json`.
 
 use crate::commands::{HunkStatus, RefusedFile, UndoResult};
-use crate::conversation::{StopReason, TokenUsage, ToolCall};
+use crate::conversation::{AnswerPiece, StopReason, TokenUsage, ToolCall};
 use crate::tool::ToolReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -166,6 +166,14 @@ pub enum SessionEvent {
         usage: TokenUsage,
         /// US dollars, where the price is known.
         cost_usd: Option<f64>,
+    },
+    /// The model's complete answer has thoughts in it: they are kept for the provider, and are not
+    /// part of what it said.
+    Thought {
+        /// The turn.
+        turn: u64,
+        /// All of the answer, in order.
+        answer: Vec<AnswerPiece>,
     },
     /// A tool begins.
     ToolStarted {

@@ -10,5 +10,6 @@ mod fuzz;
 mod helix;
 mod neovim;
 mod review;
+mod sdks;
 mod stdio;
 mod vscode;

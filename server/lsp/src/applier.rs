@@ -1,6 +1,7 @@
 //! Bringing accepted hunks into the user's text: open documents through the editor, with their
 //! version and proof that the text arrived; files that no document holds on disk.
 
+use crate::capabilities::ClientCan;
 use crate::convert;
 use crate::documents::Documents;
 use crate::folder::FolderNames;
@@ -38,8 +39,7 @@ pub(crate) struct EditorApplier {
     pub(crate) client: Client,
     pub(crate) documents: Arc<Documents>,
     pub(crate) names: Arc<FolderNames>,
-    /// Whether the client takes `documentChanges`.
-    pub(crate) document_changes: bool,
+    pub(crate) can: ClientCan,
 }
 
 #[async_trait]
@@ -184,8 +184,8 @@ impl EditorApplier {
         }
     }
 
-    /// Moves, deletions and binary content of a file that a document holds: on disk, unless that
-    /// would lose unsaved text.
+    /// Moves, deletions and binary content of a file that a document holds: by the editor where it can,
+    /// else on disk, unless that would lose unsaved text.
     async fn apply_whole(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
         let source = plan.from.as_ref().unwrap_or(&plan.path);
         let document = self
@@ -195,6 +195,9 @@ impl EditorApplier {
             return Err(format!(
                 "`{source}` has unsaved changes; save it and accept again"
             ));
+        }
+        if self.by_editor(overlay, plan).await {
+            return Ok(());
         }
         on_disk(overlay, plan).await
     }
@@ -289,7 +292,7 @@ impl EditorApplier {
     }
 
     fn workspace_edit(&self, edits: Vec<TextDocumentEdit>) -> WorkspaceEdit {
-        if self.document_changes {
+        if self.can.document_changes {
             return WorkspaceEdit {
                 document_changes: Some(DocumentChanges::Edits(edits)),
                 ..WorkspaceEdit::default()

@@ -19,6 +19,10 @@ pub(crate) struct ClientCan {
     pub(crate) refresh_lenses: bool,
     /// Versioned document changes.
     pub(crate) document_changes: bool,
+    /// Move files by such changes.
+    pub(crate) moves_files: bool,
+    /// Delete files by them.
+    pub(crate) deletes_files: bool,
     /// Show documents whose text we are asked for (LSP 3.18).
     pub(crate) virtual_documents: bool,
     /// Review proposals by a plugin of its own: then no questions from us.
@@ -71,6 +75,13 @@ impl ClientCan {
             .experimental
             .as_ref()
             .and_then(|all| all.get("boxagnts"));
+        let operates = |kind| {
+            workspace
+                .and_then(|w| w.workspace_edit.as_ref())
+                .filter(|edit| yes(edit.document_changes))
+                .and_then(|edit| edit.resource_operations.as_ref())
+                .is_some_and(|kinds| kinds.contains(&kind))
+        };
         ClientCan {
             progress: yes(window.and_then(|w| w.work_done_progress)),
             show_document: window
@@ -86,6 +97,8 @@ impl ClientCan {
             document_changes: yes(workspace
                 .and_then(|w| w.workspace_edit.as_ref())
                 .and_then(|e| e.document_changes)),
+            moves_files: operates(ResourceOperationKind::Rename),
+            deletes_files: operates(ResourceOperationKind::Delete),
             virtual_documents: client
                 .experimental
                 .as_ref()

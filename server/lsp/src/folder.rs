@@ -92,7 +92,7 @@ impl Folder {
             client: shared.client.clone(),
             documents,
             names: Arc::clone(&names),
-            document_changes: shared.can().document_changes,
+            can: shared.can(),
         };
         let root = names.given().to_path_buf();
         let asker = EditorAsker {

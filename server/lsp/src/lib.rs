@@ -16,6 +16,7 @@ mod observer;
 mod params;
 mod patch;
 mod positions;
+mod resources;
 mod review;
 mod server;
 mod transport;

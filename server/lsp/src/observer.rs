@@ -216,7 +216,9 @@ impl Observer {
                     .unwrap_or_default();
                 self.ended(session, outcome, said);
             }
-            SessionEvent::ModelAnswered { .. } | SessionEvent::ToolFinished { .. } => {}
+            SessionEvent::ModelAnswered { .. }
+            | SessionEvent::Thought { .. }
+            | SessionEvent::ToolFinished { .. } => {}
         }
     }
 

@@ -4,6 +4,7 @@
 mod instruction;
 mod plan;
 
+use crate::remote::{has_images, no_images};
 use crate::scripted::{Turn, deltas};
 use crate::{Delta, DeltaStream, Provider, Request};
 use boxagnts_protocol::conversation::{
@@ -48,6 +49,9 @@ impl Provider for Builtin {
     }
 
     fn stream(&self, request: Request) -> DeltaStream {
+        if has_images(&request.messages) {
+            return no_images("builtin");
+        }
         let said = request
             .messages
             .iter()
@@ -102,7 +106,7 @@ fn progress(messages: &[Message]) -> (&str, Vec<Done<'_>>) {
                     calls.clear();
                     results.clear();
                 }
-                Content::Text { .. } => {}
+                Content::Text { .. } | Content::Image(_) | Content::Thinking(_) => {}
                 Content::ToolCall(call) => calls.push(call),
                 Content::ToolResult(result) => results.push(result),
             }

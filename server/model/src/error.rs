@@ -9,8 +9,9 @@ use std::time::Duration;
 pub enum ModelError {
     /// The model's name means nothing.
     #[error(
-        "unknown model `{spec}`; use builtin, anthropic:MODEL, openai:MODEL, ollama:MODEL, \
-         scripted:FILE, replay:FILE{configured}"
+        "unknown model `{spec}`; use builtin, anthropic:MODEL, openai:MODEL, gemini:MODEL, \
+         ollama:MODEL, or a service as SERVICE:MODEL ({}), scripted:FILE, replay:FILE{configured}",
+        service_names()
     )]
     UnknownModel {
         /// As given.
@@ -24,6 +25,31 @@ pub enum ModelError {
         /// Its name.
         provider: String,
         /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A service that cannot be used by its name alone.
+    #[error("{provider} is not built in: {remedy}")]
+    NotBuiltIn {
+        /// Its name.
+        provider: String,
+        /// Why, and what to do.
+        remedy: String,
+    },
+    /// The conversation has pictures, and the model takes none.
+    #[error(
+        "{model} takes no pictures; use a model that does, or set images = true for it under \
+         [models] if it does after all"
+    )]
+    NoImages {
+        /// The model.
+        model: String,
+    },
+    /// The answer is larger than any answer may be.
+    #[error("{provider} sent too much: {reason}")]
+    TooLarge {
+        /// The provider.
+        provider: String,
+        /// The limit.
         reason: String,
     },
     /// The proxy of the configuration cannot be used.
@@ -74,6 +100,19 @@ pub enum ModelError {
         /// What it said, cut.
         message: String,
     },
+    /// The provider sends us elsewhere. Nobody goes there: the key would go along.
+    #[error(
+        "{provider} answered {status}, a redirect to {place}, which is not followed; if that is the \
+         right place, set providers.{provider}.base_url to it"
+    )]
+    Redirected {
+        /// The provider.
+        provider: String,
+        /// HTTP status.
+        status: u16,
+        /// Where to.
+        place: String,
+    },
     /// The provider cannot be reached, or the connection was lost in the middle of an answer.
     #[error("{provider} at {place}: {reason}")]
     Connection {
@@ -108,6 +147,14 @@ pub enum ModelError {
         /// What it said.
         message: String,
     },
+}
+
+fn service_names() -> String {
+    let usable = crate::services()
+        .iter()
+        .filter(|(_, service)| service.base_url.is_some());
+    let names: Vec<&str> = usable.map(|(name, _)| name.as_str()).collect();
+    names.join(", ")
 }
 
 fn key_remedy(provider: &str, env: &str) -> String {

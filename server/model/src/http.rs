@@ -1,18 +1,27 @@
 //! Requests to providers: patience with those that are busy, none with those that say no.
 
+use crate::decode::{self, Decoder, Failure};
 use crate::error::ModelError;
 use crate::key::{Key, KeySource};
-use crate::sse::{self, Decoder, Failure};
+use crate::untrusted::{self, MAX_EXCERPT};
 use crate::{Delta, DeltaStream};
+use boxagnts_protocol::conversation::TokenUsage;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
+use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-/// What a provider says about an error is cut here.
-const MAX_EXCERPT: usize = 500;
+/// Bytes of a token, rather few.
+const BYTES_OF_TOKEN: usize = 3;
+
+/// Bytes of an answer to a short question.
+const MAX_SHORT: usize = 1 << 20;
+
+/// Signs of life without an answer count as many times as long as silence does.
+pub const KEEP_ALIVE_PATIENCE: u32 = 5;
 
 /// How patient to be with a provider.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +36,8 @@ pub struct RetryPolicy {
     pub longest_retry_after: Duration,
     /// Until a connection must stand.
     pub connect: Duration,
-    /// Until the next byte of an answer must come.
+    /// Until the next byte of an answer must come. Where bytes come but say nothing, as keep-alives
+    /// do, patience ends after [`KEEP_ALIVE_PATIENCE`] times as long.
     pub idle: Duration,
 }
 
@@ -63,11 +73,46 @@ pub(crate) enum Authorization {
 
 /// One request.
 pub(crate) struct Call {
-    pub(crate) path: &'static str,
+    /// Behind the base; it may have a query.
+    pub(crate) path: String,
+    /// Ends of bases that the path has at its beginning, and that are easily put into both.
+    pub(crate) overlap: &'static [&'static str],
     pub(crate) authorization: Authorization,
-    pub(crate) headers: &'static [(&'static str, &'static str)],
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) body: Vec<u8>,
-    pub(crate) decoder: fn() -> Box<dyn Decoder>,
+    pub(crate) decoder: Box<dyn Fn() -> Box<dyn Decoder> + Send + Sync>,
+    /// How much longer than others the provider may take to begin: some load a model first.
+    pub(crate) slow_start: bool,
+}
+
+/// What of an answer costs, for providers that do not say what it did.
+#[derive(Default)]
+struct Counted {
+    told: bool,
+    said: usize,
+}
+
+impl Counted {
+    fn delta(&mut self, delta: &Delta) {
+        match delta {
+            Delta::Text(text) => self.said += text.len(),
+            Delta::Thinking(thinking) => self.said += thinking.text.len(),
+            Delta::ToolCallStart { name, .. } => self.said += name.len(),
+            Delta::ToolCallInput { json, .. } => self.said += json.len(),
+            Delta::Usage(_) => self.told = true,
+            Delta::Stop(_) | Delta::Retry { .. } => {}
+        }
+    }
+
+    /// Without a count no limit on tokens or money would ever end a session.
+    fn guess(&self, asked: usize) -> Option<TokenUsage> {
+        let tokens = |bytes: usize| bytes.div_ceil(BYTES_OF_TOKEN) as u64;
+        (!self.told).then(|| TokenUsage {
+            input_tokens: tokens(asked),
+            output_tokens: tokens(self.said),
+            ..TokenUsage::default()
+        })
+    }
 }
 
 /// Why an attempt failed.
@@ -98,32 +143,50 @@ impl Endpoint {
         })
     }
 
-    pub(crate) fn host(&self) -> &str {
-        self.base.host_str().unwrap_or_default()
-    }
-
     /// Whether the key can be had, where one is needed.
     pub(crate) async fn check_key(&self) -> Result<(), ModelError> {
         self.key.get().await.map(drop)
     }
 
-    /// Asks, again where that may help and nothing was said yet, and decodes the answer.
-    pub(crate) fn stream(self: &Arc<Self>, call: Call) -> DeltaStream {
+    /// Asks, again where that may help and nothing was said yet, and decodes the answer. Of the
+    /// body, `pictures` bytes are those of pictures.
+    pub(crate) fn stream(self: &Arc<Self>, call: Call, pictures: usize) -> DeltaStream {
+        let asked = call.body.len().saturating_sub(pictures);
         let endpoint = Arc::clone(self);
         Box::pin(async_stream::stream! {
             let mut attempt = 1;
             loop {
                 let mut said = false;
+                // Thoughts alone tell nobody anything either: they wait for what they belong to,
+                // so that an answer that fails in between can be asked for again.
+                let mut thoughts = Vec::new();
+                let mut counted = Counted::default();
                 let failed = match endpoint.send(&call).await {
                     Err(failed) => failed,
                     Ok(response) => {
                         let bytes = patient(response.bytes_stream(), endpoint.retry.idle);
-                        let mut deltas = std::pin::pin!(sse::deltas(bytes, (call.decoder)()));
+                        let patience = endpoint.retry.idle.saturating_mul(KEEP_ALIVE_PATIENCE);
+                        let deltas = decode::deltas(bytes, (call.decoder)(), Some(patience));
+                        let mut deltas = std::pin::pin!(deltas);
                         loop {
-                            match deltas.next().await {
+                            let next = deltas.next().await;
+                            if let Some(Ok(delta)) = &next {
+                                counted.delta(delta);
+                                if matches!(delta, Delta::Stop(_))
+                                    && let Some(usage) = counted.guess(asked)
+                                {
+                                    yield Ok(Delta::Usage(usage));
+                                }
+                            }
+                            match next {
+                                Some(Ok(thought @ Delta::Thinking(_))) => thoughts.push(thought),
+                                // Usage alone has told nobody anything.
+                                Some(Ok(usage @ Delta::Usage(_))) => yield Ok(usage),
                                 Some(Ok(delta)) => {
-                                    // Usage alone has told nobody anything.
-                                    said |= !matches!(delta, Delta::Usage(_));
+                                    said = true;
+                                    for thought in thoughts.drain(..) {
+                                        yield Ok(thought);
+                                    }
                                     yield Ok(delta);
                                 }
                                 Some(Err(failure)) => break endpoint.explain(failure),
@@ -165,7 +228,7 @@ impl Endpoint {
             .map_err(|reason| Attempt::Final(self.connection(reason.clone())))?;
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/json"));
-        for (name, value) in call.headers {
+        for (name, value) in &call.headers {
             headers.insert(
                 HeaderName::from_static(name),
                 HeaderValue::from_static(value),
@@ -183,14 +246,18 @@ impl Endpoint {
             headers.insert(HeaderName::from_static(name), value);
         }
         let request = client
-            .post(self.url(call.path))
+            .post(self.url(&call.path, call.overlap))
             .headers(headers)
             .body(call.body.clone())
             .send();
-        let response = match tokio::time::timeout(self.retry.idle, request).await {
+        let patience = match call.slow_start {
+            true => self.retry.idle.saturating_mul(KEEP_ALIVE_PATIENCE),
+            false => self.retry.idle,
+        };
+        let response = match tokio::time::timeout(patience, request).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let reason = self.connection(root_cause(&error));
+                let reason = self.connection(root_cause(&error.without_url()));
                 return Err(Attempt::Again { reason, wait: None });
             }
             Err(_) => {
@@ -202,8 +269,20 @@ impl Endpoint {
         if status.is_success() {
             return self.streaming(response, key).await.map_err(Attempt::Final);
         }
+        if status.is_redirection() {
+            let place = response.headers().get(LOCATION);
+            let place = place
+                .map_or(Ok(""), HeaderValue::to_str)
+                .unwrap_or_default();
+            return Err(Attempt::Final(ModelError::Redirected {
+                provider: self.provider.clone(),
+                status: status.as_u16(),
+                place: untrusted::words(&untrusted::shown_url(place), key),
+            }));
+        }
         let wait = retry_after(response.headers());
         let body = read_error(response).await;
+        let wait = wait.or_else(|| retry_delay(&body));
         let reason = ModelError::Refused {
             provider: self.provider.clone(),
             status: status.as_u16(),
@@ -230,10 +309,8 @@ impl Endpoint {
             .and_then(|kind| kind.to_str().ok())
             .unwrap_or_default()
             .to_owned();
-        if !["text/html", "application/json"]
-            .iter()
-            .any(|other| kind.starts_with(other))
-        {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !["text/html", "application/json"].contains(&kind) {
             return Ok(response);
         }
         let said = excerpt(&read_error(response).await, key);
@@ -244,16 +321,52 @@ impl Endpoint {
     }
 
     /// The base with a path behind its own, and with its query.
-    fn url(&self, path: &str) -> url::Url {
+    fn url(&self, path: &str, overlap: &[&str]) -> url::Url {
         let mut url = self.base.clone();
         let base = self.base.path().trim_end_matches('/');
         // Whether a base has the version in it differs between providers, and is easily confused.
-        let base = match path.starts_with("/v1/") {
-            true => base.strip_suffix("/v1").unwrap_or(base),
-            false => base,
+        let base = overlap
+            .iter()
+            .find_map(|end| base.strip_suffix(end))
+            .unwrap_or(base);
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path, None),
         };
         url.set_path(&format!("{base}{path}"));
+        if let Some(query) = query {
+            let both = match self.base.query() {
+                Some(own) => format!("{own}&{query}"),
+                None => query.to_owned(),
+            };
+            url.set_query(Some(&both));
+        }
         url
+    }
+
+    /// Asks a short question that has nothing to do with an answer; nothing comes of it when that
+    /// takes longer than a moment.
+    pub(crate) async fn ask(&self, path: &str, overlap: &[&str], body: Value) -> Option<Value> {
+        let client = self.client.get_or_init(|| self.client()).as_ref().ok()?;
+        let mut request = client.post(self.url(path, overlap));
+        if let Some(key) = self.key.get().await.ok()? {
+            request = request.bearer_auth(key);
+        }
+        let request = request.body(body.to_string());
+        let answer = async {
+            let response = request.send().await.ok()?.error_for_status().ok()?;
+            let mut body = Vec::new();
+            let mut chunks = response.bytes_stream();
+            while let Some(chunk) = chunks.next().await {
+                body.extend_from_slice(&chunk.ok()?);
+                if body.len() > MAX_SHORT {
+                    return None;
+                }
+            }
+            serde_json::from_slice(&body).ok()
+        };
+        let moment = Duration::from_secs(2).min(self.retry.idle);
+        tokio::time::timeout(moment, answer).await.ok()?
     }
 
     /// Built for the first request: certificates are read then, and only for encrypted ones.
@@ -279,6 +392,7 @@ impl Endpoint {
 
     fn explain(&self, failure: Failure) -> Attempt {
         let provider = self.provider.clone();
+        let failure = failure.map(|words| untrusted::words(&words, self.key.known()));
         match failure {
             Failure::Lost(reason) => Attempt::Again {
                 reason: self.connection(reason),
@@ -294,6 +408,7 @@ impl Endpoint {
             Failure::Malformed(reason) => {
                 Attempt::Final(ModelError::Malformed { provider, reason })
             }
+            Failure::TooLarge(reason) => Attempt::Final(ModelError::TooLarge { provider, reason }),
         }
     }
 
@@ -329,7 +444,7 @@ where
         loop {
             yield match tokio::time::timeout(idle, bytes.next()).await {
                 Ok(None) => return,
-                Ok(Some(chunk)) => chunk.map_err(|error| Failure::Lost(root_cause(&error))),
+                Ok(Some(chunk)) => chunk.map_err(|error| Failure::Lost(root_cause(&error.without_url()))),
                 Err(_) => {
                     Err(Failure::Lost(format!("nothing came for {} s", idle.as_secs_f32())))
                 }
@@ -354,26 +469,20 @@ async fn read_error(response: reqwest::Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-/// What the provider says, cut, and without the key should it repeat it.
+/// What the provider says, as it may be shown.
 fn excerpt(body: &str, key: Option<&str>) -> String {
-    let parsed: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let parsed: Option<Value> = serde_json::from_str(body).ok();
     let message = parsed
         .as_ref()
         .and_then(|body| {
             body.pointer("/error/message")
+                .or_else(|| body.pointer("/0/error/message"))
                 .or_else(|| body.get("message"))
                 .or_else(|| body.get("error"))
         })
         .and_then(|message| message.as_str())
         .unwrap_or(body.trim());
-    let message = match key {
-        Some(key) => message.replace(key, "[key]"),
-        None => message.to_owned(),
-    };
-    match message.chars().take(MAX_EXCERPT).collect::<String>() {
-        cut if cut.is_empty() => "no explanation".to_owned(),
-        cut => cut,
-    }
+    untrusted::words(message, key)
 }
 
 /// `retry-after-ms`, or `retry-after` in seconds or as a date.
@@ -388,6 +497,14 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+/// How long an error's body asks to wait, as Gemini's do: `"retryDelay": "7s"`.
+fn retry_delay(body: &str) -> Option<Duration> {
+    let (_, behind) = body.split_once("\"retryDelay\"")?;
+    let value = behind.trim_start().strip_prefix(':')?.trim_start();
+    let seconds = value.strip_prefix('"')?.split_once("s\"")?.0;
+    Duration::try_from_secs_f64(seconds.parse().ok()?).ok()
 }
 
 /// The innermost reason; what is around it repeats the URL.
@@ -424,6 +541,23 @@ mod tests {
         check("retry-after-ms", "-5", None);
         check("x-other", "3", None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn waits_may_be_in_the_body() {
+        let check = |body: &str, expect: Option<u64>| {
+            assert_eq!(
+                retry_delay(body),
+                expect.map(Duration::from_millis),
+                "{body}"
+            );
+        };
+        check(r#"{"details":[{"retryDelay": "7s"}]}"#, Some(7000));
+        check("{\"retryDelay\" : \"0.25s\"}", Some(250));
+        check("{\"retryDelay\":7}", None);
+        check("{\"retryDelay\":\"-1s\"}", None);
+        check("{\"retryDelay\":\"soon\"}", None);
+        check("", None);
     }
 
     #[test]

@@ -13,8 +13,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct KeySource {
     pub(crate) provider: String,
-    /// Empty for none.
-    pub(crate) env: String,
+    /// The first one that is set counts.
+    pub(crate) env: Vec<String>,
     pub(crate) command: Option<Vec<String>>,
     pub(crate) required: bool,
 }
@@ -42,11 +42,16 @@ impl Key {
         Ok(value.as_deref())
     }
 
+    /// The key, if it was fetched.
+    pub(crate) fn known(&self) -> Option<&str> {
+        self.value.get()?.as_deref()
+    }
+
     /// What is said when there is no key that can be used; `reason` tells more.
     pub(crate) fn missing(&self, reason: &str) -> ModelError {
         ModelError::NoKey {
             provider: self.source.provider.clone(),
-            env: self.source.env.clone(),
+            env: self.source.env.first().cloned().unwrap_or_default(),
             reason: reason.to_owned(),
         }
     }
@@ -64,11 +69,11 @@ impl Key {
                 .map_err(|reason| self.missing(&format!(" ({reason})")))?;
             return Ok(Some(key));
         }
-        let found = (!env.is_empty()).then(|| std::env::var(env).ok()).flatten();
-        match found
-            .map(|key| key.trim().to_owned())
-            .filter(|key| !key.is_empty())
-        {
+        let found = env.iter().find_map(|name| {
+            let key = std::env::var(name).ok()?.trim().to_owned();
+            Some(key).filter(|key| !key.is_empty())
+        });
+        match found {
             None if *required => Err(self.missing("")),
             found => Ok(found),
         }

@@ -2,26 +2,35 @@
 
 mod anthropic;
 mod builtin;
+mod chat;
 mod connect;
+mod decode;
 mod error;
+mod gemini;
 mod http;
 mod key;
-mod openai;
+mod models;
+mod ollama;
 mod record;
 mod recording;
+mod remote;
 mod replay;
+mod responses;
 mod scripted;
 mod secrets;
-mod sse;
+mod services;
+mod untrusted;
 
 pub use builtin::BUILTIN_GRAMMAR;
-pub use connect::{ProviderKind, ProviderSettings, Settings, connect};
+pub use connect::{Effort, ProviderKind, ProviderSettings, Settings, connect};
 pub use error::ModelError;
-pub use http::RetryPolicy;
+pub use http::{KEEP_ALIVE_PATIENCE, RetryPolicy};
+pub use models::{ModelInfo, ModelTable, ThinkingStyle};
 pub use record::Recording;
 pub use scripted::Turn as ScriptedTurn;
+pub use services::{Service, services};
 
-use boxagnts_protocol::conversation::{Message, Price, StopReason, TokenUsage};
+use boxagnts_protocol::conversation::{Message, Price, StopReason, Thinking, TokenUsage};
 use boxagnts_protocol::tool::ToolSpec;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -48,6 +57,9 @@ pub struct Request {
 pub enum Delta {
     /// More text.
     Text(String),
+    /// Thoughts, complete, at their place in the answer. They are to be kept in the conversation,
+    /// for this model alone, and are nothing that it says.
+    Thinking(Thinking),
     /// A tool call begins.
     ToolCallStart {
         /// Ties fragments of the input to the call.
@@ -86,17 +98,16 @@ pub type DeltaStream = BoxStream<'static, Result<Delta, ModelError>>;
 /// to deltas without a connection, for fuzzing.
 #[doc(hidden)]
 pub fn fuzz_decode(kind: ProviderKind, chunks: &[&[u8]]) -> (Vec<Delta>, Option<String>) {
-    let chunks = chunks
+    let chunks: Vec<_> = chunks
         .iter()
-        .map(|chunk| Ok(bytes::Bytes::copy_from_slice(chunk)));
-    let decoder = match kind {
-        ProviderKind::OpenAi => openai::decoder(),
-        ProviderKind::Anthropic => anthropic::decoder(),
-    };
+        .map(|chunk| Ok(bytes::Bytes::copy_from_slice(chunk)))
+        .collect();
+    let decoder = remote::decoder(kind, "fuzz:model");
     let mut deltas = Vec::new();
-    for delta in futures::executor::block_on_stream(Box::pin(sse::deltas(
+    for delta in futures::executor::block_on_stream(Box::pin(decode::deltas(
         futures::stream::iter(chunks),
         decoder,
+        None,
     ))) {
         match delta {
             Ok(delta) => deltas.push(delta),
@@ -104,6 +115,17 @@ pub fn fuzz_decode(kind: ProviderKind, chunks: &[&[u8]]) -> (Vec<Delta>, Option<
         }
     }
     (deltas, None)
+}
+
+/// Where a model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// In this process; it costs nothing.
+    Process,
+    /// Behind an address of this machine.
+    Machine,
+    /// Somewhere else.
+    Network,
 }
 
 /// A model that can be asked.
@@ -114,8 +136,18 @@ pub trait Provider: Send + Sync {
     /// What it costs; `None` when that is unknown.
     fn price(&self) -> Option<Price>;
 
-    /// Tokens to ask for in one answer.
+    /// Tokens to ask for in one answer: what is configured, or the most that the model can.
     fn max_output_tokens(&self) -> u64;
+
+    /// What is known of the model; `None` when nothing is: then limits on tokens govern.
+    fn info(&self) -> Option<&ModelInfo> {
+        None
+    }
+
+    /// Who answers: somebody may have to be paid for it.
+    fn reach(&self) -> Reach {
+        Reach::Process
+    }
 
     /// Asks. Nothing happens before the stream is polled.
     fn stream(&self, request: Request) -> DeltaStream;

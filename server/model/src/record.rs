@@ -4,7 +4,7 @@
 use crate::error::ModelError;
 use crate::recording::{FORMAT, Line, VERSION, asked, scrub};
 use crate::secrets::Scrubber;
-use crate::{Delta, DeltaStream, Provider, Request};
+use crate::{Delta, DeltaStream, ModelInfo, Provider, Reach, Request};
 use boxagnts_protocol::conversation::Price;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -153,6 +153,14 @@ impl Provider for Recorder {
 
     fn max_output_tokens(&self) -> u64 {
         self.provider.max_output_tokens()
+    }
+
+    fn info(&self) -> Option<&ModelInfo> {
+        self.provider.info()
+    }
+
+    fn reach(&self) -> Reach {
+        self.provider.reach()
     }
 
     fn check_key(&self) -> BoxFuture<'_, Result<(), ModelError>> {

@@ -3,6 +3,7 @@
 
 mod builder;
 mod knobs;
+mod models;
 mod nets;
 mod project;
 mod providers;
@@ -27,7 +28,8 @@ use tools::Own;
 
 pub use builder::Builder;
 pub use knobs::{docs_markdown, schema};
-pub use providers::{Price, Provider, ProviderKind};
+pub use models::{KnownModel, ThinkingStyle};
+pub use providers::{Effort, Price, Provider, ProviderKind};
 pub use proxy::Proxy;
 
 /// Where settings come from; a later one wins.
@@ -76,6 +78,7 @@ pub struct Config {
     rules: Rules,
     proxy: Proxy,
     providers: BTreeMap<String, Provider>,
+    models: BTreeMap<String, KnownModel>,
     tools: BTreeMap<String, Own>,
     /// What `nets` make.
     network: NetworkPolicy,
@@ -140,6 +143,7 @@ impl Config {
             rules: Rules::default(),
             proxy: Proxy::None,
             providers: BTreeMap::new(),
+            models: BTreeMap::new(),
             tools: BTreeMap::new(),
             network: NetworkPolicy::closed(),
             tool_networks: BTreeMap::new(),
@@ -204,6 +208,11 @@ impl Config {
         &self.providers
     }
 
+    /// What the user knows of models, by patterns over `provider:model`.
+    pub fn models(&self) -> &BTreeMap<String, KnownModel> {
+        &self.models
+    }
+
     /// Where tools may connect to, where a tool has no rule of its own ([`Config::network_of`]).
     pub fn network(&self) -> &NetworkPolicy {
         &self.network
@@ -257,12 +266,19 @@ impl Config {
                     (format!("providers.{name}.{field}"), value, doc.to_owned())
                 })
         });
+        let models = self.models.iter().flat_map(|(pattern, known)| {
+            let shown = known.shown().into_iter();
+            shown.map(move |(field, value, doc)| {
+                (format!("models.{pattern}.{field}"), value, doc.to_owned())
+            })
+        });
         let tools = self
             .tools
             .iter()
             .flat_map(|(name, own)| self.shown_of(name, own));
         knobs
             .chain(providers)
+            .chain(models)
             .map(|(name, value, doc)| {
                 let origin = self.origin(&name);
                 Shown {
@@ -335,6 +351,9 @@ impl Config {
             Setting::Proxy(proxy) => self.proxy = proxy.clone(),
             Setting::Provider(name, field) => {
                 field.put(self.providers.entry(name.clone()).or_default());
+            }
+            Setting::Known(pattern, field) => {
+                field.put(self.models.entry(pattern.clone()).or_default());
             }
             Setting::Tool(name, setting) => {
                 let own = self.tools.entry(name.clone()).or_default();

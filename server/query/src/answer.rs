@@ -1,6 +1,6 @@
 //! An answer of the model as it streams in.
 
-use boxagnts_protocol::conversation::{Content, ToolCall};
+use boxagnts_protocol::conversation::{AnswerPiece, Content, Thinking, ToolCall};
 use serde_json::Value;
 
 /// The pieces of an answer, in the order in which they began.
@@ -12,6 +12,7 @@ pub(crate) struct Answer {
 #[derive(Debug)]
 enum Piece {
     Text(String),
+    Thinking(Thinking),
     Call {
         index: usize,
         id: String,
@@ -38,6 +39,10 @@ impl Answer {
             _ if delta.is_empty() => {}
             _ => self.pieces.push(Piece::Text(delta.to_owned())),
         }
+    }
+
+    pub(crate) fn thought(&mut self, thinking: Thinking) {
+        self.pieces.push(Piece::Thinking(thinking));
     }
 
     pub(crate) fn call_started(&mut self, index: usize, id: String, name: String) {
@@ -69,6 +74,7 @@ impl Answer {
     pub(crate) fn len(&self) -> u64 {
         let bytes = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.len(),
+            Piece::Thinking(thinking) => thinking.text.len(),
             Piece::Call { name, json, .. } => name.len() + json.len(),
         });
         bytes.sum::<usize>() as u64
@@ -78,7 +84,7 @@ impl Answer {
     pub(crate) fn into_text(self) -> String {
         let texts = self.pieces.into_iter().filter_map(|piece| match piece {
             Piece::Text(text) => Some(text),
-            Piece::Call { .. } => None,
+            Piece::Thinking(_) | Piece::Call { .. } => None,
         });
         texts.collect()
     }
@@ -91,6 +97,9 @@ impl Answer {
         for piece in self.pieces {
             match piece {
                 Piece::Text(text) => complete.content.push(Content::Text { text }),
+                Piece::Thinking(thinking) => {
+                    complete.content.push(Content::Thinking(thinking));
+                }
                 Piece::Call { id, name, json, .. } => {
                     let input = match parse(&json) {
                         Some(_) if cut && json.trim().is_empty() => None,
@@ -112,6 +121,26 @@ impl Answer {
             }
         }
         complete
+    }
+}
+
+impl Complete {
+    /// The order of an answer that has thoughts in it; any other comes back without.
+    pub(crate) fn order(&self) -> Option<Vec<AnswerPiece>> {
+        let thinks = |content: &Content| matches!(content, Content::Thinking(_));
+        self.content.iter().any(thinks).then(|| {
+            let pieces = self.content.iter().filter_map(|content| match content {
+                Content::Text { text } => Some(AnswerPiece::Text {
+                    bytes: text.len() as u64,
+                }),
+                Content::Thinking(thinking) => Some(AnswerPiece::Thinking(thinking.clone())),
+                Content::ToolCall(call) => Some(AnswerPiece::ToolCall {
+                    id: call.id.clone(),
+                }),
+                Content::Image(_) | Content::ToolResult(_) => None,
+            });
+            pieces.collect()
+        })
     }
 }
 

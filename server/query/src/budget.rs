@@ -45,10 +45,16 @@ const SHORTEST_ANSWER: u64 = 256;
 const AROUND: u64 = 1024;
 const AROUND_MESSAGE: u64 = 16;
 
+/// Tokens of the largest picture; providers make it smaller when it would have more.
+const MOST_OF_IMAGE: usize = 16_384;
+
 /// A token is at least a byte, whatever the tokenizer.
 fn most_tokens(messages: &[Message]) -> u64 {
     let of = |content: &Content| match content {
         Content::Text { text } => text.len(),
+        // No provider counts their bytes.
+        Content::Image(_) => MOST_OF_IMAGE,
+        Content::Thinking(thinking) => thinking.text.len() + json_len(&thinking.opaque),
         Content::ToolCall(call) => call.name.len() + call.id.len() + json_len(&call.input),
         Content::ToolResult(result) => result.id.len() + result.output.len(),
     };
@@ -71,9 +77,9 @@ impl Budget {
     /// a token for every byte behind it. `fixed` are the bytes of system prompt and tools.
     pub(crate) fn most_input(&self, fixed: u64, messages: &[Message]) -> u64 {
         match &self.known {
-            Some(known) if known.messages <= messages.len() => {
-                known.tokens + most_tokens(&messages[known.messages..])
-            }
+            Some(known) if known.messages <= messages.len() => known
+                .tokens
+                .saturating_add(most_tokens(&messages[known.messages..])),
             _ => fixed + AROUND + most_tokens(messages),
         }
     }

@@ -12,7 +12,9 @@ mod tests;
 
 pub use query::Query;
 
-use boxagnts_protocol::conversation::{Price, StopReason, TokenUsage, ToolCall};
+use boxagnts_protocol::conversation::{
+    AnswerPiece, Price, StopReason, Thinking, TokenUsage, ToolCall,
+};
 use boxagnts_protocol::tool::FailureKind;
 use boxagnts_protocol::update::TurnOutcome;
 use std::sync::Arc;
@@ -68,6 +70,8 @@ pub enum Event {
     },
     /// The model said more.
     TextDelta(String),
+    /// The model thought, at this place of its answer.
+    Thought(Thinking),
     /// The model begins a tool call.
     ToolCallStarted {
         /// Its place in the answer; ties the fragments of its input to it.
@@ -115,6 +119,12 @@ pub enum Effect {
         step: u64,
         /// Tokens that the answer may have.
         max_output_tokens: u64,
+    },
+    /// Record the order of a complete answer that has thoughts in it: they must come back as they
+    /// were. It comes before anything that the answer asks for.
+    Keep {
+        /// The answer, in order.
+        answer: Vec<AnswerPiece>,
     },
     /// Run these calls at the same time. The next batch comes when all have finished.
     RunTools {

@@ -123,6 +123,10 @@ impl Query {
                 answer.text(&delta);
                 Vec::new()
             }
+            (Event::Thought(thinking), Phase::Answering { answer, .. }) => {
+                answer.thought(thinking);
+                Vec::new()
+            }
             (Event::ToolCallStarted { index, id, name }, Phase::Answering { answer, .. }) => {
                 answer.call_started(index, id, name);
                 Vec::new()
@@ -254,11 +258,20 @@ impl Query {
         }
         let cut = reason == StopReason::MaxTokens;
         let ids = &mut self.ids;
+        let complete = answer.complete(cut, |id| unique(ids, id));
+        let kept = complete.order().map(|answer| Effect::Keep { answer });
+        let mut effects: Vec<Effect> = kept.into_iter().collect();
+        effects.extend(self.complete(complete, cut));
+        effects
+    }
+
+    /// Goes on behind a complete answer.
+    fn complete(&mut self, complete: Complete, cut: bool) -> Vec<Effect> {
         let Complete {
             content,
             calls,
             cut_off,
-        } = answer.complete(cut, |id| unique(ids, id));
+        } = complete;
         self.push_answer(content);
 
         let remark = cut.then(|| continue_remark(&cut_off));
@@ -422,7 +435,10 @@ impl Query {
 
     pub(crate) fn push_answer(&mut self, mut content: Vec<Content>) {
         content.retain(|piece| !matches!(piece, Content::Text { text } if text.is_empty()));
-        if content.is_empty() {
+        if content
+            .iter()
+            .all(|piece| matches!(piece, Content::Thinking(_)))
+        {
             // Providers refuse an empty message, and the turn must be seen to have been answered.
             content.push(Content::Text {
                 text: "[no answer]".to_owned(),

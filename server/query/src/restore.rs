@@ -2,7 +2,9 @@
 
 use crate::Config;
 use crate::query::{Query, continue_remark};
-use boxagnts_protocol::conversation::{Content, StopReason, TokenUsage, ToolCall, ToolResult};
+use boxagnts_protocol::conversation::{
+    AnswerPiece, Content, StopReason, TokenUsage, ToolCall, ToolResult,
+};
 use boxagnts_protocol::update::SessionEvent;
 
 impl Query {
@@ -34,6 +36,7 @@ impl Query {
                     half.stop = Some(*stop);
                     half.usage = Some(*usage);
                 }
+                SessionEvent::Thought { answer, .. } => half.order.clone_from(answer),
                 SessionEvent::ToolStarted { call, .. } => half.calls.push(call.clone()),
                 SessionEvent::ToolFinished { id, report, .. } => half.results.push(ToolResult {
                     id: id.clone(),
@@ -69,22 +72,61 @@ struct Half {
     text: String,
     stop: Option<StopReason>,
     usage: Option<TokenUsage>,
+    /// Empty for an answer without thoughts.
+    order: Vec<AnswerPiece>,
     calls: Vec<ToolCall>,
     results: Vec<ToolResult>,
 }
 
 impl Half {
+    fn in_order(&self, mut calls: Vec<ToolCall>) -> Vec<ToolCall> {
+        let is = |piece: &AnswerPiece, call: &ToolCall| matches!(piece, AnswerPiece::ToolCall { id } if *id == call.id);
+        let place = |call: &ToolCall| self.order.iter().position(|piece| is(piece, call));
+        calls.sort_by_key(|call| place(call).unwrap_or(usize::MAX));
+        calls
+    }
+
+    /// The answer in its order. What an order does not name stands behind it: text, then calls.
+    fn answer(&self) -> Vec<Content> {
+        let mut text = self.text.as_str();
+        let mut calls: Vec<&ToolCall> = self.calls.iter().collect();
+        let mut content = Vec::new();
+        for piece in &self.order {
+            match piece {
+                AnswerPiece::Text { bytes } => {
+                    let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
+                    let (said, rest) = text.split_at_checked(bytes).unwrap_or((text, ""));
+                    content.push(Content::Text { text: said.into() });
+                    text = rest;
+                }
+                AnswerPiece::Thinking(thinking) => {
+                    content.push(Content::Thinking(thinking.clone()));
+                }
+                AnswerPiece::ToolCall { id } => {
+                    // One that never ran is in no event, and has no answer.
+                    if let Some(at) = calls.iter().position(|call| call.id == *id) {
+                        content.push(Content::ToolCall(calls.remove(at).clone()));
+                    }
+                }
+            }
+        }
+        content.push(Content::Text { text: text.into() });
+        content.extend(calls.into_iter().cloned().map(Content::ToolCall));
+        content
+    }
+
     fn flush(&mut self, query: &mut Query) {
-        let half = std::mem::take(self);
+        let mut half = std::mem::take(self);
         if half.text.is_empty() && half.stop.is_none() && half.calls.is_empty() {
             return;
         }
+        // Results stand in the order of the calls.
+        let calls = std::mem::take(&mut half.calls);
+        half.calls = half.in_order(calls);
         query
             .ids
             .extend(half.calls.iter().map(|call| call.id.clone()));
-        let mut content = vec![Content::Text { text: half.text }];
-        content.extend(half.calls.iter().cloned().map(Content::ToolCall));
-        query.push_answer(content);
+        query.push_answer(half.answer());
         if let Some(usage) = &half.usage {
             query.budget.counted(usage, query.messages.len());
         }

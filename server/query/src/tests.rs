@@ -1,7 +1,11 @@
 //! The loop through scripts of events, and through random ones.
 
+mod thoughts;
+
 use crate::{Config, Effect, Event, Limits, Query, ToolInfo};
-use boxagnts_protocol::conversation::{Content, Message, Price, Role, StopReason, TokenUsage};
+use boxagnts_protocol::conversation::{
+    Content, Message, Price, Role, StopReason, Thinking, TokenUsage,
+};
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -56,6 +60,7 @@ fn event(line: &str) -> Vec<Event> {
                 Event::ToolCallInput { index, json },
             ];
         }
+        "think" => Event::Thought(thinking(rest)),
         "usage" => {
             let (input, output) = rest.split_once(' ').unwrap();
             Event::ModelUsage(TokenUsage {
@@ -87,6 +92,14 @@ fn event(line: &str) -> Vec<Event> {
     }]
 }
 
+fn thinking(text: &str) -> Thinking {
+    Thinking {
+        text: text.to_owned(),
+        provider: "test:large".to_owned(),
+        opaque: serde_json::json!({"signature": "ü+/=="}),
+    }
+}
+
 fn check(limits: Limits, script: &str, expect: Expect) {
     let mut query = Query::new(config(limits));
     let mut seen = String::new();
@@ -113,6 +126,7 @@ fn check(limits: Limits, script: &str, expect: Expect) {
                 Effect::Refuse { call, message, .. } => {
                     writeln!(seen, "refuse {}: {message}", call.id)
                 }
+                Effect::Keep { answer } => writeln!(seen, "keep {} pieces", answer.len()),
                 Effect::Abort => writeln!(seen, "abort"),
                 Effect::Finish(outcome) => writeln!(seen, "finish {outcome:?}"),
             };
@@ -124,6 +138,8 @@ fn check(limits: Limits, script: &str, expect: Expect) {
         for content in &message.content {
             let _ = match content {
                 Content::Text { text } => write!(seen, " {text:?}"),
+                Content::Image(image) => write!(seen, " {}", image.media_type),
+                Content::Thinking(thinking) => write!(seen, " ({})", thinking.text),
                 Content::ToolCall(call) => write!(seen, " <{} {}>", call.name, call.input),
                 Content::ToolResult(result) => write!(seen, " [{} {:?}]", result.id, result.output),
             };
@@ -401,6 +417,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         2 => Just(Event::Prompt { text: "p".to_owned() }),
         2 => Just(Event::TextDelta("t".to_owned())),
+        1 => Just(Event::Thought(thinking("t"))),
         4 => (0usize..3, id, name)
             .prop_map(|(index, id, name)| Event::ToolCallStarted { index, id, name }),
         3 => (0usize..3, json)
@@ -475,6 +492,7 @@ impl Counting {
                     Content::Text { text } => text.len(),
                     Content::ToolCall(call) => call.name.len() + call.input.to_string().len(),
                     Content::ToolResult(result) => result.output.len(),
+                    Content::Image(_) | Content::Thinking(_) => 0,
                 });
         self.fixed + bytes.sum::<usize>() as u64 / self.bytes_per_token
     }
@@ -555,9 +573,10 @@ proptest! {
                     }
                     Effect::Finish(outcome) => {
                         prop_assert!(!query.is_running());
-                        prop_assert!(outcome != TurnOutcome::Done || effects.is_empty());
+                        let kept = |effect: &Effect| matches!(effect, Effect::Keep { .. });
+                        prop_assert!(outcome != TurnOutcome::Done || effects.iter().all(kept));
                     }
-                    Effect::Refuse { .. } | Effect::Abort => {}
+                    Effect::Refuse { .. } | Effect::Keep { .. } | Effect::Abort => {}
                 }
             }
             prop_assert!(requests <= 4 && calls <= 5);

@@ -2,14 +2,16 @@
 
 use crate::approvals::JournalApprovals;
 use boxagnts_model::{
-    ModelError, Provider, ProviderKind, ProviderSettings, Recording, RetryPolicy, Settings,
+    Effort, ModelError, ModelInfo, Provider, ProviderKind, ProviderSettings, Reach, Recording,
+    RetryPolicy, Settings, ThinkingStyle,
 };
 use boxagnts_policy::config::{self, Config};
 use boxagnts_protocol::conversation::Price;
 use boxagnts_store::Store;
 use boxagnts_tools::{ToolFolders, Toolbox};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The parts of an [`Environment`].
 pub struct EnvironmentParts {
@@ -28,6 +30,8 @@ pub struct Environment {
     toolbox: Arc<Toolbox>,
     recording: OnceLock<Arc<Recording>>,
     user_folder: Option<PathBuf>,
+    /// Models without a price of which the user was told.
+    unpriced: Mutex<BTreeSet<String>>,
 }
 
 impl Environment {
@@ -39,6 +43,7 @@ impl Environment {
             toolbox: parts.toolbox,
             recording: OnceLock::new(),
             user_folder: None,
+            unpriced: Mutex::default(),
         })
     }
 
@@ -57,6 +62,7 @@ impl Environment {
             toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
             recording: OnceLock::new(),
             user_folder,
+            unpriced: Mutex::default(),
         })
     }
 
@@ -93,6 +99,11 @@ impl Environment {
                 .map(|(name, p)| (name.clone(), provider(p)))
                 .collect(),
             max_output_tokens: config.max_output_tokens(),
+            models: config
+                .models()
+                .iter()
+                .map(|(pattern, known)| (pattern.clone(), model_info(known)))
+                .collect(),
             // Relative paths of scripts are the process's own.
             base_dir: PathBuf::new(),
             retry: RetryPolicy::default(),
@@ -103,6 +114,34 @@ impl Environment {
             Some(recording) => recording.wrap(provider),
             None => provider,
         })
+    }
+
+    /// What the user should know of a model without a known price; once for each.
+    pub(crate) fn unpriced(&self, config: &Config, provider: &dyn Provider) -> Option<String> {
+        let budget = config.limits().total_budget_usd;
+        let may_cost = match provider.reach() {
+            Reach::Process => false,
+            // What runs on this machine is free, unless the user thinks that it is not.
+            Reach::Machine => budget.is_finite(),
+            Reach::Network => true,
+        };
+        if !may_cost || provider.price().is_some() {
+            return None;
+        }
+        let model = provider.id();
+        let mut told = self.unpriced.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.insert(model.to_owned()) {
+            return None;
+        }
+        let tokens = config.limits().max_tokens_total;
+        let budget = match budget.is_finite() {
+            true => format!("total_budget_usd = {budget} cannot be kept, and "),
+            false => String::new(),
+        };
+        Some(format!(
+            "no price is known for {model}: {budget}max_tokens_total = {tokens} is what limits it; set \
+             models.\"{model}\".price in your configuration"
+        ))
     }
 
     /// Whether the configured model could be asked: its name means something and its key can be
@@ -122,20 +161,46 @@ impl Environment {
     }
 }
 
+fn price(price: config::Price) -> Price {
+    Price {
+        input: price.input,
+        output: price.output,
+        cache_read: price.cache_read,
+        cache_write: price.cache_write,
+    }
+}
+
+fn model_info(known: &config::KnownModel) -> ModelInfo {
+    ModelInfo {
+        context_window: known.context_window,
+        max_output: known.max_output,
+        price: known.price.map(price),
+        images: known.images,
+        thinking: known.thinking.map(|style| match style {
+            config::ThinkingStyle::None => ThinkingStyle::None,
+            config::ThinkingStyle::Budget => ThinkingStyle::Budget,
+            config::ThinkingStyle::Level => ThinkingStyle::Level,
+        }),
+    }
+}
+
 fn provider(provider: &config::Provider) -> ProviderSettings {
     ProviderSettings {
         kind: provider.kind.map(|kind| match kind {
-            config::ProviderKind::OpenAi => ProviderKind::OpenAi,
+            config::ProviderKind::OpenAiChat => ProviderKind::OpenAiChat,
+            config::ProviderKind::OpenAiResponses => ProviderKind::OpenAiResponses,
             config::ProviderKind::Anthropic => ProviderKind::Anthropic,
+            config::ProviderKind::Gemini => ProviderKind::Gemini,
+            config::ProviderKind::Ollama => ProviderKind::Ollama,
         }),
         base_url: provider.base_url.clone(),
         api_key_env: provider.api_key_env.clone(),
         api_key_command: provider.api_key_command.clone(),
-        price: provider.price.map(|price| Price {
-            input: price.input,
-            output: price.output,
-            cache_read: price.cache_read,
-            cache_write: price.cache_write,
+        price: provider.price.map(price),
+        effort: provider.effort.map(|effort| match effort {
+            config::Effort::Low => Effort::Low,
+            config::Effort::Medium => Effort::Medium,
+            config::Effort::High => Effort::High,
         }),
     }
 }

@@ -217,6 +217,7 @@ impl Tracer<'_> {
             | SessionEvent::Decided { .. }
             | SessionEvent::Undone { .. }
             | SessionEvent::Recovered { .. }
+            | SessionEvent::Thought { .. }
             | SessionEvent::Notice { .. } => {}
         }
     }

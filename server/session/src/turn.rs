@@ -108,6 +108,12 @@ async fn drive(
         *answered = true;
         return Ok(TurnOutcome::Done);
     }
+    if let Some(message) = session
+        .environment
+        .unpriced(&session.config, &*session.provider)
+    {
+        session.emit(SessionEvent::Notice { message })?;
+    }
     let mut answer = Answer {
         price: session.provider.price(),
         ..Answer::default()
@@ -135,6 +141,10 @@ async fn drive(
                     answer.usage = TokenUsage::default();
                     waiting = Waiting::Answer(session.provider.stream(request));
                 }
+                Effect::Keep { answer } => session.emit(SessionEvent::Thought {
+                    turn: number,
+                    answer,
+                })?,
                 Effect::RunTools { calls } => {
                     let running = FuturesUnordered::new();
                     for call in calls {
@@ -250,6 +260,7 @@ fn on_delta(
             })?;
             vec![Event::TextDelta(text)]
         }
+        Delta::Thinking(thinking) => vec![Event::Thought(thinking)],
         Delta::ToolCallStart { index, id, name } => {
             vec![Event::ToolCallStarted { index, id, name }]
         }

@@ -400,6 +400,45 @@ impl Editor {
             .await;
     }
 
+    /// Moves and deletes files, and their documents with them.
+    async fn operate(&mut self, edit: &Value) {
+        for change in edit["documentChanges"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
+        {
+            let closed = match change["kind"].as_str() {
+                Some("rename") => {
+                    let (old, new) = (path_of(&change["oldUri"]), path_of(&change["newUri"]));
+                    if let Some(folder) = new.parent() {
+                        std::fs::create_dir_all(folder).expect("a folder");
+                    }
+                    std::fs::rename(old, new).expect("moved");
+                    &change["oldUri"]
+                }
+                Some("delete") => {
+                    std::fs::remove_file(path_of(&change["uri"])).expect("deleted");
+                    &change["uri"]
+                }
+                _ => continue,
+            };
+            let uri = closed.as_str().expect("a URI").to_owned();
+            let Some(document) = self.documents.remove(&uri) else {
+                continue;
+            };
+            let closed = json!({"textDocument": {"uri": uri}});
+            self.notify("textDocument/didClose", closed).await;
+            if let Some(new) = change["newUri"].as_str() {
+                let text = document.text.clone();
+                self.documents.insert(new.to_owned(), document);
+                let opened = json!({"textDocument": {
+                    "uri": new, "languageId": "plain", "version": 1, "text": text}});
+                self.documents.get_mut(new).expect("a document").version = 1;
+                self.notify("textDocument/didOpen", opened).await;
+            }
+        }
+    }
+
     async fn apply(&mut self, id: Value, params: Value) {
         self.edits.push(params.clone());
         let files = edited(&params["edit"]);
@@ -445,6 +484,7 @@ impl Editor {
         if self.applies == Applies::AnsweringFirst {
             self.answer(id.clone(), applied(true)).await;
         }
+        self.operate(&params["edit"]).await;
         for (uri, _, mut edits) in files {
             // From the end, so that the ranges before stay right.
             edits.reverse();
@@ -461,6 +501,12 @@ impl Editor {
     }
 }
 
+/// Where a file is, by its URI.
+fn path_of(uri: &Value) -> std::path::PathBuf {
+    let uri = url::Url::parse(uri.as_str().expect("a URI")).expect("a URI");
+    uri.to_file_path().expect("a file")
+}
+
 /// URI, version and content changes of each file of a workspace edit.
 fn edited(edit: &Value) -> Vec<(String, Option<i64>, Vec<Value>)> {
     let changes = |edits: &Value| -> Vec<Value> {
@@ -470,7 +516,8 @@ fn edited(edit: &Value) -> Vec<(String, Option<i64>, Vec<Value>)> {
             .collect()
     };
     let mut files = Vec::new();
-    for change in edit["documentChanges"].as_array().into_iter().flatten() {
+    let changed = edit["documentChanges"].as_array().into_iter().flatten();
+    for change in changed.filter(|change| change["kind"].is_null()) {
         let document = &change["textDocument"];
         let uri = document["uri"].as_str().expect("a URI").to_owned();
         files.push((uri, document["version"].as_i64(), changes(&change["edits"])));

@@ -10,5 +10,5 @@ mod script;
 
 pub use editor::{Applies, Editor, Units};
 pub use fixture::{Entry, Fixture, Snapshot};
-pub use model_server::{Answer, Fault, ModelServer, Recorded};
+pub use model_server::{Answer, Fault, ModelServer, Recorded, SIGNATURE};
 pub use script::{Script, script};

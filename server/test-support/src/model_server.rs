@@ -17,13 +17,17 @@ use tokio::runtime::Runtime;
 /// The server. It runs in threads of its own, so that tests need no runtime and may block, and
 /// ends when it is dropped.
 ///
-/// A path that ends with `/chat/completions` is answered as OpenAI does, one that ends with
-/// `/v1/messages` as Anthropic does, and any other with 404.
+/// The path says which format is spoken: `/v1/messages` Anthropic's, `/responses` and
+/// `/chat/completions` OpenAI's, `:streamGenerateContent` Gemini's, `/api/chat` Ollama's. Any other
+/// is answered with 404; Ollama's `/api/show` describes every model and is not recorded.
 pub struct ModelServer {
     origin: String,
     requests: Requests,
     runtime: Option<Runtime>,
 }
+
+/// What all thoughts are signed with: base64, as with the providers.
+pub const SIGNATURE: &str = "Ym94YWdudHM+Pz8+Kys9PQ==";
 
 /// One answer of the server.
 #[derive(Debug, Clone, Default)]
@@ -84,8 +88,23 @@ pub enum Fault {
     },
     /// Every byte comes in a chunk of its own, also those of one character.
     SlowDrip,
-    /// The answer is cut off at the output limit, in the middle of the last tool's input.
+    /// The answer is cut off at the output limit, in the middle of the last tool's input. Formats
+    /// that send a tool's input whole leave the call out.
     TruncatedToolJson,
+    /// Between all events come some that nobody knows.
+    UnknownEvents,
+    /// Signs of life come for ever, and nothing else.
+    KeepAlives {
+        /// Pieces before.
+        after: usize,
+    },
+    /// An event begins and never ends.
+    EndlessEvent,
+    /// The tool's input has a text of so many MiB.
+    HugeInput {
+        /// How many.
+        mib: usize,
+    },
 }
 
 /// A request as it came in.
@@ -109,6 +128,7 @@ pub struct Recorded {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Turn {
+    thinking: String,
     text: String,
     tool_calls: Vec<Call>,
     stop: Option<StopReason>,
@@ -135,7 +155,8 @@ impl Turn {
 }
 
 impl Answer {
-    /// `{"text", "tool_calls": [{"name", "input"}], "stop", "usage", "delay_ms"}`, as in a script.
+    /// `{"text", "tool_calls": [{"name", "input"}], "stop", "usage", "delay_ms"}`, as in a script,
+    /// and `thinking`: thoughts before all that, signed with [`SIGNATURE`] where signatures are.
     pub fn turn(turn: Value) -> Answer {
         let turn = serde_json::from_value(turn)
             .unwrap_or_else(|error| panic!("an answer of the model server: {error}"));
@@ -145,16 +166,16 @@ impl Answer {
     /// A failure. Where it comes after some pieces of an answer, that answer has enough of them.
     pub fn fault(fault: Fault) -> Answer {
         let text = "These words come from a model that is about to fail in some way.";
-        let input = serde_json::json!({"path": "some/rather/long/path.txt"});
+        let input = match &fault {
+            Fault::HugeInput { mib } => serde_json::json!({"content": "x".repeat(mib << 20)}),
+            _ => serde_json::json!({"path": "some/rather/long/path.txt"}),
+        };
         let calls = vec![Call {
             name: "read".to_owned(),
             input,
         }];
-        let tool_calls = if fault == Fault::TruncatedToolJson {
-            calls
-        } else {
-            Vec::new()
-        };
+        let calling = matches!(fault, Fault::TruncatedToolJson | Fault::HugeInput { .. });
+        let tool_calls = if calling { calls } else { Vec::new() };
         let turn = Turn {
             text: text.to_owned(),
             tool_calls,

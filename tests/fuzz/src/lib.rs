@@ -22,7 +22,7 @@ pub fn sse(input: &[u8]) {
         return;
     };
     let chunks: Vec<&[u8]> = bytes.chunks(usize::from(length).max(1)).collect();
-    for kind in [ProviderKind::OpenAi, ProviderKind::Anthropic] {
+    for kind in ProviderKind::ALL {
         let whole = fuzz_decode(kind, &[bytes]);
         assert_eq!(fuzz_decode(kind, &chunks), whole);
         let stops = whole

@@ -31,7 +31,7 @@ fn sessions_are_found_named_and_removed() {
     let find = ask(&fixture, &["find", "total_cost"]);
     assert_eq!(
         listed(&fixture, &["--search", "order_total"]),
-        [rename.clone()]
+        std::slice::from_ref(&rename)
     );
     assert_eq!(
         listed(&fixture, &["--search", "TOTAL_cost"]),

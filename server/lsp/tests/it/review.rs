@@ -170,6 +170,57 @@ async fn files_that_no_document_holds_are_written_after_approval() {
     harness.stop(editor).await;
 }
 
+/// Accepts moves and deletions of open files in an editor that moves and deletes files, or says so.
+async fn check_files_follow(applies: Applies) {
+    let mut harness = Harness::new(&[("old.txt", "y\n"), ("gone.txt", "x\n")]);
+    let script = json!([
+        {"tool_calls": [
+            {"name": "rename", "input": {"from": "old.txt", "to": "new/moved.txt"}},
+            {"name": "delete", "input": {"path": "gone.txt"}},
+        ]},
+        {"text": "Done."},
+    ]);
+    let mut can = capabilities();
+    can["workspace"]["workspaceEdit"]["resourceOperations"] = json!(["rename", "delete"]);
+    let mut editor = harness.start(can, script).await;
+    editor.applies = applies;
+    editor.open("old.txt", "y\n").await;
+    editor.open("gone.txt", "x\n").await;
+    let session = editor.ask("tidy up").await;
+    let root = harness.folder.path().to_path_buf();
+    assert!(root.join("gone.txt").exists() && root.join("old.txt").exists());
+
+    let all = json!({"session": session, "all": true});
+    let accepted = editor.command("boxagnts.accept", all).await;
+    accepted.expect("accepted");
+    let decided = editor.update(|update| update["event"] == "decided").await;
+    let hunks = decided["hunks"].as_array().expect("hunks");
+    assert!(
+        hunks.iter().all(|hunk| hunk["state"] == "accepted"),
+        "{decided}"
+    );
+    assert_eq!(harness.read("new/moved.txt"), "y\n");
+    assert!(!root.join("gone.txt").exists() && !root.join("old.txt").exists());
+    let asked: Vec<&Value> = editor
+        .edits
+        .iter()
+        .map(|edit| &edit["edit"]["documentChanges"][0]["kind"])
+        .collect();
+    assert_eq!(asked, ["delete", "rename"]);
+    harness.stop(editor).await;
+}
+
+#[tokio::test]
+async fn open_files_are_moved_and_deleted_by_editors_that_can() {
+    check_files_follow(Applies::Honestly).await;
+}
+
+#[tokio::test]
+async fn an_editor_that_moves_no_file_is_not_believed() {
+    check_files_follow(Applies::Never).await;
+    check_files_follow(Applies::Lying).await;
+}
+
 #[tokio::test]
 async fn unsaved_text_is_what_tools_read_and_what_a_delete_spares() {
     let mut harness = Harness::new(&[("a.rs", "on disk\n")]);

@@ -1,6 +1,6 @@
 //! What happens when providers fail.
 
-use crate::{BOTH, Heard, hear, hello, listen, provider, settings};
+use crate::{ALL, Heard, hear, hello, listen, provider, settings};
 use boxagnts_model::{ModelError, ProviderKind, connect};
 use boxagnts_test_support::{Answer, Fault, ModelServer};
 use serde_json::json;
@@ -12,7 +12,7 @@ fn fine() -> Answer {
 
 /// The first answer fails, and the second is heard.
 async fn check_retried(first: Answer, reason: &str) {
-    for kind in BOTH {
+    for kind in ALL {
         let heard = hear(kind, &[first.clone(), fine()]).await;
         assert_eq!(heard.error(), "", "{kind:?} {first:?}");
         assert_eq!(heard.text, "fine", "{kind:?} {first:?}");
@@ -25,7 +25,7 @@ async fn check_retried(first: Answer, reason: &str) {
 
 /// The first answer fails, and nobody asks again.
 async fn check_final(first: Answer, expect: impl Fn(&Heard)) {
-    for kind in BOTH {
+    for kind in ALL {
         let server = ModelServer::start([first.clone(), fine()]);
         let heard = listen(provider(&server, kind).as_ref(), hello()).await;
         assert!(
@@ -44,7 +44,11 @@ async fn busy_providers_are_asked_again() {
         check_retried(Answer::status(code, None, "too busy"), &reason).await;
     }
     let overloaded = |after, kind: &str| {
-        let (kind, message) = (kind.to_owned(), "too busy".to_owned());
+        let message = match kind {
+            "invalid_request_error" => "not like this".to_owned(),
+            _ => "too busy".to_owned(),
+        };
+        let kind = kind.to_owned();
         Answer::fault(Fault::ErrorEvent {
             after,
             kind,
@@ -98,7 +102,7 @@ async fn lost_connections_are_made_again_while_nothing_was_said() {
 
 #[tokio::test]
 async fn patience_ends() {
-    for kind in BOTH {
+    for kind in ALL {
         let failing = vec![Answer::status(529, None, "too busy"); 5];
         let server = ModelServer::start(failing);
         let heard = listen(provider(&server, kind).as_ref(), hello()).await;
@@ -115,7 +119,7 @@ async fn patience_ends() {
 
 #[tokio::test]
 async fn providers_may_say_how_long_to_wait() {
-    for kind in BOTH {
+    for kind in ALL {
         let busy = Answer::status(429, Some("0.02"), "slower");
         let server = ModelServer::start([busy, fine()]);
         let heard = listen(provider(&server, kind).as_ref(), hello()).await;
@@ -183,7 +187,7 @@ async fn a_no_is_final() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    for kind in BOTH {
+    for kind in ALL {
         let other = ModelServer::start([fine()]);
         let location = format!("{}/v1/messages", other.base_url());
         let server = ModelServer::start([Answer::fault(Fault::Redirect { location })]);
@@ -221,7 +225,7 @@ async fn broken_formats_are_told() {
 
 #[tokio::test]
 async fn silence_is_not_waited_for_for_ever() {
-    for kind in BOTH {
+    for kind in ALL {
         let stall = |after| Answer::fault(Fault::Stall { after });
         let server = ModelServer::start([stall(0), stall(1)]);
         let mut settings = settings(&server, kind);
@@ -244,7 +248,7 @@ async fn nobody_listens_there() {
     let address = free.local_addr().expect("an address");
     drop(free);
     let server = ModelServer::start([]);
-    let mut settings = settings(&server, ProviderKind::OpenAi);
+    let mut settings = settings(&server, ProviderKind::OpenAiChat);
     if let Some(test) = settings.providers.get_mut("test") {
         test.base_url = Some(format!("http://{address}/v1"));
     }
@@ -257,7 +261,7 @@ async fn nobody_listens_there() {
 #[tokio::test]
 async fn dropping_the_stream_ends_the_request() {
     use futures::StreamExt;
-    for kind in BOTH {
+    for kind in ALL {
         let server = ModelServer::start([Answer::fault(Fault::Stall { after: 1 })]);
         let mut deltas = provider(&server, kind).stream(hello());
         let said = |delta: &_| matches!(delta, Ok(boxagnts_model::Delta::Text(_)));

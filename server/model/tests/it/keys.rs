@@ -31,7 +31,7 @@ fn fine() -> Answer {
 #[tokio::test]
 async fn each_api_has_its_header() {
     let command: Option<&[&str]> = Some(&["echo", KEY]);
-    let (server, _) = ask(ProviderKind::OpenAi, command, fine()).await;
+    let (server, _) = ask(ProviderKind::OpenAiChat, command, fine()).await;
     let bearer = format!("Bearer {KEY}");
     assert_eq!(
         server.requests()[0].header("authorization"),
@@ -48,7 +48,7 @@ async fn each_api_has_its_header() {
 #[tokio::test]
 async fn loopback_needs_none() {
     for (kind, header) in [
-        (ProviderKind::OpenAi, "authorization"),
+        (ProviderKind::OpenAiChat, "authorization"),
         (ProviderKind::Anthropic, "x-api-key"),
     ] {
         let (server, heard) = ask(kind, None, fine()).await;
@@ -62,7 +62,7 @@ async fn the_environment_is_read_with_the_first_request() {
     // Cargo sets this one; tests may not change their environment.
     let value = env!("CARGO_PKG_NAME");
     let server = ModelServer::start([fine()]);
-    let mut settings = settings(&server, ProviderKind::OpenAi);
+    let mut settings = settings(&server, ProviderKind::OpenAiChat);
     if let Some(test) = settings.providers.get_mut("test") {
         test.api_key_env = Some("CARGO_PKG_NAME".to_owned());
     }
@@ -78,7 +78,7 @@ async fn the_environment_is_read_with_the_first_request() {
 #[tokio::test]
 async fn a_key_is_never_repeated() {
     let answer = Answer::status(401, None, &format!("the key {KEY} is wrong"));
-    let (_server, heard) = ask(ProviderKind::OpenAi, Some(&["echo", KEY]), answer).await;
+    let (_server, heard) = ask(ProviderKind::OpenAiChat, Some(&["echo", KEY]), answer).await;
     assert_eq!(heard.error(), "test answered 401: the key [key] is wrong");
     assert!(!format!("{:?}", heard.error).contains(KEY));
 }
@@ -86,7 +86,7 @@ async fn a_key_is_never_repeated() {
 #[tokio::test]
 async fn a_key_that_cannot_be_had_is_explained() {
     async fn check(command: &[&str], expect: &str) {
-        let (server, heard) = ask(ProviderKind::OpenAi, Some(command), fine()).await;
+        let (server, heard) = ask(ProviderKind::OpenAiChat, Some(command), fine()).await;
         let error = heard.error();
         assert!(
             error.starts_with("no key for test: set providers.test.api_key_env"),
@@ -106,7 +106,7 @@ async fn a_key_that_cannot_be_had_is_explained() {
 fn keys_are_not_sent_in_the_clear() {
     let check = |edit: fn(&mut boxagnts_model::ProviderSettings), expect: Result<(), &str>| {
         let server = ModelServer::start([]);
-        let mut settings = settings(&server, ProviderKind::OpenAi);
+        let mut settings = settings(&server, ProviderKind::OpenAiChat);
         if let Some(test) = settings.providers.get_mut("test") {
             test.base_url = Some("http://models.example/v1".to_owned());
             edit(test);
@@ -144,7 +144,7 @@ fn keys_are_not_sent_in_the_clear() {
 #[test]
 fn models_have_known_names() {
     let server = ModelServer::start([]);
-    let settings = settings(&server, ProviderKind::OpenAi);
+    let settings = settings(&server, ProviderKind::OpenAiChat);
     let check = |spec: &str, expect: Result<(), &str>| match (connect(spec, &settings), expect) {
         (Ok(provider), Ok(())) => assert_eq!(provider.id(), spec),
         (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),

@@ -3,17 +3,22 @@
 #![allow(clippy::expect_used)]
 
 mod answers;
+mod conformance;
+mod decoding;
 mod faults;
+mod hostile;
 mod keys;
 mod recordings;
 mod requests;
+mod services;
 mod stream;
+mod thinking;
 
 use boxagnts_model::{
     Delta, ModelError, Provider, ProviderKind, ProviderSettings, Request, RetryPolicy, Settings,
     connect,
 };
-use boxagnts_protocol::conversation::{Content, Message, Role, StopReason, TokenUsage};
+use boxagnts_protocol::conversation::{Content, Message, Role, StopReason, Thinking, TokenUsage};
 use boxagnts_test_support::{Answer, ModelServer};
 use futures::StreamExt;
 use std::collections::BTreeMap;
@@ -21,12 +26,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-const BOTH: [ProviderKind; 2] = [ProviderKind::OpenAi, ProviderKind::Anthropic];
+const ALL: [ProviderKind; 5] = ProviderKind::ALL;
 
 /// All that an answer had to say.
 #[derive(Debug, Default)]
 struct Heard {
     text: String,
+    thinking: Vec<Thinking>,
     /// Id, name and input by place.
     calls: BTreeMap<usize, (String, String, String)>,
     usage: TokenUsage,
@@ -63,6 +69,7 @@ fn settings(server: &ModelServer, kind: ProviderKind) -> Settings {
     Settings {
         providers: BTreeMap::from([("test".to_owned(), provider)]),
         max_output_tokens: 1000,
+        models: BTreeMap::new(),
         base_dir: PathBuf::new(),
         retry: RetryPolicy {
             attempts: 3,
@@ -114,6 +121,7 @@ async fn listen(provider: &dyn Provider, request: Request) -> Heard {
         );
         match delta {
             Ok(Delta::Text(text)) => heard.text.push_str(&text),
+            Ok(Delta::Thinking(thinking)) => heard.thinking.push(thinking),
             Ok(Delta::ToolCallStart { index, id, name }) => {
                 let before = heard.calls.insert(index, (id, name, String::new()));
                 assert_eq!(before, None, "a call begins once");

@@ -1,6 +1,6 @@
 //! What is recorded is replayed, and no key is in between.
 
-use crate::{BOTH, Heard, hello, listen, message, request, settings, text};
+use crate::{ALL, Heard, hello, listen, message, request, settings, text};
 use boxagnts_model::{Provider, ProviderKind, Recording, Settings, connect};
 use boxagnts_protocol::conversation::{Price, Role};
 use boxagnts_test_support::{Answer, Fault, ModelServer};
@@ -33,7 +33,7 @@ fn replay(file: &Path, options: &str) -> Arc<dyn Provider> {
     let settings = Settings {
         providers: Default::default(),
         base_dir: file.parent().expect("a folder").to_path_buf(),
-        ..settings(&ModelServer::start([]), ProviderKind::OpenAi)
+        ..settings(&ModelServer::start([]), ProviderKind::OpenAiChat)
     };
     let name = file.file_name().and_then(|name| name.to_str());
     let spec = format!("replay:{}{options}", name.expect("a name"));
@@ -63,7 +63,7 @@ fn same(one: &Heard, other: &Heard) {
 
 #[tokio::test]
 async fn answers_come_back_as_they_were() {
-    for kind in BOTH {
+    for kind in ALL {
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("r.jsonl");
         let answers = [
@@ -109,7 +109,7 @@ async fn another_request_ends_with_what_differs() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("r.jsonl");
     let server = ModelServer::start([Answer::turn(json!({"text": "fine"}))]);
-    let recorder = recorder(&server, ProviderKind::OpenAi, &file);
+    let recorder = recorder(&server, ProviderKind::OpenAiChat, &file);
     listen(&*recorder, hello()).await;
     let other = || request(vec![message(Role::User, vec![text("help!")])]);
     let heard = listen(&*replay(&file, ""), other()).await;
@@ -132,7 +132,7 @@ async fn another_request_ends_with_what_differs() {
 
 #[tokio::test]
 async fn no_key_is_written() {
-    for kind in BOTH {
+    for kind in ALL {
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("r.jsonl");
         // In the prompt, in an answer that has it in pieces, in a call, and in an error.
@@ -175,7 +175,7 @@ async fn an_answer_that_nobody_waits_for_is_told_so() {
     let file = folder.path().join("r.jsonl");
     let says = "word ".repeat(100);
     let server = ModelServer::start([Answer::turn(json!({"text": says}))]);
-    let recorder = recorder(&server, ProviderKind::OpenAi, &file);
+    let recorder = recorder(&server, ProviderKind::OpenAiChat, &file);
     let mut deltas = recorder.stream(hello());
     deltas.next().await.expect("something").expect("a delta");
     drop(deltas);

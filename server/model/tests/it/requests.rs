@@ -70,7 +70,7 @@ fn with_tools(messages: Vec<Message>) -> Request {
 
 #[tokio::test]
 async fn openai_gets_chat_completions() {
-    let body = body(ProviderKind::OpenAi, with_tools(conversation())).await;
+    let body = body(ProviderKind::OpenAiChat, with_tools(conversation())).await;
     let call = |id: &str, arguments: &str| {
         json!({
             "id": id, "type": "function", "function": {"name": "read", "arguments": arguments},
@@ -110,7 +110,8 @@ async fn anthropic_gets_messages() {
         "stream": true,
         "max_tokens": 1000,
         "system": [{"type": "text", "text": "Be brief.", "cache_control": mark}],
-        "tools": [{"name": "read", "description": "Reads.", "input_schema": {"type": "object"}}],
+        "tools": [{"name": "read", "description": "Reads.", "input_schema": {"type": "object"},
+                   "cache_control": mark}],
         "messages": [
             {"role": "user", "content": [{"type": "text", "text": "read it"}]},
             {"role": "assistant", "content": [
@@ -124,7 +125,7 @@ async fn anthropic_gets_messages() {
                     "type": "tool_result", "tool_use_id": "b",
                     "content": "failed, and gave no reason", "is_error": true,
                 },
-                {"type": "text", "text": "and now?"},
+                {"type": "text", "text": "and now?", "cache_control": mark},
             ]},
             {"role": "assistant", "content": [call("c", json!({}))]},
             {"role": "user", "content": [{
@@ -165,7 +166,9 @@ async fn paths_come_behind_the_base() {
         assert_eq!(heard.text, "fine", "{behind}: {heard:?}");
         assert_eq!(server.requests()[0].path, expect);
     }
-    let (openai, anthropic) = (ProviderKind::OpenAi, ProviderKind::Anthropic);
+    let (openai, anthropic) = (ProviderKind::OpenAiChat, ProviderKind::Anthropic);
+    let (gemini, ollama) = (ProviderKind::Gemini, ProviderKind::Ollama);
+    let responses = ProviderKind::OpenAiResponses;
     check(openai, "", "/chat/completions").await;
     check(openai, "/v1", "/v1/chat/completions").await;
     check(openai, "/api/v1/", "/api/v1/chat/completions").await;
@@ -178,6 +181,19 @@ async fn paths_come_behind_the_base() {
     check(anthropic, "", "/v1/messages").await;
     check(anthropic, "/v1/", "/v1/messages").await;
     check(anthropic, "/proxy", "/proxy/v1/messages").await;
+    check(responses, "/v1", "/v1/responses").await;
+    let stream = "models/large:streamGenerateContent?alt=sse";
+    check(gemini, "", &format!("/v1beta/{stream}")).await;
+    check(gemini, "/v1beta", &format!("/v1beta/{stream}")).await;
+    check(
+        gemini,
+        "/x/?a=1",
+        "/x/v1beta/models/large:streamGenerateContent?a=1&alt=sse",
+    )
+    .await;
+    check(ollama, "", "/api/chat").await;
+    check(ollama, "/v1", "/api/chat").await;
+    check(ollama, "/far/api/", "/far/api/chat").await;
 }
 
 /// A host that there is not: only a proxy can answer for it.
@@ -185,7 +201,7 @@ async fn paths_come_behind_the_base() {
 async fn a_proxy_is_used_when_it_is_configured_and_not_for_this_machine() {
     let server = ModelServer::start(vec![Answer::turn(json!({"text": "hi"})); 2]);
     let proxy = url::Url::parse(server.base_url()).expect("a URL");
-    let mut settings = settings(&server, ProviderKind::OpenAi);
+    let mut settings = settings(&server, ProviderKind::OpenAiChat);
     let near = settings.clone();
     let own = settings.providers.get_mut("test").expect("the provider");
     own.base_url = Some("http://model.invalid/v1".to_owned());

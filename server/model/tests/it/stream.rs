@@ -9,6 +9,7 @@ fn decode(kind: ProviderKind, chunks: &[&[u8]]) -> String {
     let (deltas, failure) = fuzz_decode(kind, chunks);
     let short = deltas.into_iter().map(|delta| match delta {
         Delta::Text(text) => text,
+        Delta::Thinking(thinking) => format!("({})", thinking.text),
         Delta::ToolCallStart { index, id, name } => format!("{index}:{name}({id})"),
         Delta::ToolCallInput { index, json } => format!("{index}={json}"),
         Delta::Usage(usage) => format!("{} tokens", usage.total()),
@@ -22,7 +23,7 @@ fn decode(kind: ProviderKind, chunks: &[&[u8]]) -> String {
 }
 
 #[track_caller]
-fn check(kind: ProviderKind, stream: &str, expect: &str) {
+pub(crate) fn check(kind: ProviderKind, stream: &str, expect: &str) {
     let got = decode(kind, &[stream.as_bytes()]);
     let cut = expect
         .strip_suffix('…')
@@ -34,7 +35,7 @@ fn check(kind: ProviderKind, stream: &str, expect: &str) {
 }
 
 /// Events of Chat Completions with these choices' deltas, finished.
-fn chat(deltas: &[&str], reason: &str) -> String {
+pub(crate) fn chat(deltas: &[&str], reason: &str) -> String {
     let delta = |delta: &&str| {
         format!("data: {{\"choices\":[{{\"delta\":{delta},\"finish_reason\":null}}]}}\n\n")
     };
@@ -52,7 +53,11 @@ fn servers_number_tool_calls_in_their_own_ways() {
             .map(|calls| format!("{{\"tool_calls\":[{calls}]}}"))
             .collect();
         let deltas: Vec<&str> = deltas.iter().map(String::as_str).collect();
-        check(ProviderKind::OpenAi, &chat(&deltas, "tool_calls"), expect);
+        check(
+            ProviderKind::OpenAiChat,
+            &chat(&deltas, "tool_calls"),
+            expect,
+        );
     };
     // As documented, with fragments of both in turn.
     check(
@@ -108,7 +113,7 @@ fn servers_number_tool_calls_in_their_own_ways() {
 fn reasons_to_stop() {
     let check = |reason: &str, expect: &str| {
         check(
-            ProviderKind::OpenAi,
+            ProviderKind::OpenAiChat,
             &chat(&[r#"{"content":"x"}"#], reason),
             expect,
         );
@@ -124,7 +129,7 @@ fn reasons_to_stop() {
 
 #[test]
 fn streams_are_read_as_the_standard_says() {
-    let check = |stream: &str, expect: &str| check(ProviderKind::OpenAi, stream, expect);
+    let check = |stream: &str, expect: &str| check(ProviderKind::OpenAiChat, stream, expect);
     let end = "data: {\"choices\":[{\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
     check(end, "EndTurn");
     check(&format!("\u{feff}{end}"), "EndTurn");
@@ -152,7 +157,7 @@ fn streams_are_read_as_the_standard_says() {
     check("data: {\"error\":{\"code\":1}}\n\n", "! {\"code\":1}");
     let stream = b"data: \xff\n\n";
     assert!(
-        decode(ProviderKind::OpenAi, &[stream]).starts_with("! "),
+        decode(ProviderKind::OpenAiChat, &[stream]).starts_with("! "),
         "it is not UTF-8"
     );
 }
@@ -179,7 +184,7 @@ fn anthropic_may_add_events_and_blocks() {
     check(
         ProviderKind::Anthropic,
         &stream,
-        "4 tokens a b 10 tokens EndTurn",
+        "4 tokens (hm) a b 10 tokens EndTurn",
     );
     check(
         ProviderKind::Anthropic,
@@ -191,7 +196,7 @@ fn anthropic_may_add_events_and_blocks() {
 /// A stream of this kind that says much in little.
 fn valid(kind: ProviderKind) -> String {
     match kind {
-        ProviderKind::OpenAi => chat(
+        ProviderKind::OpenAiChat => chat(
             &[
                 r#"{"content":"pä 🦀"}"#,
                 r#"{"tool_calls":[{"index":0,"id":"x","function":{"name":"a","arguments":"{}"}}]}"#,
@@ -208,11 +213,35 @@ fn valid(kind: ProviderKind) -> String {
         .iter()
         .map(|data| format!("event: x\r\ndata: {data}\r\n\r\n"))
         .collect(),
+        ProviderKind::OpenAiResponses => [
+            r#"{"type":"response.output_text.delta","delta":"pä 🦀"}"#,
+            r#"{"type":"response.output_item.added","output_index":1,"item":{"type":"function_call","call_id":"x","name":"a"}}"#,
+            r#"{"type":"response.function_call_arguments.delta","output_index":1,"delta":"{}"}"#,
+            r#"{"type":"response.completed","response":{"usage":{"output_tokens":7}}}"#,
+        ]
+        .iter()
+        .map(|data| format!("data: {data}\n\n"))
+        .collect(),
+        ProviderKind::Gemini => [
+            r#"{"candidates":[{"content":{"parts":[{"text":"pä 🦀"}]}}]}"#,
+            r#"{"candidates":[{"content":{"parts":[{"functionCall":{"name":"a","args":{}}}]},"finishReason":"STOP"}]}"#,
+        ]
+        .iter()
+        .map(|data| format!("data: {data}\r\n\r\n"))
+        .collect(),
+        ProviderKind::Ollama => [
+            r#"{"message":{"content":"pä 🦀"},"done":false}"#,
+            r#"{"message":{"tool_calls":[{"function":{"name":"a","arguments":{}}}]},"done":false}"#,
+            r#"{"done":true,"done_reason":"stop","eval_count":7}"#,
+        ]
+        .iter()
+        .map(|data| format!("{data}\n"))
+        .collect(),
     }
 }
 
 fn kind() -> impl Strategy<Value = ProviderKind> {
-    prop_oneof![Just(ProviderKind::OpenAi), Just(ProviderKind::Anthropic)]
+    prop::sample::select(&ProviderKind::ALL[..])
 }
 
 /// A valid stream with some bytes replaced, or bytes of which nothing is known.
@@ -273,7 +302,7 @@ proptest! {
 
 #[test]
 fn the_valid_streams_are_valid() {
-    for kind in [ProviderKind::OpenAi, ProviderKind::Anthropic] {
+    for kind in ProviderKind::ALL {
         let (deltas, failure) = fuzz_decode(kind, &[valid(kind).as_bytes()]);
         assert_eq!(failure, None);
         assert_eq!(deltas.last(), Some(&Delta::Stop(StopReason::ToolUse)));

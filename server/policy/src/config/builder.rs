@@ -49,7 +49,7 @@ impl Builder {
     }
 
     /// Sets one knob from text, as in `--limit wasm_timeout=5s`. Knobs of providers are named
-    /// `providers.NAME.FIELD`, those of one tool `tools.NAME.KEY`; lists are separated by commas, and
+    /// `providers.NAME.FIELD`, those of models `models.PATTERN.FIELD`, those of one tool `tools.NAME.KEY`; lists are separated by commas, and
     /// empty text is an empty list.
     ///
     /// # Errors

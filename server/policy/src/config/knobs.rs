@@ -1,5 +1,6 @@
 //! The declaration of every knob: from it come parser, display, JSON Schema and documentation.
 
+use super::models::{KNOWN_FIELDS, KnownField, known_field, known_schema};
 use super::nets::Net;
 use super::providers::{FIELDS, Field, field_schema, provider_field};
 use super::proxy::Proxy;
@@ -49,6 +50,7 @@ pub(super) enum Setting {
     Rules(Verdict, Vec<Rule>),
     Proxy(Proxy),
     Provider(String, Field),
+    Known(String, KnownField),
     Tool(String, ToolSetting),
 }
 
@@ -89,8 +91,9 @@ impl Knob {
     pub(super) fn doc(self) -> String {
         match self {
             Knob::Model => {
-                "Model as `provider:model`: `builtin`, `anthropic:…`, `openai:…`, `ollama:…`, \
-                 `scripted:FILE`, `replay:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
+                "Model as `provider:model`: `builtin`, `anthropic:…`, `openai:…`, `gemini:…`, \
+                 `ollama:…`, a service such as `groq:…` or `openrouter:…`, `scripted:FILE`, \
+                 `replay:FILE`, or `NAME:…` of a provider in `[providers.NAME]`."
             }
             Knob::Mode => {
                 "`plan` only reads, `review` proposes hunks, `auto` also accepts them at the end \
@@ -243,6 +246,7 @@ impl Setting {
             Setting::Rules(verdict, _) => Knob::Rules(*verdict).name(),
             Setting::Proxy(_) => Knob::Proxy.name(),
             Setting::Provider(name, field) => format!("providers.{name}.{}", field.name()),
+            Setting::Known(pattern, field) => format!("models.{pattern}.{}", field.name()),
             Setting::Tool(name, setting) => format!("tools.{name}.{}", setting.field()),
         }
     }
@@ -315,6 +319,22 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
             name.to_owned(),
             provider_field(key, field, value)?,
         ));
+    }
+    if let Some(rest) = key.strip_prefix("models.") {
+        // Patterns may have dots, fields have none.
+        let Some((pattern, field)) = rest.rsplit_once('.') else {
+            return Err(format!(
+                "`{key}` needs a field: models.\"provider:model\".price, say"
+            ));
+        };
+        if !pattern.contains([':', '*']) {
+            return Err(format!(
+                "`{key}`: `{pattern}` stands for no model; write `provider:model`, with `*` for \
+                 anything"
+            ));
+        }
+        let field = known_field(key, field, value)?;
+        return Ok(Setting::Known(pattern.to_owned(), field));
     }
     if let Some(rest) = key.strip_prefix("tools.") {
         let Some((name, field)) = rest.rsplit_once('.') else {
@@ -392,7 +412,7 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
             .map_err(|error| error.to_string()),
         None => {
             let names: Vec<String> = Knob::all().into_iter().map(Knob::name).collect();
-            Err(did_you_mean(key, key, &names, ", providers, tools"))
+            Err(did_you_mean(key, key, &names, ", providers, models, tools"))
         }
     }
 }
@@ -473,6 +493,24 @@ pub fn schema() -> Value {
             },
         }),
     );
+    let mut fields = serde_json::Map::new();
+    for (name, doc) in KNOWN_FIELDS {
+        let mut schema = known_schema(name);
+        schema["description"] = json!(doc);
+        fields.insert((*name).to_owned(), schema);
+    }
+    properties.insert(
+        "models".to_owned(),
+        json!({
+            "description": "What models cost and can do, by patterns over `provider:model`.",
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": fields,
+            },
+        }),
+    );
     let mut keys = serde_json::Map::new();
     for key in tools::keys() {
         let mut schema = Limit::from_name(&key).map_or_else(|_| list_schema(), limit_schema);
@@ -516,6 +554,9 @@ pub fn docs_markdown() -> String {
     }
     for (name, doc) in FIELDS {
         let _ = writeln!(table, "| `providers.NAME.{name}` | | {doc} |");
+    }
+    for (name, doc) in KNOWN_FIELDS {
+        let _ = writeln!(table, "| `models.\"PATTERN\".{name}` | | {doc} |");
     }
     table
 }

@@ -30,6 +30,12 @@ impl Config {
                  configuration"
                     .to_owned(),
             ),
+            // A price of nothing would open every budget.
+            Setting::Known(..) => Some(
+                "a project may not choose what models cost and can do; set it in your own \
+                 configuration"
+                    .to_owned(),
+            ),
             Setting::Proxy(_) => Some(
                 "a project may not choose what connections go through; set it in your own \
                  configuration"

@@ -6,10 +6,58 @@ use serde_json::{Value, json};
 /// Wire formats of model providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderKind {
-    /// Chat Completions.
-    OpenAi,
     /// Messages.
     Anthropic,
+    /// OpenAI's Responses.
+    OpenAiResponses,
+    /// Chat Completions.
+    OpenAiChat,
+    /// Gemini's own.
+    Gemini,
+    /// Ollama's own.
+    Ollama,
+}
+
+/// Names of wire formats. The first name of each is the one that is shown.
+const KINDS: &[(&str, ProviderKind)] = &[
+    ("anthropic", ProviderKind::Anthropic),
+    ("openai-responses", ProviderKind::OpenAiResponses),
+    ("openai-chat", ProviderKind::OpenAiChat),
+    ("gemini", ProviderKind::Gemini),
+    ("ollama", ProviderKind::Ollama),
+    ("openai", ProviderKind::OpenAiChat),
+];
+
+/// How much models are to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// A little.
+    Low,
+    /// Some.
+    Medium,
+    /// A lot.
+    High,
+}
+
+const EFFORTS: &[(&str, Effort)] = &[
+    ("low", Effort::Low),
+    ("medium", Effort::Medium),
+    ("high", Effort::High),
+];
+
+/// The value of a name out of a few.
+pub(super) fn choice<T: Copy>(key: &str, value: &Value, names: &[(&str, T)]) -> Result<T, String> {
+    let given = text(key, value)?;
+    let found = names.iter().find(|(name, _)| *name == given);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        format!("`{key}` is `{given}`; expected one of {}", names.join(", "))
+    })
+}
+
+pub(super) fn name_of<T: Copy + PartialEq>(value: T, names: &[(&str, T)]) -> Option<String> {
+    let found = names.iter().find(|(_, other)| *other == value);
+    found.map(|(name, _)| (*name).to_owned())
 }
 
 /// US dollars per million tokens.
@@ -25,6 +73,22 @@ pub struct Price {
     pub cache_write: f64,
 }
 
+impl Price {
+    /// As it would be written in a file.
+    pub(super) fn shown(self) -> String {
+        let Price {
+            input,
+            output,
+            cache_read,
+            cache_write,
+        } = self;
+        format!(
+            "{{ input = {input}, output = {output}, cache_read = {cache_read}, \
+             cache_write = {cache_write} }}"
+        )
+    }
+}
+
 /// How to reach a model provider. A field that is not set has the provider's default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Provider {
@@ -38,6 +102,8 @@ pub struct Provider {
     pub api_key_command: Option<Vec<String>>,
     /// What it costs.
     pub price: Option<Price>,
+    /// How much its models are to think.
+    pub effort: Option<Effort>,
 }
 
 /// A field of a provider with its value.
@@ -48,12 +114,14 @@ pub(super) enum Field {
     ApiKeyEnv(String),
     ApiKeyCommand(Vec<String>),
     Price(Price),
+    Effort(Effort),
 }
 
 pub(super) const FIELDS: &[(&str, &str)] = &[
     (
         "kind",
-        "Wire format: `openai` (Chat Completions) or `anthropic` (Messages).",
+        "Wire format: `anthropic` (Messages), `openai-responses`, `openai-chat` (Chat Completions, \
+         as most services speak it; also `openai`), `gemini`, or `ollama`.",
     ),
     (
         "base_url",
@@ -68,6 +136,11 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
         "price",
         "US dollars per million tokens: `{ input, output, cache_read?, cache_write? }`.",
     ),
+    (
+        "effort",
+        "How much models that can think are to think: `low`, `medium` or `high`; the provider \
+         decides when it is not set.",
+    ),
 ];
 
 impl Field {
@@ -78,6 +151,7 @@ impl Field {
             Field::ApiKeyEnv(_) => "api_key_env",
             Field::ApiKeyCommand(_) => "api_key_command",
             Field::Price(_) => "price",
+            Field::Effort(_) => "effort",
         }
     }
 
@@ -88,6 +162,7 @@ impl Field {
             Field::ApiKeyEnv(name) => provider.api_key_env = Some(name),
             Field::ApiKeyCommand(command) => provider.api_key_command = Some(command),
             Field::Price(price) => provider.price = Some(price),
+            Field::Effort(effort) => provider.effort = Some(effort),
         }
     }
 }
@@ -96,19 +171,15 @@ impl Provider {
     /// Name, value and meaning of each field that is set.
     pub(super) fn shown(&self) -> Vec<(&'static str, String, &'static str)> {
         let value = |field: &str| match field {
-            "kind" => self.kind.map(|kind| match kind {
-                ProviderKind::OpenAi => "openai".to_owned(),
-                ProviderKind::Anthropic => "anthropic".to_owned(),
-            }),
+            "kind" => self.kind.and_then(|kind| name_of(kind, KINDS)),
+            "effort" => self.effort.and_then(|effort| name_of(effort, EFFORTS)),
             "base_url" => self.base_url.clone(),
             "api_key_env" => self.api_key_env.clone(),
             "api_key_command" => self
                 .api_key_command
                 .as_ref()
                 .map(|command| command.join(" ")),
-            _ => self
-                .price
-                .map(|p| format!("{{ input = {}, output = {} }}", p.input, p.output)),
+            _ => self.price.map(Price::shown),
         };
         FIELDS
             .iter()
@@ -119,15 +190,8 @@ impl Provider {
 
 pub(super) fn provider_field(key: &str, field: &str, value: &Value) -> Result<Field, String> {
     Ok(match field {
-        "kind" => Field::Kind(match text(key, value)?.as_str() {
-            "openai" => ProviderKind::OpenAi,
-            "anthropic" => ProviderKind::Anthropic,
-            other => {
-                return Err(format!(
-                    "`{key}` is `{other}`; expected openai or anthropic"
-                ));
-            }
-        }),
+        "kind" => Field::Kind(choice(key, value, KINDS)?),
+        "effort" => Field::Effort(choice(key, value, EFFORTS)?),
         "base_url" => {
             let url = text(key, value)?;
             if !url.starts_with("http://") && !url.starts_with("https://") {
@@ -169,7 +233,7 @@ pub(super) fn provider_field(key: &str, field: &str, value: &Value) -> Result<Fi
     })
 }
 
-fn price(key: &str, value: &Value) -> Result<Price, String> {
+pub(super) fn price(key: &str, value: &Value) -> Result<Price, String> {
     let expected = || {
         format!(
             "`{key}` is a table of dollars per million tokens: input, output, cache_read, cache_write"
@@ -201,10 +265,16 @@ fn price(key: &str, value: &Value) -> Result<Price, String> {
     })
 }
 
+pub(super) fn names_schema<T>(names: &[(&str, T)]) -> Value {
+    let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+    json!({"enum": names})
+}
+
 /// JSON Schema of a field's value.
 pub(super) fn field_schema(name: &str) -> Value {
     match name {
-        "kind" => json!({"enum": ["openai", "anthropic"]}),
+        "kind" => names_schema(KINDS),
+        "effort" => names_schema(EFFORTS),
         "api_key_command" => json!({"type": "array", "items": {"type": "string"}, "minItems": 1}),
         "price" => json!({
             "type": "object",

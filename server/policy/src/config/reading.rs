@@ -40,9 +40,9 @@ pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
 }
 
 /// Keys that have a table for each name.
-const TABLES: [&str; 2] = ["providers", "tools"];
+const TABLES: [&str; 3] = ["providers", "models", "tools"];
 
-/// `providers.NAME.FIELD`, `tools.NAME.KEY` and top-level keys with their values; `null` is left
+/// `providers.NAME.FIELD`, `models.PATTERN.FIELD`, `tools.NAME.KEY` and top-level keys with their values; `null` is left
 /// out.
 pub(super) fn leaves(value: &Value) -> Result<Vec<(String, Value)>, String> {
     let Value::Object(table) = value else {

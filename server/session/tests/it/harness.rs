@@ -133,15 +133,26 @@ impl Process {
 
     /// A session, this one when it is given, whose turn has ended.
     pub async fn ask(&mut self, session: Option<&str>) -> String {
+        self.ask_for_end(session).await.0
+    }
+
+    /// As [`Process::ask`], with how the turn ended.
+    pub async fn ask_for_end(&mut self, session: Option<&str>) -> (String, SessionEvent) {
+        let session = self.begin(session);
+        let ended = self
+            .until(|event| matches!(event, SessionEvent::TurnEnded { .. }))
+            .await;
+        (session, ended)
+    }
+
+    /// A session, this one when it is given, whose turn has begun.
+    pub fn begin(&self, session: Option<&str>) -> String {
         let ask = Ask {
             prompt: "go".to_owned(),
             session: session.map(str::to_owned),
             ..Ask::default()
         };
-        let session = self.sessions.ask(ask).expect("asked").session;
-        self.until(|event| matches!(event, SessionEvent::TurnEnded { .. }))
-            .await;
-        session
+        self.sessions.ask(ask).expect("asked").session
     }
 
     pub async fn until(&mut self, fits: impl Fn(&SessionEvent) -> bool) -> SessionEvent {

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 mod context;
+mod costs;
 mod harness;
 mod interrupted;
 mod managed;

@@ -1,7 +1,7 @@
 //! One connection: a request is read, recorded, and answered with or without a fault. Written by
 //! hand because an HTTP library does its best to prevent the faults.
 
-use super::wire::{Event, Format};
+use super::wire::{Event, Format, ollama};
 use super::{Answer, Fault, Recorded, Requests};
 use serde_json::{Value, json};
 use std::io;
@@ -35,6 +35,11 @@ where
     let Ok(Some(request)) = read_request(&mut socket).await else {
         return;
     };
+    if request.path.ends_with("/api/show") {
+        let _ = whole(&mut socket, 200, "", &ollama::shown().to_string()).await;
+        let _ = socket.shutdown().await;
+        return;
+    }
     let (path, body) = (request.path.clone(), request.body.clone());
     let answer = answer(&request);
     let index = requests.add(request);
@@ -116,14 +121,20 @@ async fn respond(
         }
         _ => {}
     }
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
-                transfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\n\
+         connection: close\r\n\r\n",
+        format.content_type()
+    );
     socket.write_all(head.as_bytes()).await?;
     if fault == Some(&Fault::CloseBeforeAnyDelta) {
         return Err(Early::Fault);
     }
     let truncated = fault == Some(&Fault::TruncatedToolJson);
-    let events = format.events(&answer.turn, request, truncated);
+    if fault == Some(&Fault::EndlessEvent) {
+        return endless(socket, format).await;
+    }
+    let events = format.events(&answer.turn, &asked(path, request), truncated);
     let place = fault.and_then(|fault| fault.place(&events));
     for (index, event) in events.iter().enumerate() {
         if Some(index) == place
@@ -131,6 +142,9 @@ async fn respond(
         {
             fail(socket, format, fault).await?;
             break;
+        }
+        if fault == Some(&Fault::UnknownEvents) {
+            chunk(socket, format.unknown().as_bytes()).await?;
         }
         if fault == Some(&Fault::SlowDrip) {
             for byte in event.text.as_bytes() {
@@ -153,6 +167,7 @@ impl Fault {
             | Fault::EndMidStream { after }
             | Fault::Malformed { after }
             | Fault::ErrorEvent { after, .. }
+            | Fault::KeepAlives { after }
             | Fault::Stall { after } => *after,
             _ => return None,
         };
@@ -179,8 +194,32 @@ async fn fail(socket: &mut TcpStream, format: Format, fault: &Fault) -> Result<(
             chunk(socket, format.error(kind, message).as_bytes()).await
         }
         Fault::Stall { .. } => until_closed(socket).await,
+        Fault::KeepAlives { .. } => loop {
+            chunk(socket, format.keep_alive().as_bytes()).await?;
+            wait(socket, Duration::from_millis(10)).await?;
+        },
         _ => Ok(()),
     }
+}
+
+/// An event that goes on until the client has had enough.
+async fn endless(socket: &mut TcpStream, format: Format) -> Result<(), Early> {
+    chunk(socket, format.begun().as_bytes()).await?;
+    let more = "x".repeat(1 << 20);
+    loop {
+        chunk(socket, more.as_bytes()).await?;
+    }
+}
+
+/// The request's body; where the model is named in the path it is in the body too.
+fn asked(path: &str, body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some((_, model)) = path.split_once("/models/")
+        && body.is_object()
+    {
+        body["model"] = json!(model.split(':').next());
+    }
+    body
 }
 
 /// A response with all of its body at once.

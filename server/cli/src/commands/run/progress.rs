@@ -158,6 +158,7 @@ pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) 
                 paint(style, mark)
             ))
         }
+        SessionEvent::Notice { message } => Some(visible(message).into_owned()),
         _ => None,
     }
 }

@@ -193,6 +193,7 @@ impl<'a> Transcript<'a> {
             // Within a turn the calls tell it.
             SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }
+            | SessionEvent::Thought { .. }
             | SessionEvent::ProposalChanged { .. } => {}
         }
     }

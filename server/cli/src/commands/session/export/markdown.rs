@@ -130,6 +130,7 @@ impl<'a> Page<'a> {
                 self.item(&line);
             }
             SessionEvent::Configured { .. }
+            | SessionEvent::Thought { .. }
             | SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }
             | SessionEvent::ProposalChanged { .. }
@@ -325,7 +326,6 @@ mod tests {
 
             > two
             > lines \<script>
-            >
 
             Look: \<img src=x> and `a < b`.
             ```html

@@ -1,57 +1,38 @@
 //! Chat Completions, as OpenAI and many others (Ollama, llama.cpp, vLLM) speak it.
 
-use crate::http::{Authorization, Call, Endpoint};
-use crate::sse::{Decoder, Failure};
-use crate::{Delta, DeltaStream, ModelError, Provider, Request};
-use boxagnts_protocol::conversation::{Content, Price, Role, StopReason, TokenUsage};
-use futures::future::BoxFuture;
+use crate::connect::ProviderKind;
+use crate::decode::{Decoder, Failure};
+use crate::http::{Authorization, Call};
+use crate::remote::{Model, decoders, turn_start};
+use crate::untrusted::{count, wire_name};
+use crate::{Delta, Request};
+use boxagnts_protocol::conversation::{Content, Image, Role, StopReason, TokenUsage};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
-pub(crate) struct OpenAi {
-    pub(crate) id: String,
-    pub(crate) model: String,
-    pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) price: Option<Price>,
-    pub(crate) max_output_tokens: u64,
-}
+/// The field in which services give thoughts that they want back while the turn goes on.
+const REASONING: &str = "reasoning_content";
 
-impl Provider for OpenAi {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    fn price(&self) -> Option<Price> {
-        self.price
-    }
-
-    fn max_output_tokens(&self) -> u64 {
-        self.max_output_tokens
-    }
-
-    fn check_key(&self) -> BoxFuture<'_, Result<(), ModelError>> {
-        Box::pin(self.endpoint.check_key())
-    }
-
-    fn stream(&self, request: Request) -> DeltaStream {
-        // OpenAI itself has given the field another name, others know only the old one.
-        let modern = self.endpoint.host() == "api.openai.com";
-        self.endpoint.stream(Call {
-            path: "/chat/completions",
-            authorization: Authorization::Bearer,
-            headers: &[],
-            body: body(&self.model, modern, &request),
-            decoder,
-        })
+pub(crate) fn call(model: &Model, request: &Request) -> Call {
+    Call {
+        path: "/chat/completions".to_owned(),
+        overlap: &[],
+        authorization: Authorization::Bearer,
+        headers: Vec::new(),
+        body: body(model, request),
+        decoder: decoders(ProviderKind::OpenAiChat, model),
+        slow_start: false,
     }
 }
 
-fn body(model: &str, modern: bool, request: &Request) -> Vec<u8> {
+fn body(model: &Model, request: &Request) -> Vec<u8> {
     let mut messages = vec![json!({"role": "system", "content": &*request.system})];
-    for message in request.messages.iter() {
+    let turn = turn_start(&request.messages);
+    for (index, message) in request.messages.iter().enumerate() {
         let mut text = String::new();
+        let mut images = Vec::new();
         let mut calls = Vec::new();
+        let mut thoughts = String::new();
         for content in &message.content {
             match content {
                 Content::Text { text: more } => {
@@ -60,10 +41,19 @@ fn body(model: &str, modern: bool, request: &Request) -> Vec<u8> {
                     }
                     text.push_str(more);
                 }
+                Content::Image(image) => images.push(picture(image)),
+                Content::Thinking(thinking) => {
+                    let own = model
+                        .own(thinking)
+                        .filter(|own| own.opaque["field"] == REASONING);
+                    if let Some(own) = own.filter(|_| index > turn) {
+                        thoughts.push_str(&own.text);
+                    }
+                }
                 Content::ToolCall(call) => calls.push(json!({
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": arguments(&call.input)},
+                    "function": {"name": wire_name(&call.name), "arguments": arguments(&call.input)},
                 })),
                 // Results are messages of their own, right behind the calls.
                 Content::ToolResult(result) => messages.push(json!({
@@ -78,10 +68,21 @@ fn body(model: &str, modern: bool, request: &Request) -> Vec<u8> {
             }
         }
         match message.role {
-            Role::User if text.is_empty() => {}
-            Role::User => messages.push(json!({"role": "user", "content": text})),
+            Role::User if text.is_empty() && images.is_empty() => {}
+            Role::User if images.is_empty() => {
+                messages.push(json!({"role": "user", "content": text}));
+            }
+            Role::User => {
+                if !text.is_empty() {
+                    images.push(json!({"type": "text", "text": text}));
+                }
+                messages.push(json!({"role": "user", "content": images}));
+            }
             Role::Assistant => {
                 let mut said = json!({"role": "assistant", "content": text});
+                if !thoughts.is_empty() {
+                    said[REASONING] = json!(thoughts);
+                }
                 if !calls.is_empty() {
                     said["tool_calls"] = Value::Array(calls);
                 }
@@ -90,17 +91,21 @@ fn body(model: &str, modern: bool, request: &Request) -> Vec<u8> {
         }
     }
     let mut body = json!({
-        "model": model,
+        "model": model.name,
         "messages": messages,
         "stream": true,
         "stream_options": {"include_usage": true},
     });
-    let limit = if modern {
+    // OpenAI itself has given the field another name, others know only the old one.
+    let limit = if model.is_openai {
         "max_completion_tokens"
     } else {
         "max_tokens"
     };
     body[limit] = json!(request.max_output_tokens);
+    if let Some(effort) = model.effort {
+        body["reasoning_effort"] = json!(effort.name());
+    }
     if !request.tools.is_empty() {
         let tools = request.tools.iter().map(|tool| {
             json!({
@@ -117,8 +122,17 @@ fn body(model: &str, modern: bool, request: &Request) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
+fn picture(image: &Image) -> Value {
+    json!({"type": "image_url", "image_url": {"url": data_url(image)}})
+}
+
+/// A picture as an address.
+pub(crate) fn data_url(image: &Image) -> String {
+    format!("data:{};base64,{}", image.media_type, image.data)
+}
+
 /// What the model gave as input, in the form in which it gave it.
-fn arguments(input: &Value) -> String {
+pub(crate) fn arguments(input: &Value) -> String {
     match input {
         Value::String(broken) => broken.clone(),
         other => other.to_string(),
@@ -142,9 +156,31 @@ struct Choice {
 
 #[derive(Deserialize)]
 struct Message {
-    content: Option<String>,
+    content: Option<Said>,
     refusal: Option<String>,
+    reasoning_content: Option<String>,
+    reasoning: Option<Value>,
     tool_calls: Option<Vec<CallChunk>>,
+}
+
+/// Text, or parts of which some are text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Said {
+    Text(String),
+    Parts(Vec<Value>),
+}
+
+impl Said {
+    fn into_text(self) -> String {
+        match self {
+            Said::Text(text) => text,
+            Said::Parts(parts) => {
+                let texts = parts.iter().filter(|part| part["type"] == "text");
+                texts.filter_map(|part| part["text"].as_str()).collect()
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -162,26 +198,26 @@ struct Function {
 
 #[derive(Deserialize)]
 struct Usage {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     prompt_tokens: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "count")]
     completion_tokens: Option<u64>,
     prompt_tokens_details: Option<Cached>,
 }
 
 #[derive(Deserialize)]
 struct Cached {
+    #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
 }
 
-pub(crate) fn decoder() -> Box<dyn Decoder> {
-    Box::new(Chat::default())
-}
-
 /// Reads chunks.
-#[derive(Default)]
-struct Chat {
+pub(crate) struct Chat {
+    id: String,
     calls: Vec<Begun>,
+    /// Thoughts so far, and the field in which they come.
+    thoughts: Option<(&'static str, String)>,
+    refused: bool,
     finished: Option<StopReason>,
 }
 
@@ -194,39 +230,28 @@ struct Begun {
 }
 
 impl Decoder for Chat {
-    fn event(&mut self, data: &str) -> Result<Vec<Delta>, Failure> {
+    fn held(&self) -> usize {
+        self.thoughts.as_ref().map_or(0, |(_, text)| text.len())
+    }
+
+    fn event(&mut self, data: &str) -> Result<Option<Vec<Delta>>, Failure> {
         let data = data.trim();
         if data == "[DONE]" {
-            return self.end();
+            return self.end().map(Some);
         }
         let chunk: Chunk = serde_json::from_str(data)
             .map_err(|error| Failure::Malformed(format!("a chunk: {error}")))?;
         if let Some(error) = chunk.error {
             return Err(failure(&error));
         }
+        let said = !chunk.choices.is_empty() || chunk.usage.is_some();
         let mut deltas = Vec::new();
         for choice in chunk.choices {
             if let Some(message) = choice.delta {
-                let texts = message.content.into_iter().chain(message.refusal);
-                deltas.extend(texts.filter(|text| !text.is_empty()).map(Delta::Text));
-                for call in message.tool_calls.into_iter().flatten() {
-                    self.call(call, &mut deltas);
-                }
+                self.said(message, &mut deltas);
             }
             if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
-                self.finished = Some(match reason.as_str() {
-                    "length" | "model_length" => StopReason::MaxTokens,
-                    "error" | "abort" => {
-                        return Err(Failure::Provider(format!("finish_reason `{reason}`")));
-                    }
-                    "content_filter" => StopReason::Refusal,
-                    // Some servers say `stop` when they call tools.
-                    _ if !self.calls.is_empty() => StopReason::ToolUse,
-                    "stop" | "eos" | "tool_calls" | "function_call" => StopReason::EndTurn,
-                    other => {
-                        return Err(Failure::Malformed(format!("finish_reason `{other}`")));
-                    }
-                });
+                self.finished = Some(self.reason(&reason)?);
             }
         }
         if let Some(usage) = chunk.usage {
@@ -241,18 +266,82 @@ impl Decoder for Chat {
                 cache_write_tokens: 0,
             }));
         }
-        Ok(deltas)
+        Ok(said.then_some(deltas))
     }
 
     fn end(&mut self) -> Result<Vec<Delta>, Failure> {
-        match self.finished {
-            Some(reason) => Ok(vec![Delta::Stop(reason)]),
-            None => Err(Failure::Lost("the answer ended in the middle".to_owned())),
-        }
+        let Some(reason) = self.finished else {
+            return Err(Failure::ended_early());
+        };
+        let mut deltas = Vec::new();
+        self.thought(&mut deltas);
+        deltas.push(Delta::Stop(reason));
+        Ok(deltas)
     }
 }
 
 impl Chat {
+    pub(crate) fn new(id: String) -> Chat {
+        Chat {
+            id,
+            calls: Vec::new(),
+            thoughts: None,
+            refused: false,
+            finished: None,
+        }
+    }
+
+    fn said(&mut self, message: Message, deltas: &mut Vec<Delta>) {
+        let reasoning = message.reasoning.as_ref().and_then(Value::as_str);
+        let thoughts = match (message.reasoning_content.as_deref(), reasoning) {
+            (Some(text), _) => Some((REASONING, text)),
+            (None, Some(text)) => Some(("reasoning", text)),
+            (None, None) => None,
+        };
+        if let Some((field, more)) = thoughts.filter(|(_, text)| !text.is_empty()) {
+            let (_, text) = self.thoughts.get_or_insert((field, String::new()));
+            text.push_str(more);
+        }
+        let refusal = message.refusal.filter(|text| !text.is_empty());
+        self.refused |= refusal.is_some();
+        let texts = message
+            .content
+            .map(Said::into_text)
+            .into_iter()
+            .chain(refusal);
+        for text in texts.filter(|text| !text.is_empty()) {
+            self.thought(deltas);
+            deltas.push(Delta::Text(text));
+        }
+        for call in message.tool_calls.into_iter().flatten() {
+            self.call(call, deltas);
+        }
+    }
+
+    /// Thoughts are complete when something else comes.
+    fn thought(&mut self, deltas: &mut Vec<Delta>) {
+        if let Some((field, text)) = self.thoughts.take() {
+            deltas.push(Model::thinking(&self.id, text, json!({"field": field})));
+        }
+    }
+
+    fn reason(&self, reason: &str) -> Result<StopReason, Failure> {
+        Ok(match reason {
+            "length" | "model_length" => StopReason::MaxTokens,
+            "error" | "abort" => {
+                return Err(Failure::Provider(format!("finish_reason `{reason}`")));
+            }
+            "content_filter" => StopReason::Refusal,
+            // Some servers say `stop` when they call tools.
+            _ if !self.calls.is_empty() => StopReason::ToolUse,
+            "stop" | "eos" if self.refused => StopReason::Refusal,
+            "stop" | "eos" | "tool_calls" | "function_call" => StopReason::EndTurn,
+            other => {
+                return Err(Failure::Malformed(format!("finish_reason `{other}`")));
+            }
+        })
+    }
+
     fn call(&mut self, chunk: CallChunk, deltas: &mut Vec<Delta>) {
         let (name, arguments) = chunk
             .function
@@ -280,6 +369,7 @@ impl Chat {
                     id: id.clone(),
                 });
                 let id = id.unwrap_or_else(|| format!("call_{index}"));
+                self.thought(deltas);
                 deltas.push(Delta::ToolCallStart { index, id, name });
                 index
             }
