@@ -9,7 +9,7 @@ use boxagnts_protocol::conversation::Price;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -27,17 +27,17 @@ struct State {
 }
 
 impl Recording {
-    /// Begins a recording, for its owner alone; what was in the file is gone.
+    /// Begins a recording, for its owner alone; what another recording left in the file is gone.
     ///
     /// # Errors
-    /// The file cannot be written, or another process records to it.
+    /// The file cannot be written, has something else in it, or another process records to it.
     pub fn create(path: &Path) -> Result<Arc<Recording>, ModelError> {
         let wrong = |reason: String| ModelError::Recording {
             path: path.to_path_buf(),
             reason,
         };
         let mut options = File::options();
-        options.write(true).create(true).truncate(false);
+        options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options
@@ -49,6 +49,11 @@ impl Recording {
         }
         // Not before it is ours. A pipe has nothing to cut off.
         if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            if !is_replaceable(&file).map_err(|error| wrong(error.to_string()))? {
+                let reason = "it is there and is no recording; name another file";
+                return Err(wrong(reason.to_owned()));
+            }
+            private(&file).map_err(|error| wrong(error.to_string()))?;
             file.set_len(0).map_err(|error| wrong(error.to_string()))?;
         }
         let recording = Arc::new(Recording {
@@ -134,6 +139,25 @@ impl Recording {
         self.write(&mut state, &line);
         number
     }
+}
+
+/// Whether nothing is lost when the file is written anew: it is empty, or has a recording. Stays at
+/// its beginning.
+fn is_replaceable(mut file: &File) -> std::io::Result<bool> {
+    let head = format!("{{\"line\":\"head\",\"format\":\"{FORMAT}\"");
+    let mut found = Vec::new();
+    file.take(head.len() as u64).read_to_end(&mut found)?;
+    file.rewind()?;
+    Ok(found.is_empty() || found == head.as_bytes())
+}
+
+/// Others may have been able to read what was there.
+fn private(file: &File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
 }
 
 /// A provider that is listened to.

@@ -25,8 +25,18 @@ const FORMS: &str = r"(?x)
   | \b AIza[0-9A-Za-z_-]{35}
   | \b (?:hf|gsk|npm|xai)[_-][A-Za-z0-9]{20,}
   | \b eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}
-  | \b Bearer\ [A-Za-z0-9._~+/=-]{16,}
+  | (?i: \b (?:Bearer|Basic)\ )[A-Za-z0-9._~+/=-]{16,}
   | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----(?s:.*?)(?:-----END\ [A-Z\ ]*PRIVATE\ KEY-----|\z)";
+
+/// Where keys stand in URLs and headers, whatever their form: what is before the key stays.
+const PLACES: &str = r#"(?xi)
+    (?P<before>
+        [?&;] (?:[a-z0-9_-]*[_-])? (?:key|apikey|token|secret|password|sig|signature) =
+      | \b (?:x-api-key|api-key|x-goog-api-key|x-auth-token|authorization) "? \s* [:=] \s* "?
+        (?:token\ )?
+    )
+    [A-Za-z0-9._~+/=%-]{16,}
+  | (?P<scheme> \b [a-z][a-z0-9+.-]* :// ) [^\s/@:"'`]* : [^\s/@"'`]+ (?P<at> @ )"#;
 
 /// Ends of the names of variables that have keys in them.
 const VARIABLES: &[&str] = &["_KEY", "_TOKEN", "_SECRET", "_PASSWORD"];
@@ -47,6 +57,7 @@ pub(crate) fn remember(key: &str) {
 pub(crate) struct Scrubber {
     keys: Vec<String>,
     forms: Option<&'static Regex>,
+    places: Option<&'static Regex>,
 }
 
 impl Scrubber {
@@ -64,7 +75,8 @@ impl Scrubber {
     }
 
     fn of(keys: impl IntoIterator<Item = String>) -> Scrubber {
-        static COMPILED: OnceLock<Option<Regex>> = OnceLock::new();
+        static FORMS_COMPILED: OnceLock<Option<Regex>> = OnceLock::new();
+        static PLACES_COMPILED: OnceLock<Option<Regex>> = OnceLock::new();
         let mut all: Vec<String> = Vec::new();
         for key in keys.into_iter().filter(|key| !key.is_empty()) {
             // As it stands in JSON.
@@ -73,13 +85,24 @@ impl Scrubber {
             if escaped != key {
                 all.push(escaped.to_owned());
             }
+            // As it stands in URLs.
+            let encoded: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+            if encoded != key {
+                all.push(encoded.replace('+', "%20"));
+                all.push(encoded);
+            }
             all.push(key);
         }
         // One may be the beginning of another.
         all.sort_by_key(|key| std::cmp::Reverse(key.len()));
         Scrubber {
             keys: all,
-            forms: COMPILED.get_or_init(|| Regex::new(FORMS).ok()).as_ref(),
+            forms: FORMS_COMPILED
+                .get_or_init(|| Regex::new(FORMS).ok())
+                .as_ref(),
+            places: PLACES_COMPILED
+                .get_or_init(|| Regex::new(PLACES).ok())
+                .as_ref(),
         }
     }
 
@@ -95,13 +118,16 @@ impl Scrubber {
                 scrubbed = Cow::Owned(scrubbed.replace(key.as_str(), SCRUBBED));
             }
         }
-        let Some(forms) = self.forms else {
-            return scrubbed;
-        };
-        match forms.replace_all(&scrubbed, SCRUBBED) {
-            Cow::Borrowed(_) => scrubbed,
-            Cow::Owned(other) => Cow::Owned(other),
+        let rest = format!("${{before}}${{scheme}}{SCRUBBED}${{at}}");
+        for (regex, with) in [(self.forms, SCRUBBED), (self.places, rest.as_str())] {
+            let Some(regex) = regex else { continue };
+            let replaced = match regex.replace_all(&scrubbed, with) {
+                Cow::Borrowed(_) => continue,
+                Cow::Owned(other) => other,
+            };
+            scrubbed = Cow::Owned(replaced);
         }
+        scrubbed
     }
 
     /// The value with every text in it scrubbed, names of fields too.
@@ -170,11 +196,45 @@ mod tests {
         ] {
             check(&format!("key={key}"), "key=[scrubbed]");
         }
+        check("with%22quote and with\"quote", "[scrubbed] and [scrubbed]");
+        check(
+            "q=correct+horse&r=correct%20horse",
+            "q=[scrubbed]&r=[scrubbed]",
+        );
+        for (text, expect) in [
+            (
+                "https://h/v1?a=1&key=0123456789abcdef&b=2",
+                "https://h/v1?a=1&key=[scrubbed]&b=2",
+            ),
+            (
+                "https://h/?access_token=0123456789abcdef",
+                "https://h/?access_token=[scrubbed]",
+            ),
+            ("x-api-key: 0123456789abcdef", "x-api-key: [scrubbed]"),
+            (
+                r#"{"Authorization": "0123456789abcdef"}"#,
+                r#"{"Authorization": "[scrubbed]"}"#,
+            ),
+            (
+                "Authorization: Basic dXNlcjpwYXNzd29yZA==",
+                "Authorization: [scrubbed]",
+            ),
+            (
+                "via http://me:hunter2@proxy:8080/",
+                "via http://[scrubbed]@proxy:8080/",
+            ),
+        ] {
+            check(text, expect);
+        }
         for word in [
             "task-management-configuration",
             "sk-learn",
             "a bearer of bad news",
             "-----BEGIN CERTIFICATE-----",
+            "https://host:8080/a?key=b&monkey=0123456789abcdef",
+            "std::collections::BTreeMap<String, u64>",
+            "git@example.org:a/b.git",
+            "let authorization = check(user, document);",
         ] {
             check(word, word);
         }

@@ -2,13 +2,19 @@
 //! and told to models like any text; nothing of it is carried out, and no setting of it holds.
 
 use crate::error::SessionError;
+use crate::manage::now_ms;
 use crate::sessions::{Sessions, proposed};
-use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::SessionSummary;
+use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_store::{Entry, NewPast, Recorded};
+use boxagnts_workspace::{FsErrorCode, diff};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 
 /// What such a file calls itself.
 const FORMAT: &str = "boxagnts-session";
@@ -18,6 +24,10 @@ const VERSION: u64 = 1;
 
 /// Numbers of hunks that a session may have come to.
 const MAX_HUNK: u64 = u32::MAX as u64;
+
+/// Longest id, title and name of a model, and longest summary of a session, in bytes.
+const MAX_WORD: usize = 1024;
+const MAX_HEAD: usize = 64 * 1024;
 
 /// A session that was taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +97,13 @@ impl Sessions {
     /// What is wrong with the text, and where; or the journal cannot be written.
     pub fn import(&self, text: &str, model: Option<&str>) -> Result<Imported, SessionError> {
         let mut past = read(text).map_err(SessionError::Import)?;
-        self.check_proposal(&past.events)?;
+        let waits = self.check_proposal(&past.events)?;
+        count(&mut past.events, waits);
+        let now = now_ms();
+        for (at_ms, _) in &mut past.events {
+            // Nothing that happened is younger than now; it would be the latest for ever.
+            *at_ms = (*at_ms).min(now);
+        }
         let config = self.environment().config();
         let theirs = past.model.as_str();
         let reads_files = ["scripted:", "replay:"];
@@ -123,30 +139,124 @@ impl Sessions {
         })
     }
 
-    /// What is proposed must be what a tool could have proposed.
-    fn check_proposal(&self, events: &[(u64, SessionEvent)]) -> Result<(), SessionError> {
+    /// What is proposed must be what a tool could have proposed here. Gives how many hunks wait, and
+    /// how many conflict.
+    fn check_proposal(&self, events: &[(u64, SessionEvent)]) -> Result<(u64, u64), SessionError> {
         let (files, last) = proposed(events.iter().map(|(_, event)| event));
         let overlay = self.overlay()?;
+        // By what the diffs name, not by what fits now: what does not may fit when it is continued.
+        let mut call = overlay.begin("import");
+        for file in &files {
+            // What cannot be read never fits.
+            let patches = diff::parse(file.diff.as_bytes()).unwrap_or_default();
+            let paths = patches.iter().flat_map(|patch| [&patch.from, &patch.to]);
+            for path in paths.flatten() {
+                let path = path.to_string();
+                if let Err(error) = call.may_write(&path)
+                    && matches!(error.code, FsErrorCode::Denied | FsErrorCode::InvalidPath)
+                {
+                    return Err(SessionError::Import(format!(
+                        "it proposes a change of `{path}`, which no tool may: {error}"
+                    )));
+                }
+            }
+        }
+        drop(call);
         // What does not fit is told when the session is continued.
         overlay.restore(&files, last);
         let mut ids = HashSet::new();
-        for file in overlay.proposal() {
-            if let Some(twice) = file.hunks.iter().find(|hunk| !ids.insert(hunk.id.clone())) {
-                let twice = &twice.id;
+        let (mut pending, mut conflicted) = (0, 0);
+        for hunk in overlay.proposal().iter().flat_map(|file| &file.hunks) {
+            if !ids.insert(hunk.id.clone()) {
+                let twice = &hunk.id;
                 return Err(SessionError::Import(format!(
                     "two hunks are called `{twice}`"
                 )));
             }
-            for path in [Some(&file.path), file.from.as_ref()].into_iter().flatten() {
-                let refused = match WorkspacePath::parse(path) {
-                    Ok(path) => path.protected().or(path.secret()).map(str::to_owned),
-                    Err(error) => Some(error.to_string()),
+            match hunk.state {
+                HunkState::Conflicted => conflicted += 1,
+                _ => pending += 1,
+            }
+        }
+        Ok((pending, conflicted))
+    }
+}
+
+/// The numbers of what waits as they are, not as the file says: they tell whether a session may be
+/// removed when it is old.
+fn count(events: &mut [(u64, SessionEvent)], (waits, conflicts): (u64, u64)) {
+    let last = events.iter_mut().rev().find_map(|(_, event)| match event {
+        SessionEvent::ProposalChanged {
+            pending,
+            conflicted,
+            ..
+        } => Some((pending, conflicted)),
+        _ => None,
+    });
+    if let Some((pending, conflicted)) = last {
+        (*pending, *conflicted) = (waits, conflicts);
+    }
+}
+
+/// The events of a file as they are read, one by one: of what stands in a list, most may be no event.
+#[derive(Default)]
+struct Events {
+    taken: Vec<(u64, SessionEvent)>,
+    turns: u64,
+    settings: bool,
+    system: bool,
+}
+
+impl<'de> Visitor<'de> for Events {
+    type Value = Events;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Events, A::Error> {
+        let mut number = 0u64;
+        while let Some(text) = list.next_element::<&RawValue>()? {
+            number += 1;
+            self.take(text.get())
+                .map_err(|reason| A::Error::custom(format!("event {number}: {reason}")))?;
+        }
+        Ok(self)
+    }
+}
+
+impl Events {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        #[derive(Deserialize)]
+        struct At {
+            at_ms: Option<Value>,
+        }
+        let at: At = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let at_ms = at.at_ms.as_ref().and_then(Value::as_u64);
+        let at_ms = at_ms.filter(|at_ms| i64::try_from(*at_ms).is_ok());
+        let at_ms = at_ms.ok_or("`at_ms` is no time")?;
+        let event: SessionEvent = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match event {
+            // They could run programs, allow tools, and accept by themselves.
+            SessionEvent::Configured { .. } => self.settings = true,
+            // A model obeys it more than anything else.
+            SessionEvent::Instructed {
+                turn,
+                system,
+                shown,
+            } if !system.is_empty() => {
+                self.system = true;
+                let system = Vec::new();
+                let rest = SessionEvent::Instructed {
+                    turn,
+                    system,
+                    shown,
                 };
-                if let Some(reason) = refused {
-                    return Err(SessionError::Import(format!(
-                        "it proposes a change of `{path}`, which no tool may: {reason}"
-                    )));
-                }
+                self.taken.push((at_ms, rest));
+            }
+            event => {
+                let event = taken(event, &mut self.turns)?;
+                self.taken.push((at_ms, event));
             }
         }
         Ok(())
@@ -154,15 +264,26 @@ impl Sessions {
 }
 
 fn read(text: &str) -> Result<Past, String> {
-    let file: Value =
-        serde_json::from_str(text).map_err(|error| format!("it is no JSON: {error}"))?;
-    if file.get("format").and_then(Value::as_str) != Some(FORMAT) {
+    let file: BTreeMap<String, &RawValue> = match serde_json::from_str(text) {
+        Ok(file) => file,
+        // A text, a number, a list.
+        Err(error) if error.is_data() => BTreeMap::new(),
+        Err(error) => return Err(format!("it is no JSON: {error}")),
+    };
+    let field = |name: &str| -> Option<Value> {
+        let text = file.get(name)?.get();
+        // No more of it than is looked at.
+        (text.len() <= MAX_HEAD)
+            .then(|| serde_json::from_str(text).ok())
+            .flatten()
+    };
+    if field("format").as_ref().and_then(Value::as_str) != Some(FORMAT) {
         return Err(format!(
             "it is no session; `boxagnts session export --format json` writes one, with \
              \"format\": \"{FORMAT}\""
         ));
     }
-    match file.get("version") {
+    match field("version") {
         Some(version) if version.as_u64() == Some(VERSION) => {}
         Some(version) => {
             return Err(format!(
@@ -172,53 +293,49 @@ fn read(text: &str) -> Result<Past, String> {
         }
         None => return Err("it says no version of its format".to_owned()),
     }
+    let session = field("session").unwrap_or_default();
     let word = |name: &str| {
-        let found = file.pointer(&format!("/session/{name}"));
-        let found = found.and_then(Value::as_str).map(str::to_owned);
-        found.ok_or_else(|| format!("`session.{name}` is no text"))
+        let found = session.get(name).and_then(Value::as_str);
+        let found = found.filter(|word| word.len() <= MAX_WORD);
+        let found = found.map(str::to_owned);
+        found.ok_or_else(|| format!("`session.{name}` is no text of at most {MAX_WORD} bytes"))
     };
-    let listed = file.get("events").and_then(Value::as_array);
-    let listed = listed.ok_or("`events` is no list")?;
-    let mut past = Past {
-        origin: word("session")?,
-        title: word("title")?,
-        model: word("model")?,
-        events: Vec::new(),
-        left_out: Vec::new(),
-    };
-    if past.origin.is_empty() || !past.origin.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    let (origin, title, model) = (word("session")?, word("title")?, word("model")?);
+    if origin.is_empty() || !origin.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err("`session.session` is no id of a session".to_owned());
     }
-    let (mut turns, mut settings) = (0, false);
-    for (at, value) in listed.iter().enumerate() {
-        let wrong = |reason: String| format!("event {}: {reason}", at + 1);
-        let at_ms = value.get("at_ms").and_then(Value::as_u64);
-        let at_ms = at_ms.filter(|at_ms| i64::try_from(*at_ms).is_ok());
-        let at_ms = at_ms.ok_or_else(|| wrong("`at_ms` is no time".to_owned()))?;
-        let event: SessionEvent =
-            serde_json::from_value(value.clone()).map_err(|error| wrong(error.to_string()))?;
-        match taken(event, &mut turns).map_err(wrong)? {
-            Some(event) => past.events.push((at_ms, event)),
-            None => settings = true,
-        }
+    let list = file.get("events").map_or("null", |list| list.get());
+    if !list.starts_with('[') {
+        return Err("`events` is no list".to_owned());
     }
-    if settings {
-        let left_out = "its own settings; yours hold".to_owned();
-        past.left_out.push(left_out);
+    let mut reader = serde_json::Deserializer::from_str(list);
+    let events = (&mut reader).deserialize_seq(Events::default());
+    let events = events.map_err(|error| error.to_string())?;
+    let mut left_out = Vec::new();
+    if events.settings {
+        left_out.push("its own settings; yours hold".to_owned());
     }
-    Ok(past)
+    if events.system {
+        left_out
+            .push("its system prompt; it gets one as a session does that begins here".to_owned());
+    }
+    Ok(Past {
+        origin,
+        title,
+        model,
+        events: events.taken,
+        left_out,
+    })
 }
 
-/// An event as it is taken over; `None` for one that is not.
-fn taken(event: SessionEvent, turns: &mut u64) -> Result<Option<SessionEvent>, String> {
+/// An event as it is taken over.
+fn taken(event: SessionEvent, turns: &mut u64) -> Result<SessionEvent, String> {
     let check = |cost: Option<f64>| match cost {
         // Budgets are what is left of them.
         Some(cost) if !(cost.is_finite() && cost >= 0.0) => Err(format!("{cost} is no cost")),
         _ => Ok(()),
     };
-    Ok(Some(match event {
-        // They could run programs, allow tools, and accept by themselves.
-        SessionEvent::Configured { .. } => return Ok(None),
+    Ok(match event {
         SessionEvent::TurnStarted { turn, .. } => {
             *turns += 1;
             if turn != *turns {
@@ -233,10 +350,13 @@ fn taken(event: SessionEvent, turns: &mut u64) -> Result<Option<SessionEvent>, S
         SessionEvent::ProposalChanged {
             ref changed,
             last_hunk,
-            ..
+            files,
+            pending,
+            conflicted,
         } => {
-            if last_hunk > MAX_HUNK {
-                return Err(format!("no session has {last_hunk} hunks"));
+            let counts = [last_hunk, files, pending, conflicted];
+            if let Some(count) = counts.into_iter().find(|count| *count > MAX_HUNK) {
+                return Err(format!("no session has {count} hunks"));
             }
             let hunks = changed.iter().flat_map(|file| &file.hunks);
             hunks.map(|hunk| &hunk.id).try_for_each(check_hunk)?;
@@ -259,7 +379,7 @@ fn taken(event: SessionEvent, turns: &mut u64) -> Result<Option<SessionEvent>, S
             }
         }
         event => event,
-    }))
+    })
 }
 
 /// Ids of hunks are shown as they are, and typed.

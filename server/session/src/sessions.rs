@@ -357,6 +357,8 @@ impl Sessions {
             Ok(_) | Err(StoreError::UnknownSession { .. }) => return Err(unknown()),
             Err(error) => return Err(error.into()),
         };
+        // Before it is read: from now on it does not grow old.
+        store.hold_session(id)?;
         let entries = store.events(id, 0)?;
         let seq = entries.last().map_or(0, |entry| entry.seq);
         let events: Vec<SessionEvent> = entries
@@ -433,6 +435,7 @@ impl Sessions {
             .environment
             .store()
             .create_session(&self.workspace(), provider.id())?;
+        self.environment.store().hold_session(&id)?;
         let session = self.assemble(id.clone(), config, provider, (&[], 0))?;
         // First of all: what comes back from the journal is as strict as it was.
         if let Some(settings) = settings {

@@ -47,6 +47,15 @@ pub enum StoreError {
         /// Its id.
         session: String,
     },
+    /// A killed process left a batch of the session half done.
+    #[error(
+        "accepted changes of session `{session}` were interrupted; `boxagnts session review \
+         {session}` brings them to an end first"
+    )]
+    Interrupted {
+        /// Its id.
+        session: String,
+    },
     /// The session has no such turn.
     #[error("session `{session}` has no turn {turn} that has ended; it has {turns}")]
     UnknownTurn {

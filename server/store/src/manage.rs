@@ -1,11 +1,12 @@
 //! Sessions as their user manages them: named, forked, taken over from a file, removed.
 
 use crate::error::StoreError;
+use crate::running::is_interrupted;
 use crate::store::{Store, key, now_ms, random_id, title};
 use boxagnts_protocol::commands::OriginKind;
 use boxagnts_protocol::update::SessionEvent;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// Events of a kind begin alike, so that an index of them alone is small.
 pub(crate) const SCHEMA: &str = r#"
@@ -196,13 +197,18 @@ impl Store {
     /// user's files stay as they are; what was accepted cannot be taken back any more.
     ///
     /// # Errors
-    /// Unknown session, one that is at work, or a journal that cannot be written.
+    /// Unknown session, one that is at work or has a batch that a killed process left, or a journal
+    /// that cannot be written.
     pub fn delete_session(&self, session: &str) -> Result<(), StoreError> {
         self.write(|transaction| {
             let key = key(transaction, session)?;
+            let session = session.to_owned();
             if self.is_running(transaction, key)? {
-                let session = session.to_owned();
                 return Err(StoreError::Running { session });
+            }
+            // It alone knows what half-written files were.
+            if is_interrupted(transaction, key)? {
+                return Err(StoreError::Interrupted { session });
             }
             delete(transaction, key)
         })
@@ -227,7 +233,8 @@ impl Store {
     }
 
     /// Removes a session as [`Store::delete_session`] does, if nothing happened in it since
-    /// `before_ms` and it is not at work. Says whether it did.
+    /// `before_ms`, no hunk of it waits, no process that lives has it open and no batch of it was
+    /// interrupted. Says whether it did.
     ///
     /// # Errors
     /// The journal cannot be written.
@@ -241,15 +248,18 @@ impl Store {
                 )?
                 .query_row([session], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            match found {
-                Some((key, at_ms))
-                    if at_ms < before_ms && !self.is_running(transaction, key)? =>
-                {
-                    delete(transaction, key)?;
-                    Ok(true)
-                }
-                _ => Ok(false),
+            let Some((key, at_ms)) = found else {
+                return Ok(false);
+            };
+            let kept = at_ms >= before_ms
+                || self.is_running(transaction, key)?
+                || self.is_held(transaction, key)?
+                || is_interrupted(transaction, key)?
+                || waiting(transaction, key)? > 0;
+            if !kept {
+                delete(transaction, key)?;
             }
+            Ok(!kept)
         })
     }
 
@@ -260,18 +270,22 @@ impl Store {
     pub fn waiting_hunks(&self, session: &str) -> Result<u64, StoreError> {
         let connection = self.connection();
         let key = key(&connection, session)?;
-        let waiting: Option<u64> = connection
-            .prepare_cached(
-                r#"SELECT coalesce(json_extract(body, '$.pending'), 0)
-                        + coalesce(json_extract(body, '$.conflicted'), 0)
-                   FROM events
-                   WHERE session = ?1 AND substr(body, 1, 26) = '{"event":"proposal_changed'
-                   ORDER BY seq DESC LIMIT 1"#,
-            )?
-            .query_row([key], |row| row.get(0))
-            .optional()?;
-        Ok(waiting.unwrap_or(0))
+        waiting(&connection, key)
     }
+}
+
+fn waiting(connection: &Connection, key: i64) -> Result<u64, StoreError> {
+    let waiting: Option<u64> = connection
+        .prepare_cached(
+            r#"SELECT coalesce(json_extract(body, '$.pending'), 0)
+                    + coalesce(json_extract(body, '$.conflicted'), 0)
+               FROM events
+               WHERE session = ?1 AND substr(body, 1, 26) = '{"event":"proposal_changed'
+               ORDER BY seq DESC LIMIT 1"#,
+        )?
+        .query_row([key], |row| row.get(0))
+        .optional()?;
+    Ok(waiting.unwrap_or(0))
 }
 
 /// Whether the turn that began with that event has not ended.
@@ -292,6 +306,7 @@ fn delete(transaction: &Transaction<'_>, key: i64) -> Result<(), StoreError> {
         "DELETE FROM batches WHERE session = ?1",
         "DELETE FROM events WHERE session = ?1",
         "DELETE FROM running WHERE session = ?1",
+        "DELETE FROM opened WHERE session = ?1",
         "DELETE FROM indexed WHERE session = ?1",
         "DELETE FROM words WHERE rowid = ?1",
         "DELETE FROM sessions WHERE key = ?1",

@@ -94,6 +94,13 @@ impl Store {
 }
 
 fn index(transaction: &Transaction<'_>, key: i64) -> Result<(), StoreError> {
+    // Somebody may have removed it since it was found to be behind.
+    let is_there: bool = transaction
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM sessions WHERE key = ?1)")?
+        .query_row([key], |row| row.get(0))?;
+    if !is_there {
+        return Ok(());
+    }
     let mut said = String::new();
     let mut statement = transaction.prepare_cached(
         r#"SELECT body FROM events WHERE session = ?1
@@ -178,4 +185,21 @@ fn find(text: &str, word: &str) -> Option<(usize, usize)> {
         .map(|(at, _)| at)
         .find(|at| fits(&text[*at..]))?;
     Some((at, word.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_is_removed_meanwhile_is_not_indexed() {
+        let store = Store::in_memory().unwrap();
+        store.write(|transaction| index(transaction, 7)).unwrap();
+        let count = |table: &str| -> i64 {
+            let count = format!("SELECT count(*) FROM {table}");
+            let connection = store.connection();
+            connection.query_row(&count, [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((count("words"), count("indexed")), (0, 0));
+    }
 }

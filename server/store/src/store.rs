@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     crate::approved::SCHEMA,
     crate::batches::SCHEMA,
     crate::manage::SCHEMA,
+    crate::running::SCHEMA,
 ];
 
 /// The journal. Several processes may use one file at the same time.
@@ -374,14 +375,25 @@ pub(crate) fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
     })
 }
 
-/// The first line of a prompt, cut.
+/// The first line of a prompt, cut. What steers terminals or the direction of text is a space:
+/// scripts print titles as they are.
 pub(crate) fn title(prompt: &str) -> String {
-    let line = prompt.trim().lines().next().unwrap_or_default().trim_end();
+    let line = prompt.trim().lines().next().unwrap_or_default();
+    let plain: String = line
+        .chars()
+        .map(|c| if steers(c) { ' ' } else { c })
+        .collect();
+    let line = plain.trim();
     let mut title: String = line.chars().take(TITLE_CHARS).collect();
     if title.len() < line.len() {
         title.push('…');
     }
     title
+}
+
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Twelve characters, 60 random bits: short enough to type, never guessed twice.

@@ -163,6 +163,10 @@ fn a_title_is_one_line_and_the_users() {
     assert_eq!(store.session(&a).unwrap().title, "mine");
     let long = store.rename_session(&a, &"x".repeat(500)).unwrap();
     assert_eq!(long.chars().count(), 81);
+    let sly = store
+        .rename_session(&a, "\u{1b}[2Ja\u{202e}b\0c\u{85}")
+        .unwrap();
+    assert_eq!(sly, "[2Ja b c");
     assert!(matches!(
         store.rename_session("nope", "x"),
         Err(StoreError::UnknownSession { .. })
@@ -285,6 +289,7 @@ fn nothing_is_left_of_a_removed_session_and_others_stay() {
     };
     let ((a, batch), (b, other)) = (make("a"), make("b"));
     store.search_sessions(None, "one").unwrap();
+    [&a, &b].map(|id| store.hold_session(id).unwrap());
     assert!(matches!(
         store.delete_session(&a),
         Err(StoreError::Running { .. })
@@ -308,6 +313,7 @@ fn nothing_is_left_of_a_removed_session_and_others_stay() {
         ("words", 1),
         ("indexed", 1),
         ("running", 0),
+        ("opened", 1),
     ] {
         assert_eq!(count(&path, table), left, "{table}");
     }
@@ -339,6 +345,78 @@ fn old_sessions_are_those_in_which_nothing_waits() {
     check("/w", u64::MAX >> 1, &[]);
     assert_eq!(store.sessions(Some("/w")).unwrap().len(), 3);
     assert_eq!(ids(&store.sessions(Some("/v")).unwrap()), [&elsewhere]);
+}
+
+#[test]
+fn what_a_process_has_open_does_not_grow_old() {
+    let folder = TempDir::new().unwrap();
+    let open = || Store::open(&folder.path().join("journal.db")).unwrap();
+    let (mut holders, other) = ([Some(open()), Some(open())], open());
+    let id = other.create_session("/w", "m").unwrap();
+    turn(&other, &id, 1, "one", &[]);
+    for holder in holders.iter().flatten() {
+        holder.hold_session(&id).unwrap();
+        holder.hold_session(&id).unwrap();
+    }
+    let grows_old = || other.delete_old_session(&id, u64::MAX >> 1).unwrap();
+    for holder in &mut holders {
+        assert!(!grows_old());
+        *holder = None;
+    }
+    // What the dead had open is forgotten when the next one opens it.
+    let next = open();
+    next.hold_session(&id).unwrap();
+    assert_eq!(count(&folder.path().join("journal.db"), "opened"), 1);
+    assert!(!grows_old());
+    drop(next);
+    assert!(grows_old());
+    assert!(matches!(
+        other.hold_session(&id),
+        Err(StoreError::UnknownSession { .. })
+    ));
+}
+
+#[test]
+fn an_interrupted_batch_keeps_its_session() {
+    let folder = TempDir::new().unwrap();
+    let open = || Store::open(&folder.path().join("journal.db")).unwrap();
+    let (killed, store) = (open(), open());
+    let id = store.create_session("/w", "m").unwrap();
+    turn(&store, &id, 1, "one", &[]);
+    let file = BatchFile {
+        path: "a".to_owned(),
+        before: Some(Cow::Borrowed(b"as it was")),
+        after: Some(Cow::Borrowed(b"half of it")),
+        ..BatchFile::default()
+    };
+    let batch = NewBatch {
+        session: &id,
+        kind: BatchKind::Accept,
+        label: "x",
+        files: &[file],
+    };
+    killed.begin_batch(&batch).unwrap();
+    drop(killed);
+    let refused = store.delete_session(&id).unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Interrupted { .. }),
+        "{refused}"
+    );
+    assert!(!store.delete_old_session(&id, u64::MAX >> 1).unwrap());
+    for batch in store.abandoned_batches("/w").unwrap() {
+        store.finish_batch(batch.id).unwrap();
+    }
+    store.delete_session(&id).unwrap();
+}
+
+#[test]
+fn what_waits_is_looked_at_when_a_session_is_removed() {
+    let store = Store::in_memory().unwrap();
+    let id = store.create_session("/w", "m").unwrap();
+    store.append(&id, &waits(1, 0)).unwrap();
+    assert!(!store.delete_old_session(&id, u64::MAX >> 1).unwrap());
+    store.append(&id, &waits(0, 0)).unwrap();
+    assert!(store.delete_old_session(&id, u64::MAX >> 1).unwrap());
 }
 
 #[test]

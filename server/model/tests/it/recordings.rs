@@ -223,3 +223,39 @@ fn a_recording_is_its_owners_and_one_process_has_it() {
         assert_eq!(mode & 0o777, 0o600);
     }
 }
+
+#[test]
+fn nothing_but_a_recording_is_written_over() {
+    let folder = TempDir::new().expect("a folder");
+    let check = |content: &str, replaced: bool| {
+        let file = folder.path().join("f");
+        std::fs::write(&file, content).expect("written");
+        let recording = Recording::create(&file);
+        assert_eq!(recording.is_ok(), replaced, "{content}");
+        let reason = recording.err().map(|error| error.to_string());
+        let now = std::fs::read_to_string(&file).expect("read");
+        match reason {
+            Some(reason) => {
+                assert!(reason.contains("is no recording; name another"), "{reason}");
+                assert_eq!(now, content);
+            }
+            None => {
+                assert!(now.ends_with("}\n") && now.lines().count() == 1, "{now}");
+                #[cfg(unix)]
+                {
+                    use std::os::unix::fs::PermissionsExt;
+                    let mode = file.metadata().expect("there").permissions().mode();
+                    assert_eq!(mode & 0o777, 0o600);
+                }
+            }
+        }
+    };
+    let head = r#"{"line":"head","format":"boxagnts-recording""#;
+    check("", true);
+    check(
+        &format!("{head},\"version\":1,\"program\":\"x\"}}\n{{}}\n"),
+        true,
+    );
+    check("fn main() {}\n", false);
+    check(&head[..20], false);
+}

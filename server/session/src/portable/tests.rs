@@ -88,6 +88,19 @@ fn files_that_cannot_be_read_are_told_why() {
         },
         "no session has 18446744073709551615 hunks",
     );
+    check(
+        |file| file["session"]["model"] = json!("m".repeat(2000)),
+        "`session.model` is no text of at most 1024 bytes",
+    );
+    check(
+        |file| file["version"] = json!("1".repeat(70_000)),
+        "says no version",
+    );
+    check(|file| file["events"] = json!([0, 0]), "event 1: ");
+    // Of a huge list, nothing is kept.
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = file(|_| {}).replacen("\"go\"", &deep, 1);
+    read(&deep).unwrap_err();
 }
 
 #[test]
