@@ -289,7 +289,9 @@ fn nothing_is_left_of_a_removed_session_and_others_stay() {
     };
     let ((a, batch), (b, other)) = (make("a"), make("b"));
     store.search_sessions(None, "one").unwrap();
-    [&a, &b].map(|id| store.hold_session(id).unwrap());
+    for id in [&a, &b] {
+        store.hold_session(id).unwrap();
+    }
     assert!(matches!(
         store.delete_session(&a),
         Err(StoreError::Running { .. })
