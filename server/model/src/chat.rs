@@ -209,6 +209,8 @@ struct Usage {
 struct Cached {
     #[serde(default, deserialize_with = "count")]
     cached_tokens: Option<u64>,
+    #[serde(default, deserialize_with = "count")]
+    cache_write_tokens: Option<u64>,
 }
 
 /// Reads chunks.
@@ -255,15 +257,17 @@ impl Decoder for Chat {
             }
         }
         if let Some(usage) = chunk.usage {
-            let cached = usage
-                .prompt_tokens_details
-                .and_then(|details| details.cached_tokens);
-            let cached = cached.unwrap_or(0);
+            let details = usage.prompt_tokens_details;
+            let details = details.map(|of| (of.cached_tokens, of.cache_write_tokens));
+            let (cached, written) = details.unwrap_or_default();
+            let (cached, written) = (cached.unwrap_or(0), written.unwrap_or(0));
+            // Both are among those of the prompt.
+            let prompt = usage.prompt_tokens.unwrap_or(0);
             deltas.push(Delta::Usage(TokenUsage {
-                input_tokens: usage.prompt_tokens.unwrap_or(0).saturating_sub(cached),
+                input_tokens: prompt.saturating_sub(cached).saturating_sub(written),
                 output_tokens: usage.completion_tokens.unwrap_or(0),
                 cache_read_tokens: cached,
-                cache_write_tokens: 0,
+                cache_write_tokens: written,
             }));
         }
         Ok(said.then_some(deltas))

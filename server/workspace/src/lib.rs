@@ -26,6 +26,7 @@ mod page;
 mod plan;
 mod root;
 mod seen;
+mod select;
 mod view;
 mod visibility;
 mod walk;

@@ -162,7 +162,7 @@ pub(crate) fn place_all<'c>(
 
 /// What comes behind a last line without an end ends that line first, and what comes in front of a
 /// line has an end itself.
-fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement {
+pub(crate) fn keep_lines_apart(place: Placement, new: &[&str], live: &[&str]) -> Placement {
     let (mut span, merged) = match &place {
         Placement::Clean(span) => (span.clone(), None),
         Placement::Merged(merged) => (merged.span.clone(), Some(&merged.text)),

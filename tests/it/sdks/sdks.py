@@ -4,6 +4,7 @@ Usage: sdks.py URL. Every event is also checked against the SDK's own types, whi
 does not do by itself.
 """
 
+import base64
 import json
 import sys
 
@@ -85,7 +86,7 @@ def of_openai_chat(tools):
         "usage": [
             completion.usage.prompt_tokens,
             completion.usage.prompt_tokens_details.cached_tokens,
-            0,
+            completion.usage.prompt_tokens_details.cache_write_tokens,
             completion.usage.completion_tokens,
         ],
     }
@@ -124,7 +125,7 @@ def of_openai_responses(tools):
         "usage": [
             response.usage.input_tokens,
             response.usage.input_tokens_details.cached_tokens,
-            0,
+            response.usage.input_tokens_details.cache_write_tokens,
             response.usage.output_tokens,
         ],
     }
@@ -145,7 +146,8 @@ def of_gemini(tools):
     ):
         for part in chunk.candidates[0].content.parts:
             if part.thought_signature:
-                heard["signatures"].append(part.thought_signature.decode("ascii"))
+                signature = base64.b64encode(part.thought_signature)
+                heard["signatures"].append(signature.decode("ascii"))
             if part.function_call:
                 heard["calls"].append([part.function_call.name, part.function_call.args])
             heard["thinking" if part.thought else "text"] += part.text or ""

@@ -251,10 +251,9 @@ async fn usage(kind: ProviderKind) -> &'static str {
     });
     let heard = fine(kind, Answer::turn(json!({"text": "x", "usage": usage}))).await;
     let (expect, cell) = match kind {
-        ProviderKind::Anthropic => ((10, 300, 7), YES),
+        ProviderKind::Anthropic | ProviderKind::OpenAiResponses => ((10, 300, 7), YES),
         ProviderKind::Ollama => ((310, 0, 0), "has no cache"),
-        // Their caches cost nothing to write.
-        _ => ((10, 300, 0), YES),
+        _ => ((10, 300, 7), YES),
     };
     let (input_tokens, cache_read_tokens, cache_write_tokens) = expect;
     let expect = TokenUsage {

@@ -3,9 +3,18 @@
 use super::{FileChange, LineHunk, Side};
 use crate::content::Content;
 use crate::lines::{ending, split, with_ending};
-use crate::merge::{Change, Merged, Placement, Texts, changes, place_all, splice};
+use crate::merge::{
+    Change, Merged, Placement, Texts, changes, keep_lines_apart, place_all, splice,
+};
 use boxagnts_protocol::proposal::{Hunk, HunkState};
 use std::collections::HashSet;
+
+impl LineHunk {
+    /// Its place in a text that is the base.
+    fn clean(&self) -> Placement {
+        Placement::Clean(self.change.old.clone())
+    }
+}
 
 impl FileChange {
     /// Compares with the user's file as it is now. What merges is rebased onto it; hunks that the
@@ -50,10 +59,7 @@ impl FileChange {
     fn refresh_lines(&mut self, live_content: &Content) -> Vec<Hunk> {
         let live_text = live_content.text().unwrap_or_default();
         if self.base.as_ref().and_then(Content::text) == Some(live_text) {
-            // Nothing of it is a guess.
-            for hunk in &mut self.lines {
-                hunk.place = Placement::Clean(hunk.change.old.clone());
-            }
+            self.stay();
             return Vec::new();
         }
         let done = self.adopt_ending(live_text);
@@ -142,6 +148,37 @@ impl FileChange {
         self.set_current(Content::from_text(merged.into()));
         self.lines = kept;
         done
+    }
+
+    /// The user's text is the base: nothing of it is a guess.
+    fn stay(&mut self) {
+        let open = |content: &Option<Content>| {
+            let text = content.as_ref().and_then(Content::text);
+            text.is_some_and(|text| !text.is_empty() && !text.ends_with(['\n', '\r']))
+        };
+        let plain = !open(&self.base) && !open(&self.current);
+        let places: Vec<Placement> = match self.texts().filter(|_| !plain) {
+            None => self.lines.iter().map(|hunk| hunk.clean()).collect(),
+            Some((base, current)) => {
+                let (base, current) = (split(base), split(current));
+                let mut taken = 0;
+                let place = |hunk: &LineHunk| {
+                    let new = &current[hunk.change.new.clone()];
+                    let place = keep_lines_apart(hunk.clean(), new, &base);
+                    let span = place.span().unwrap_or(hunk.change.old.clone());
+                    // The line whose end it needs is another hunk's.
+                    if span.start < taken {
+                        return Placement::Conflict(span);
+                    }
+                    taken = span.end;
+                    place
+                };
+                self.lines.iter().map(place).collect()
+            }
+        };
+        for (hunk, place) in self.lines.iter_mut().zip(places) {
+            hunk.place = place;
+        }
     }
 
     /// Editors and tools may disagree on line endings of a whole file; the user's file decides.

@@ -59,12 +59,16 @@ pub(super) fn events(turn: &Turn, request: &Value, truncated: bool) -> Vec<Event
     events.push(chunk(end, Value::Null, false));
     if with_usage {
         let usage = &turn.usage;
-        let prompt = usage.input_tokens + usage.cache_read_tokens;
+        let prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
         let usage = json!({
             "prompt_tokens": prompt,
             "completion_tokens": usage.output_tokens,
             "total_tokens": prompt + usage.output_tokens,
-            "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0},
+            "prompt_tokens_details": {
+                "cached_tokens": usage.cache_read_tokens,
+                "cache_write_tokens": usage.cache_write_tokens,
+                "audio_tokens": 0,
+            },
         });
         events.push(chunk(json!([]), usage, false));
     }

@@ -301,6 +301,11 @@ impl World {
         let path = PATHS[self.dice.below(PATHS.len())];
         let choice = self.dice.below(100);
         let said = format!("user {path} {choice}");
+        // Text that is given up at once may have had one of two words that stood twice: which one the
+        // model takes away is not known here.
+        if (62..=79).contains(&choice) && self.buffer(path).is_some_and(|buffer| buffer.dirty) {
+            self.resync.insert(path.to_owned());
+        }
         self.by_user(|world| match world.buffer(path) {
             Some(buffer) => world.with_document(path, &buffer, choice),
             None => world.with_file(path, choice),
