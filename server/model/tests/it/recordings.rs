@@ -192,7 +192,8 @@ async fn an_answer_that_nobody_waits_for_is_told_so() {
 fn a_recording_is_its_owners_and_one_process_has_it() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("r.jsonl");
-    std::fs::write(&file, "old").expect("written");
+    let old = r#"{"line":"head","format":"boxagnts-recording","version":1,"program":"old"}"#;
+    std::fs::write(&file, old).expect("written");
     let held = Recording::create(&file).expect("a recording");
     let check = |path: &Path, part: &str| {
         let error = Recording::create(path).err().expect("refused").to_string();
@@ -207,7 +208,7 @@ fn a_recording_is_its_owners_and_one_process_has_it() {
     assert!(held.failure().is_none());
     let text = std::fs::read_to_string(&file).expect("read");
     assert!(
-        text.starts_with("{\"line\":\"head\"") && !text.contains("old"),
+        text.starts_with("{\"line\":\"head\"") && !text.contains("\"old\""),
         "{text}"
     );
     drop(held);

@@ -102,8 +102,8 @@ impl Knob {
             Knob::MaxOutputTokens => "Tokens that one answer of the model may have.",
             Knob::SessionRetentionDays => {
                 "Days after which a session of the folder is removed from the journal, when the \
-                 folder is next worked in: nothing happened in it since, and no hunk of it waits. \
-                 0 keeps all."
+                 folder is next worked in: nothing happened in it since, no hunk of it waits, and \
+                 nobody has it open. 0 keeps all."
             }
             Knob::Switch(switch) => switch.doc(),
             Knob::Net(net) => net.doc(),

@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// Take over a session that `session export --format json` wrote, as one of this folder.
 ///
 /// Nothing of it is carried out: its words can be read, it can be continued, and what it proposes waits
-/// for your decision, like any proposal. Its settings are left out; yours hold.
+/// for your decision, like any proposal. Its settings and its system prompt are left out; yours hold.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
