@@ -228,6 +228,7 @@ impl<'de> Visitor<'de> for Events {
 impl Events {
     fn take(&mut self, text: &str) -> Result<(), String> {
         #[derive(Deserialize)]
+        #[serde(expecting = "an event")]
         struct At {
             at_ms: Option<Value>,
         }

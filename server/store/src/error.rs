@@ -47,6 +47,9 @@ pub enum StoreError {
         /// Its id.
         session: String,
     },
+    /// Nothing of a title can be shown.
+    #[error("the title is empty; say what the session is to be called")]
+    EmptyTitle,
     /// A killed process left a batch of the session half done.
     #[error(
         "accepted changes of session `{session}` were interrupted; `boxagnts session review \

@@ -62,9 +62,12 @@ impl Store {
     /// Gives a session another title, of which the first line counts.
     ///
     /// # Errors
-    /// Unknown session, or a journal that cannot be written.
+    /// Unknown session, a title of which nothing is left, or a journal that cannot be written.
     pub fn rename_session(&self, session: &str, name: &str) -> Result<String, StoreError> {
         let name = title(name);
+        if name.is_empty() {
+            return Err(StoreError::EmptyTitle);
+        }
         let changed = self
             .connection()
             .prepare_cached("UPDATE sessions SET title = ?2 WHERE id = ?1")?

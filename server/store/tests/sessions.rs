@@ -167,6 +167,8 @@ fn a_title_is_one_line_and_the_users() {
         .rename_session(&a, "\u{1b}[2Ja\u{202e}b\0c\u{85}")
         .unwrap();
     assert_eq!(sly, "[2Ja b c");
+    let nothing = store.rename_session(&a, "\u{1b} \u{202e}\0");
+    assert!(matches!(nothing, Err(StoreError::EmptyTitle)));
     assert!(matches!(
         store.rename_session("nope", "x"),
         Err(StoreError::UnknownSession { .. })

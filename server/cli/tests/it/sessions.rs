@@ -50,11 +50,11 @@ fn sessions_are_found_named_and_removed() {
     let ended = fixture
         .run(&["session", "rename", &rename[..6], hostile])
         .check(0);
-    assert!(ended.stderr.contains("pay␛[2Jroll") && !ended.stderr.contains('\u{1b}'));
+    assert!(ended.stderr.contains("pay [2Jroll") && !ended.stderr.contains('\u{1b}'));
     let ended = fixture
         .run(&["session", "list", "--search", "roll"])
         .check(0);
-    assert!(ended.stdout.contains("pay␛[2Jroll"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("pay [2Jroll"), "{}", ended.stdout);
     assert!(!ended.stdout.contains('\u{1b}'));
     fixture.run(&["session", "rename", &rename, " "]).check(2);
     fixture.run(&["session", "rename", "zzz", "x"]).check(2);
