@@ -58,7 +58,7 @@ fn sessions_are_found_named_and_removed() {
     let ended = fixture
         .run(&["session", "list", "--search", "roll"])
         .check(0);
-    assert!(ended.stdout.contains("pay␛[2Jroll"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("pay [2Jroll"), "{}", ended.stdout);
     assert!(!ended.stdout.contains('\u{1b}'));
     fixture.run(&["session", "rename", &rename, " "]).check(2);
     fixture.run(&["session", "rename", "zzz", "x"]).check(2);
