@@ -50,7 +50,11 @@ fn sessions_are_found_named_and_removed() {
     let ended = fixture
         .run(&["session", "rename", &rename[..6], hostile])
         .check(0);
-    assert!(ended.stderr.contains("pay [2Jroll") && !ended.stderr.contains('\u{1b}'));
+    assert!(
+        ended.stderr.contains("pay [2Jroll") && !ended.stderr.contains('\u{1b}'),
+        "{}",
+        ended.stderr
+    );
     let ended = fixture
         .run(&["session", "list", "--search", "roll"])
         .check(0);
