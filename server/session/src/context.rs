@@ -40,6 +40,8 @@ use std::time::Duration;
 const GIT_TIME: Duration = Duration::from_millis(300);
 /// Open files that are looked at.
 const MAX_OPEN: usize = 100;
+/// Instructions that do not fit and are named.
+const MAX_NAMED: usize = 20;
 
 /// What an editor's language server says of a file.
 #[derive(Debug, Clone, PartialEq)]
@@ -306,8 +308,25 @@ async fn surroundings(
             told.git = git;
         }
         documents.retain(|document| !told.knows(document) && !told_now.contains(&document.shown()));
+        let (documents, others) = project::fitting(documents);
+        if !others.is_empty() {
+            let names = others.iter().take(MAX_NAMED);
+            let names: Vec<String> = names
+                .map(|name| format!("`{}`", text::label(name, 300)))
+                .collect();
+            let more = match others.len().saturating_sub(MAX_NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let _ = write!(
+                found.text,
+                "\n\n[The user's project has more instructions than fit here: {}{more}; read those \
+                 of folders in which you change something]",
+                names.join(", ")
+            );
+        }
         for document in documents {
-            let name = text::line(&document.name, 300);
+            let name = text::label(&document.name, 300);
             let place = match name.rsplit_once('/') {
                 Some((folder, _)) if !name.starts_with('.') => format!("files below `{folder}`"),
                 _ => "the whole project".to_owned(),

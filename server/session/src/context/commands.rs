@@ -27,6 +27,8 @@ const MAX_LISTED: usize = 50;
 /// Characters of a description.
 const MAX_DESCRIPTION: usize = 250;
 const MAX_NAME: usize = 64;
+/// Bytes of a command with its arguments in it. A short file can name them thousands of times.
+const MAX_FILLED_IN: usize = 128 * 1024;
 
 /// A skill, as far as it is told without being asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,14 +105,18 @@ pub(super) fn expand(files: &mut Files<'_>, prompt: &str) -> Option<Expansion> {
 fn command(files: &mut Files<'_>, name: &str, arguments: &str) -> Option<Expansion> {
     let (document, origin) = find(files, name)?;
     let (_, body) = front_matter::split(&document.text);
+    let (text, cut) = filled_in(body.trim(), arguments);
+    let note = match cut {
+        true => ", cut: it is too long with its arguments",
+        false => document.note(),
+    };
     let label = format!(
-        "The user's command `/{name}` stands for this text, {}{}:",
+        "The user's command `/{name}` stands for this text, {}{note}:",
         wrote(origin, &document),
-        document.note()
     );
     Some(Expansion::Text {
         label,
-        text: filled_in(body.trim(), arguments),
+        text,
         document,
     })
 }
@@ -164,12 +170,15 @@ fn usable(found: Result<Option<Document>, String>) -> Option<Document> {
     })
 }
 
-/// `$ARGUMENTS` and `$1` to `$9`, in one pass: what is put in is not looked at again.
-fn filled_in(body: &str, arguments: &str) -> String {
+/// `$ARGUMENTS` and `$1` to `$9`, in one pass: what is put in is not looked at again. Says whether the
+/// text was cut at [`MAX_FILLED_IN`].
+fn filled_in(body: &str, arguments: &str) -> (String, bool) {
     let words = words(arguments);
     let mut text = String::with_capacity(body.len());
     let mut rest = body;
-    while let Some(at) = rest.find('$') {
+    while text.len() <= MAX_FILLED_IN
+        && let Some(at) = rest.find('$')
+    {
         text.push_str(&rest[..at]);
         let behind = &rest[at + 1..];
         let digit = behind
@@ -178,10 +187,13 @@ fn filled_in(body: &str, arguments: &str) -> String {
             .and_then(|c| c.to_digit(10))
             .filter(|d| *d > 0);
         if let Some(after) = behind.strip_prefix("ARGUMENTS") {
-            text.push_str(arguments);
+            put_in(&mut text, arguments);
             rest = after;
         } else if let Some(digit) = digit {
-            text.push_str(words.get(digit as usize - 1).map_or("", String::as_str));
+            put_in(
+                &mut text,
+                words.get(digit as usize - 1).map_or("", String::as_str),
+            );
             rest = &behind[1..];
         } else {
             text.push('$');
@@ -189,7 +201,16 @@ fn filled_in(body: &str, arguments: &str) -> String {
         }
     }
     text.push_str(rest);
-    text
+    let end = text::cut(&text, MAX_FILLED_IN).len();
+    let cut = end < text.len();
+    text.truncate(end);
+    (text, cut)
+}
+
+/// Puts in no more than shows that it is too much.
+fn put_in(text: &mut String, more: &str) {
+    let left = (MAX_FILLED_IN + 1).saturating_sub(text.len());
+    text.push_str(&more[..text::ceil_char_boundary(more, left)]);
 }
 
 /// Words, with what is quoted in one.

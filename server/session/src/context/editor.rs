@@ -27,7 +27,11 @@ const MAX_OPEN: usize = 20;
 const MAX_CHANGED: usize = 1000;
 
 pub(super) fn push_looked_at(message: &mut String, context: &Context) {
-    let _ = write!(message, "\n\n[The user is looking at `{}`", context.path);
+    let _ = write!(
+        message,
+        "\n\n[The user is looking at `{}`",
+        text::label(&context.path, 300)
+    );
     if let Some(range) = context.range {
         // People and tools count lines from one.
         let _ = write!(
@@ -58,7 +62,7 @@ pub(super) fn open_files(paths: &[WorkspacePath], looked_at: Option<&str>) -> St
     let others = others.filter(|path| Some(*path) != looked_at);
     let shown: Vec<String> = others
         .take(MAX_OPEN)
-        .map(|path| format!("`{path}`"))
+        .map(|path| format!("`{}`", text::label(path, 300)))
         .collect();
     if shown.is_empty() {
         return String::new();

@@ -109,7 +109,7 @@ impl Composed {
         for document in &found.documents {
             self.shown.push(document.shown());
             let Document { name, text: of, .. } = document;
-            let _ = write!(text, "\n\n`{}`{}:", text::line(name, 200), document.note());
+            let _ = write!(text, "\n\n`{}`{}:", text::label(name, 200), document.note());
             text::push_fenced(&mut text, "", of);
         }
         self.push(name, text);

@@ -28,6 +28,9 @@ const MAX_RULES: usize = 50;
 /// Folders on the way to files whose instructions are looked for in one turn.
 const MAX_FOLDERS: usize = 100;
 
+/// Bytes of all instructions that are told at once: each is cut, but a repository can have many.
+const MAX_TOGETHER: usize = 128 * 1024;
+
 /// Instructions, and what was refused on the way to them.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -75,6 +78,23 @@ pub(super) fn on_the_way(files: &mut Files<'_>, paths: &[WorkspacePath]) -> Vec<
     documents
 }
 
+/// Those that may be told at once, and the names of the others. The last are the nearest, and come
+/// first in this.
+pub(super) fn fitting(documents: Vec<Document>) -> (Vec<Document>, Vec<String>) {
+    let (mut fitting, mut others, mut used) = (Vec::new(), Vec::new(), 0);
+    for document in documents.into_iter().rev() {
+        if used + document.text.len() > MAX_TOGETHER {
+            others.push(document.name);
+            continue;
+        }
+        used += document.text.len();
+        fitting.push(document);
+    }
+    fitting.reverse();
+    others.reverse();
+    (fitting, others)
+}
+
 /// The first of these that can be used. One that is refused is told of only when no other can.
 fn first(files: &mut Files<'_>, folder: &WorkspacePath, names: &[&str]) -> Found {
     let mut found = Found::default();
@@ -82,20 +102,18 @@ fn first(files: &mut Files<'_>, folder: &WorkspacePath, names: &[&str]) -> Found
         let Ok(path) = folder.join(name) else {
             continue;
         };
-        let documents = if *name == CURSOR_RULES {
+        let usable = if *name == CURSOR_RULES {
             Ok(cursor_rules(files))
         } else {
             let document = files.project(path.as_str());
-            document.map(|document| document.into_iter().collect())
+            document.map(|document| Found {
+                documents: document.into_iter().collect(),
+                problems: Vec::new(),
+            })
         };
-        match documents {
-            Ok(documents) if documents.is_empty() => {}
-            Ok(documents) => {
-                return Found {
-                    documents,
-                    problems: Vec::new(),
-                };
-            }
+        match usable {
+            Ok(usable) if usable.documents.is_empty() => {}
+            Ok(usable) => return usable,
             Err(problem) => found.problems.push(problem),
         }
     }
@@ -103,10 +121,11 @@ fn first(files: &mut Files<'_>, folder: &WorkspacePath, names: &[&str]) -> Found
 }
 
 /// Rules that apply to every file, without their front matter.
-fn cursor_rules(files: &mut Files<'_>) -> Vec<Document> {
+fn cursor_rules(files: &mut Files<'_>) -> Found {
     let names = files.project_names(CURSOR_RULES, Kind::File);
     let names = names.iter().filter(|name| name.ends_with(".mdc"));
-    let mut documents = Vec::new();
+    let mut found = Found::default();
+    let mut used = 0;
     for name in names.take(MAX_RULES) {
         let Ok(Some(document)) = files.project(&format!("{CURSOR_RULES}/{name}")) else {
             continue;
@@ -117,13 +136,23 @@ fn cursor_rules(files: &mut Files<'_>) -> Vec<Document> {
             .is_some_and(|value| value == "true")
             && !body.trim().is_empty()
         {
-            documents.push(Document {
+            used += body.len();
+            if used > MAX_TOGETHER {
+                let kib = MAX_TOGETHER >> 10;
+                found.problems.push(format!(
+                    "`{}` and the rules behind it do not fit: rules have {kib} KiB together; make \
+                     them shorter, or let fewer always apply",
+                    document.name
+                ));
+                break;
+            }
+            found.documents.push(Document {
                 text: body.to_owned(),
                 ..document.clone()
             });
         }
     }
-    documents
+    found
 }
 
 #[cfg(test)]
@@ -192,6 +221,38 @@ mod tests {
         let paths = [path("a/b/x.rs"), path("a/y.rs"), path("z.rs")];
         let found = on_the_way(&mut files, &paths);
         assert_eq!(names(&found), ["a/AGENTS.md", "a/b/CLAUDE.md"]);
+    }
+
+    #[test]
+    fn many_long_ones_do_not_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = format!("---\nalwaysApply: true\n---\n{}", "a rule\n".repeat(4000));
+        for n in 0..50 {
+            let name = format!(".cursor/rules/{n:02}.mdc");
+            put(folder.path(), &[(&name, &long)]);
+        }
+        let Found {
+            documents,
+            problems,
+        } = root_of(folder.path());
+        assert_eq!(documents.len(), 4);
+        assert!(problems[0].contains("`.cursor/rules/04.mdc` and the rules behind it"));
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut below = String::new();
+        for _ in 0..20 {
+            below.push_str("d/");
+            let name = format!("{below}AGENTS.md");
+            put(folder.path(), &[(&name, &long)]);
+        }
+        let config = Config::builtin();
+        let mut files = Files::new(&overlay_of(folder.path()), &config, None);
+        let path = WorkspacePath::parse(&format!("{below}x")).unwrap();
+        let (told, others) = fitting(on_the_way(&mut files, &[path]));
+        let names: Vec<&str> = names(&told);
+        assert_eq!((names.len(), others.len()), (4, 16));
+        assert_eq!(names[3], format!("{below}AGENTS.md"), "the nearest is told");
+        assert_eq!(others[0], "d/AGENTS.md");
     }
 
     /// What a hostile repository puts in the place of instructions.

@@ -126,7 +126,9 @@ impl Resolved {
     }
 
     fn tell(&mut self, raw: &str, reason: &str) {
-        let (raw, reason) = (text::line(raw, 200), text::line(reason, 500));
+        let raw = text::label(raw, 200);
+        // Quotes in it are ours.
+        let reason = text::line(&reason.replace('[', "(").replace(']', ")"), 500);
         let _ = write!(
             self.text,
             "\n\n[The user mentions `{raw}`, which is not shown: {reason}]"
@@ -216,7 +218,7 @@ fn shown(
             let _ = writeln!(listing, "… and {} more", entries.len() - MAX_ENTRIES);
         }
         return Ok(Found {
-            label: format!("the folder `{path}`"),
+            label: format!("the folder `{}`", text::label(&path.to_string(), 1000)),
             text: listing,
             path: path.join("AGENTS.md").ok(),
         });
@@ -232,8 +234,9 @@ fn shown(
     let Some(whole) = content.text() else {
         return Err((FsErrorCode::NotRegular, format!("`{path}` is no text")));
     };
+    let name = text::label(text, 1000);
     let (label, text) = match lines {
-        None => (format!("`{path}`"), whole.to_owned()),
+        None => (format!("`{name}`"), whole.to_owned()),
         Some((first, last)) => {
             let text: String = excerpt(whole, first, last);
             if text.is_empty() {
@@ -241,7 +244,7 @@ fn shown(
                 let reason = format!("`{path}` has {count} lines");
                 return Err((FsErrorCode::InvalidPath, reason));
             }
-            (format!("`{path}`, lines {first}-{last}"), text)
+            (format!("`{name}`, lines {first}-{last}"), text)
         }
     };
     // Nothing was changed; the overlay remembers what the model has seen.
@@ -442,7 +445,7 @@ async fn page(
     match report.error {
         Some(error) => Err(error.message),
         None => Ok(Found {
-            label: format!("<{url}>"),
+            label: format!("<{}>", text::label(url, 2000)),
             text: report.output,
             path: None,
         }),

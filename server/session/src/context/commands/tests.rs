@@ -193,10 +193,30 @@ fn links_out_of_the_workspace_are_no_commands() {
     assert!(matches!(key, Some(Expansion::Unknown(_))), "{key:?}");
 }
 
+#[test]
+fn arguments_do_not_multiply_without_end() {
+    let check = |body: &str, arguments: &str| {
+        let (text, cut) = filled_in(body, arguments);
+        assert!(cut && text.len() <= MAX_FILLED_IN, "{}", text.len());
+    };
+    check(&"$ARGUMENTS".repeat(3200), &"ä".repeat(60_000));
+    check(&"$1".repeat(16_000), &"a".repeat(100_000));
+    check("$ARGUMENTS", &"ä".repeat(10 << 20));
+    let long = "line\n".repeat(30_000);
+    let fits = [(".boxagnts/commands/go.md", "$ARGUMENTS")];
+    let expanded = with(&fits, &[], |files| expand(files, &format!("/go {long}")));
+    let Some(Expansion::Text { label, text, .. }) = expanded else {
+        panic!("{expanded:?}");
+    };
+    assert!(label.ends_with(", cut: it is too long with its arguments:"));
+    assert!(text.len() <= MAX_FILLED_IN && text.ends_with("line\n"));
+}
+
 proptest! {
     #[test]
     fn arguments_are_put_in_once(body in "[$1A a]{0,20}", arguments in "[$1\"' a]{0,20}") {
-        let text = filled_in(&body, &arguments);
+        let (text, cut) = filled_in(&body, &arguments);
+        prop_assert!(!cut);
         if !body.contains('$') {
             prop_assert_eq!(text, body);
         }
