@@ -26,6 +26,13 @@ struct State {
     failure: Option<String>,
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        // Closing does not end the lock while a process that was just forked has the file too.
+        let _ = self.file.unlock();
+    }
+}
+
 impl Recording {
     /// Begins a recording, for its owner alone; what another recording left in the file is gone.
     ///
@@ -47,22 +54,24 @@ impl Recording {
             let reason = "another process records to it; name another file";
             return Err(wrong(reason.to_owned()));
         }
+        let state = State {
+            file,
+            requests: 0,
+            failure: None,
+        };
+        let file = &state.file;
         // Not before it is ours. A pipe has nothing to cut off.
         if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            if !is_replaceable(&file).map_err(|error| wrong(error.to_string()))? {
+            if !is_replaceable(file).map_err(|error| wrong(error.to_string()))? {
                 let reason = "it is there and is no recording; name another file";
                 return Err(wrong(reason.to_owned()));
             }
-            private(&file).map_err(|error| wrong(error.to_string()))?;
+            private(file).map_err(|error| wrong(error.to_string()))?;
             file.set_len(0).map_err(|error| wrong(error.to_string()))?;
         }
         let recording = Arc::new(Recording {
             path: path.to_path_buf(),
-            state: Mutex::new(State {
-                file,
-                requests: 0,
-                failure: None,
-            }),
+            state: Mutex::new(state),
         });
         recording.write(
             &mut recording.lock(),
