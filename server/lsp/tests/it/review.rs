@@ -534,7 +534,8 @@ async fn overlapping_decisions_are_all_carried_out() {
             .await;
     }
     let wanted = TWO.replace("one", "first").replace("two", "second");
-    for _ in 0..2 {
+    // Whichever of the two comes first: the other has less to do then, or nothing.
+    while editor.text("a.rs") != wanted {
         let message = editor.update(|update| update["event"] == "decided").await;
         assert!(
             message["hunks"]
@@ -542,6 +543,5 @@ async fn overlapping_decisions_are_all_carried_out() {
                 .is_some_and(|hunks| !hunks.is_empty())
         );
     }
-    assert_eq!(editor.text("a.rs"), wanted);
     harness.stop(editor).await;
 }
