@@ -5,8 +5,7 @@
 
 use crate::applier::EditorApplier;
 use crate::convert;
-use boxagnts_session::workspace::{FilePlan, Live, Overlay};
-use std::path::Path;
+use boxagnts_session::workspace::{FilePlan, Overlay, is_carried_out, make_ready_on_disk};
 use std::sync::Arc;
 use std::time::Duration;
 use tower_lsp::ls_types::{
@@ -27,17 +26,12 @@ impl EditorApplier {
         let Some(operation) = self.operation(plan) else {
             return false;
         };
-        let (overlay, wanted) = (Arc::clone(overlay), plan.clone());
-        let root = overlay.root().to_path_buf();
-        let fits = tokio::task::spawn_blocking(move || {
-            let source = wanted.from.as_ref().unwrap_or(&wanted.path);
-            let (live, content) = overlay.live(source);
-            let target = wanted.from.as_ref().map(|_| overlay.live(&wanted.path).0);
-            live == wanted.live
-                && content == wanted.before
-                && target.is_none_or(|target| target == Live::Absent)
+        let ready = on_disk(overlay, plan, |overlay, plan| {
+            let source = plan.from.as_ref().unwrap_or(&plan.path);
+            overlay.live(source) == (plan.live, plan.before.clone())
+                && make_ready_on_disk(overlay, plan).is_ok()
         });
-        if !fits.await.unwrap_or(false) {
+        if !ready.await {
             return false;
         }
         let edit = WorkspaceEdit {
@@ -59,9 +53,8 @@ impl EditorApplier {
             }
             Err(_) => tracing::warn!(path = %plan.path, "the editor did not answer"),
         }
-        let plan = plan.clone();
-        let shown = async move {
-            while !done(&root, &plan).await {
+        let shown = async {
+            while !on_disk(overlay, plan, is_carried_out).await {
                 tokio::time::sleep(LOOK).await;
             }
         };
@@ -93,20 +86,13 @@ impl EditorApplier {
     }
 }
 
-/// Whether the files show that the plan was carried out.
-async fn done(root: &Path, plan: &FilePlan) -> bool {
-    let at = |path: &str| root.join(path);
-    let is_there = |path: &str| {
-        let path = at(path);
-        async move { tokio::fs::symlink_metadata(path).await.is_ok() }
-    };
-    match &plan.from {
-        None => !is_there(plan.path.as_str()).await,
-        Some(from) => {
-            let moved = tokio::fs::read(at(plan.path.as_str())).await;
-            let before = plan.before.as_ref().map(|content| content.bytes());
-            !is_there(from.as_str()).await
-                && moved.is_ok_and(|bytes| before.is_some_and(|before| *before == *bytes))
-        }
-    }
+/// Asks the workspace, where that holds up nobody.
+async fn on_disk(
+    overlay: &Arc<Overlay>,
+    plan: &FilePlan,
+    ask: fn(&Overlay, &FilePlan) -> bool,
+) -> bool {
+    let (overlay, plan) = (Arc::clone(overlay), plan.clone());
+    let answer = tokio::task::spawn_blocking(move || ask(&overlay, &plan));
+    answer.await.unwrap_or(false)
 }

@@ -8,6 +8,7 @@ use crate::content::Content;
 use crate::error::ApplyError;
 use crate::overlay::Overlay;
 use crate::plan::FilePlan;
+use crate::view::Live;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::ChangeKind;
 use std::collections::BTreeSet;
@@ -76,16 +77,7 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
     };
     let _alone = alone(overlay);
     let source = plan.from.as_ref().unwrap_or(&plan.path);
-    let on_disk = |path: &WorkspacePath| match overlay.root.read(path, crate::view::MAX_FILE) {
-        Ok((bytes, _)) => Some(Content::from_bytes(bytes)),
-        Err(_) => None,
-    };
-    let changed = || failed("the file changed; nothing was written".to_owned());
-    if on_disk(source) != plan.before {
-        return Err(changed());
-    }
-    // A link that stands where the parents were would lead the write out of the workspace.
-    check_parents(overlay, &plan.path).map_err(&failed)?;
+    make_ready(overlay, plan).map_err(&failed)?;
     let target = overlay.root.absolute(&plan.path);
     let system = |error: std::io::Error| failed(error.to_string());
     match (&plan.after, plan.kind) {
@@ -99,10 +91,18 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
                 Some(bits) => permissions(bits),
                 None => fs::metadata(&from).ok().map(|old| old.permissions()),
             };
+            // A document has no byte-order mark, and the file that moves may have one.
+            let moved = plan.from.as_ref().and_then(|from| on_disk(overlay, from));
+            let after = match moved {
+                Some(file) if matches!(plan.live, Live::Buffer { .. }) => {
+                    after.clone().with_bom_of(Some(&file))
+                }
+                _ => after.clone(),
+            };
             let file = prepare(&target, &after.bytes(), mode).map_err(system)?;
             // Flushing takes long enough for somebody to save.
-            if on_disk(source) != plan.before {
-                return Err(changed());
+            if on_disk(overlay, source) != plan.before {
+                return Err(failed(CHANGED.to_owned()));
             }
             if matches!(kind, ChangeKind::Create | ChangeKind::Rename) {
                 file.persist_noclobber(&target).map_err(|error| {
@@ -124,10 +124,52 @@ pub fn apply_to_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyErro
             }
         }
     }
-    match on_disk(&plan.path) == plan.after {
+    match on_disk(overlay, &plan.path) == plan.after {
         true => Ok(()),
         false => Err(failed("the file is not what was written".to_owned())),
     }
+}
+
+/// Makes ready that somebody else, an editor, carries a plan out on disk: the file is what the plan was
+/// made for, nothing stands where it goes, and the folders of that place are there.
+///
+/// # Errors
+/// It is not so; nothing may be asked for then.
+pub fn make_ready_on_disk(overlay: &Overlay, plan: &FilePlan) -> Result<(), ApplyError> {
+    make_ready(overlay, plan).map_err(|reason| ApplyError {
+        path: plan.path.clone(),
+        reason,
+    })
+}
+
+/// Whether the files show that somebody carried a plan out. The folders that it left empty go then.
+pub fn is_carried_out(overlay: &Overlay, plan: &FilePlan) -> bool {
+    let source = plan.from.as_ref().unwrap_or(&plan.path);
+    let gone = source == &plan.path || on_disk(overlay, source).is_none();
+    let done = gone && on_disk(overlay, &plan.path) == plan.after;
+    if done && (plan.after.is_none() || plan.from.is_some()) {
+        remove_empty_folders(overlay, source);
+    }
+    done
+}
+
+const CHANGED: &str = "the file changed; nothing was written";
+
+fn make_ready(overlay: &Overlay, plan: &FilePlan) -> Result<(), String> {
+    let source = plan.from.as_ref().unwrap_or(&plan.path);
+    if on_disk(overlay, source) != plan.before {
+        return Err(CHANGED.to_owned());
+    }
+    if source != &plan.path && overlay.root.stat(&plan.path).is_ok() {
+        return Err("something is at that place already".to_owned());
+    }
+    // A link that stands where the parents were would lead the write out of the workspace.
+    check_parents(overlay, &plan.path)
+}
+
+fn on_disk(overlay: &Overlay, path: &WorkspacePath) -> Option<Content> {
+    let read = overlay.root.read(path, crate::view::MAX_FILE);
+    read.ok().map(|(bytes, _)| Content::from_bytes(bytes))
 }
 
 /// Keeps other processes of ours from writing in the workspace between our look at a file and its

@@ -34,7 +34,9 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use apply::{apply_to_disk, mode_on_disk, remove_leftovers};
+pub use apply::{
+    apply_to_disk, is_carried_out, make_ready_on_disk, mode_on_disk, remove_leftovers,
+};
 pub use back::{Step, WayBack};
 pub use buffers::{Buffer, Buffers, NoBuffers};
 pub use call::{Call, Entry};

@@ -172,10 +172,11 @@ async fn files_that_no_document_holds_are_written_after_approval() {
 
 /// Accepts moves and deletions of open files in an editor that moves and deletes files, or says so.
 async fn check_files_follow(applies: Applies) {
-    let mut harness = Harness::new(&[("old.txt", "y\n"), ("gone.txt", "x\n")]);
+    // A byte-order mark is the file's, and none of the document's.
+    let mut harness = Harness::new(&[("old/file.txt", "\u{feff}y\n"), ("gone.txt", "x\n")]);
     let script = json!([
         {"tool_calls": [
-            {"name": "rename", "input": {"from": "old.txt", "to": "new/moved.txt"}},
+            {"name": "rename", "input": {"from": "old/file.txt", "to": "new/moved.txt"}},
             {"name": "delete", "input": {"path": "gone.txt"}},
         ]},
         {"text": "Done."},
@@ -184,11 +185,11 @@ async fn check_files_follow(applies: Applies) {
     can["workspace"]["workspaceEdit"]["resourceOperations"] = json!(["rename", "delete"]);
     let mut editor = harness.start(can, script).await;
     editor.applies = applies;
-    editor.open("old.txt", "y\n").await;
+    editor.open("old/file.txt", "y\n").await;
     editor.open("gone.txt", "x\n").await;
     let session = editor.ask("tidy up").await;
     let root = harness.folder.path().to_path_buf();
-    assert!(root.join("gone.txt").exists() && root.join("old.txt").exists());
+    assert!(root.join("gone.txt").exists() && root.join("old/file.txt").exists());
 
     let all = json!({"session": session, "all": true});
     let accepted = editor.command("boxagnts.accept", all).await;
@@ -199,8 +200,8 @@ async fn check_files_follow(applies: Applies) {
         hunks.iter().all(|hunk| hunk["state"] == "accepted"),
         "{decided}"
     );
-    assert_eq!(harness.read("new/moved.txt"), "y\n");
-    assert!(!root.join("gone.txt").exists() && !root.join("old.txt").exists());
+    assert_eq!(harness.read("new/moved.txt"), "\u{feff}y\n");
+    assert!(!root.join("gone.txt").exists() && !root.join("old").exists());
     let asked: Vec<&Value> = editor
         .edits
         .iter()
@@ -213,6 +214,48 @@ async fn check_files_follow(applies: Applies) {
 #[tokio::test]
 async fn open_files_are_moved_and_deleted_by_editors_that_can() {
     check_files_follow(Applies::Honestly).await;
+}
+
+/// What others wrote on disk, and a folder that became a link, where the editor shows something else.
+#[cfg(unix)]
+#[tokio::test]
+async fn editors_are_not_asked_to_move_what_nobody_looked_at() {
+    let mut harness = Harness::new(&[("old.txt", "y\n"), ("gone.txt", "x\n")]);
+    let script = json!([
+        {"tool_calls": [
+            {"name": "rename", "input": {"from": "old.txt", "to": "sub/moved.txt"}},
+            {"name": "delete", "input": {"path": "gone.txt"}},
+        ]},
+        {"text": "Done."},
+    ]);
+    let mut can = capabilities();
+    can["workspace"]["workspaceEdit"]["resourceOperations"] = json!(["rename", "delete"]);
+    let mut editor = harness.start(can, script).await;
+    editor.open("old.txt", "y\n").await;
+    editor.open("gone.txt", "x\n").await;
+    let session = editor.ask("tidy up").await;
+    harness.write("gone.txt", "of somebody else\n");
+    let outside = tempfile::TempDir::new().expect("a folder");
+    let link = harness.folder.path().join("sub");
+    std::os::unix::fs::symlink(outside.path(), link).expect("a link");
+
+    let all = json!({"session": session, "all": true});
+    let accepted = editor.command("boxagnts.accept", all).await;
+    accepted.expect("answered");
+    let decided = editor.update(|update| update["event"] == "decided").await;
+    let hunks = decided["hunks"].as_array().expect("hunks");
+    assert!(
+        hunks.iter().all(|hunk| hunk["state"] != "accepted"),
+        "{decided}"
+    );
+    assert_eq!(editor.edits, Vec::<Value>::new());
+    assert_eq!(harness.read("gone.txt"), "of somebody else\n");
+    assert_eq!(harness.read("old.txt"), "y\n");
+    assert_eq!(
+        std::fs::read_dir(outside.path()).expect("a folder").count(),
+        0
+    );
+    harness.stop(editor).await;
 }
 
 #[tokio::test]
