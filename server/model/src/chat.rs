@@ -6,9 +6,11 @@ use crate::http::{Authorization, Call};
 use crate::remote::{Model, decoders, turn_start};
 use crate::untrusted::{count, wire_name};
 use crate::{Delta, Request};
-use boxagnts_protocol::conversation::{Content, Image, Role, StopReason, TokenUsage};
+use boxagnts_protocol::conversation::{Content, Image, Role, StopReason, TokenUsage, ToolResult};
+use boxagnts_protocol::tool::ToolSpec;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 /// The field in which services give thoughts that they want back while the turn goes on.
 const REASONING: &str = "reasoning_content";
@@ -59,11 +61,7 @@ fn body(model: &Model, request: &Request) -> Vec<u8> {
                 Content::ToolResult(result) => messages.push(json!({
                     "role": "tool",
                     "tool_call_id": result.id,
-                    "content": if result.is_error {
-                        format!("error: {}", result.output)
-                    } else {
-                        result.output.clone()
-                    },
+                    "content": told(result),
                 })),
             }
         }
@@ -107,17 +105,7 @@ fn body(model: &Model, request: &Request) -> Vec<u8> {
         body["reasoning_effort"] = json!(effort.name());
     }
     if !request.tools.is_empty() {
-        let tools = request.tools.iter().map(|tool| {
-            json!({
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.input_schema,
-                },
-            })
-        });
-        body["tools"] = tools.collect();
+        body["tools"] = functions(&request.tools);
     }
     body.to_string().into_bytes()
 }
@@ -129,6 +117,29 @@ fn picture(image: &Image) -> Value {
 /// A picture as an address.
 pub(crate) fn data_url(image: &Image) -> String {
     format!("data:{};base64,{}", image.media_type, image.data)
+}
+
+/// Tools, as functions that may be called.
+pub(crate) fn functions(tools: &[ToolSpec]) -> Value {
+    let function = |tool: &ToolSpec| {
+        json!({
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.input_schema,
+            },
+        })
+    };
+    tools.iter().map(function).collect()
+}
+
+/// What a tool answered, where the format has no place for its failing.
+pub(crate) fn told(result: &ToolResult) -> Cow<'_, str> {
+    match result.is_error {
+        true => Cow::Owned(format!("error: {}", result.output)),
+        false => Cow::Borrowed(&result.output),
+    }
 }
 
 /// What the model gave as input, in the form in which it gave it.

@@ -1,5 +1,6 @@
 //! Ollama's own `/api/chat`: lines of JSON, and a window that is as large as the request needs.
 
+use crate::chat::{functions, told};
 use crate::connect::ProviderKind;
 use crate::decode::{Decoder, Failure, Framing};
 use crate::http::{Authorization, Call, Endpoint};
@@ -108,11 +109,7 @@ fn body(model: &Model, shown: Shown, request: &Request) -> Vec<u8> {
                     messages.push(json!({
                         "role": "tool",
                         "tool_name": wire_name(name),
-                        "content": if result.is_error {
-                            format!("error: {}", result.output)
-                        } else {
-                            result.output.clone()
-                        },
+                        "content": told(result),
                     }));
                 }
             }
@@ -135,17 +132,7 @@ fn body(model: &Model, shown: Shown, request: &Request) -> Vec<u8> {
     }
     let mut body = json!({"model": model.name, "messages": messages, "stream": true});
     if !request.tools.is_empty() {
-        let tools = request.tools.iter().map(|tool| {
-            json!({
-                "type": "function",
-                "function": {
-                    "name": tool.name,
-                    "description": tool.description,
-                    "parameters": tool.input_schema,
-                },
-            })
-        });
-        body["tools"] = tools.collect();
+        body["tools"] = functions(&request.tools);
     }
     if let Some(effort) = model.effort {
         // Few models know levels; all that think know that they are to.

@@ -1,7 +1,7 @@
 //! OpenAI's Responses. Nothing is stored there: the conversation is sent each time, with the
 //! model's thoughts, which come and go encrypted.
 
-use crate::chat::{arguments, data_url};
+use crate::chat::{arguments, data_url, told};
 use crate::connect::ProviderKind;
 use crate::decode::{Decoder, Failure};
 use crate::http::{Authorization, Call};
@@ -100,11 +100,7 @@ fn items(model: &Model, message: &Message) -> Vec<Value> {
                 items.push(json!({
                     "type": "function_call_output",
                     "call_id": result.id,
-                    "output": if result.is_error {
-                        format!("error: {}", result.output)
-                    } else {
-                        result.output.clone()
-                    },
+                    "output": told(result),
                 }));
                 continue;
             }
