@@ -2,10 +2,12 @@
 //! step. A failure is told with the few steps that lead to it.
 
 mod agent;
+mod carry;
 mod check;
 mod decide;
 mod dice;
 mod text;
+mod undo;
 mod world;
 
 use dice::Dice;

@@ -1,0 +1,298 @@
+//! Sessions that this process has: begun, or brought back from the journal.
+
+use super::Sessions;
+use crate::context::Told;
+use crate::error::SessionError;
+use crate::session::{Activity, Session, lock};
+use crate::undo;
+use boxagnts_model::Provider;
+use boxagnts_policy::config::Config;
+use boxagnts_policy::permission::{Level, Mode};
+use boxagnts_protocol::proposal::HunkState;
+use boxagnts_protocol::tool::ToolSpec;
+use boxagnts_protocol::update::{ProposedDiff, SessionEvent};
+use boxagnts_query::{self as query, Query, ToolInfo};
+use boxagnts_store::StoreError;
+use boxagnts_workspace::Overlay;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+impl Sessions {
+    /// The live session of that id, brought back from the journal when it is not live.
+    pub(crate) fn get(&self, id: &str) -> Result<Arc<Session>, SessionError> {
+        let live = self.live.get(id).map(|session| Arc::clone(&session));
+        if let Some(session) = live
+            && self.is_current(&session)?
+        {
+            return Ok(session);
+        }
+        let unknown = || SessionError::UnknownSession {
+            session: id.to_owned(),
+            workspace: self.root.display().to_string(),
+        };
+        let store = self.environment.store();
+        let summary = match store.session(id) {
+            Ok(summary) if summary.session == id && summary.workspace == self.workspace() => {
+                summary
+            }
+            Ok(_) | Err(StoreError::UnknownSession { .. }) => return Err(unknown()),
+            Err(error) => return Err(error.into()),
+        };
+        // Before it is read: from now on it does not grow old.
+        store.hold_session(id)?;
+        let entries = store.events(id, 0)?;
+        let seq = entries.last().map_or(0, |entry| entry.seq);
+        let events: Vec<SessionEvent> = entries
+            .into_iter()
+            .filter_map(|entry| entry.event.known())
+            .collect();
+        let config = self.config(settings(&events))?;
+        let provider = self.environment.connect(&config, &summary.model)?;
+        let session = self.assemble(summary.session, config, provider, (&events, seq))?;
+        let mut entry = self
+            .live
+            .entry(id.to_owned())
+            .or_insert(Arc::clone(&session));
+        // Two faces may ask for the same session at once: the first one stays, and one whose turn
+        // has begun meanwhile.
+        if lock(&entry.activity).running.is_none() && *lock(&entry.seq) < seq {
+            *entry = session;
+        }
+        let session = Arc::clone(&entry);
+        drop(entry);
+        session.follow();
+        Ok(session)
+    }
+
+    /// Whether a live session is what the journal says: another process may have gone on with it.
+    /// What that decided is taken over; where it did more, the session is to be brought back anew.
+    fn is_current(&self, session: &Session) -> Result<bool, SessionError> {
+        let store = self.environment.store();
+        let known = *lock(&session.seq);
+        if store.last_seq(&session.id)? <= known {
+            return Ok(true);
+        }
+        let news = store.events(&session.id, known)?;
+        // Our own turn goes on in this process alone.
+        let ours =
+            lock(&session.activity).running.is_some() || session.applying.try_lock().is_err();
+        if !ours {
+            return Ok(false);
+        }
+        let mut known = lock(&session.seq);
+        for entry in news {
+            *known = (*known).max(entry.seq);
+            if let Some(SessionEvent::Decided { hunks, .. }) = entry.event.known() {
+                session.overlay.decided_elsewhere(&hunks);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn live(&self) -> Vec<Arc<Session>> {
+        self.live.iter().map(|entry| Arc::clone(&entry)).collect()
+    }
+
+    /// The configuration of a session with settings of its own.
+    pub(super) fn config(
+        &self,
+        settings: Option<&serde_json::Value>,
+    ) -> Result<Config, SessionError> {
+        let config = self.environment.config();
+        match settings {
+            None => Ok(config.clone()),
+            Some(settings) => Ok(config.for_session(settings)?),
+        }
+    }
+
+    pub(super) fn create(
+        &self,
+        model: Option<&str>,
+        settings: Option<serde_json::Value>,
+    ) -> Result<Arc<Session>, SessionError> {
+        let config = self.config(settings.as_ref())?;
+        // The model first: a session that cannot speak is not worth a place in the journal.
+        let provider = self
+            .environment
+            .connect(&config, model.unwrap_or_else(|| config.model()))?;
+        let id = self
+            .environment
+            .store()
+            .create_session(&self.workspace(), provider.id())?;
+        self.environment.store().hold_session(&id)?;
+        let session = self.assemble(id.clone(), config, provider, (&[], 0))?;
+        // First of all: what comes back from the journal is as strict as it was.
+        if let Some(settings) = settings {
+            session.emit(SessionEvent::Configured { settings })?;
+        }
+        self.live.insert(id, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// A session with the past that the events tell; the number is that of the last one.
+    fn assemble(
+        &self,
+        id: String,
+        config: Config,
+        provider: Arc<dyn Provider>,
+        (events, seq): (&[SessionEvent], u64),
+    ) -> Result<Arc<Session>, SessionError> {
+        let overlay = Overlay::open(&self.root, config.mounts(), Arc::clone(&self.buffers))?;
+        let mut notes = Vec::new();
+        let (files, last_hunk) = proposed(events);
+        let lost = overlay.restore(&files, last_hunk);
+        if !lost.is_empty() {
+            tracing::warn!(session = %id, files = ?lost, "proposals cannot come back");
+            notes.push(format!(
+                "[The user's files changed while the session was away; your proposals for these \
+                 files are gone: {}]",
+                lost.join(", ")
+            ));
+        }
+        // What was read from the journal need not be told to it.
+        let told = overlay.delta(u64::MAX).version;
+        let seen = overlay.look(0).unwrap_or(0);
+        notes.extend(undelivered(events));
+        let turns = events
+            .iter()
+            .filter(|e| matches!(e, SessionEvent::TurnStarted { .. }))
+            .count();
+        let told_model = Told::of(events);
+        let system = told_model.system();
+        let query = self.query_config(&config, provider.as_ref(), system);
+        let query = Query::restore(query, events);
+        let activity = Activity {
+            turn: turns as u64,
+            running: None,
+            notes,
+        };
+        Ok(Arc::new(Session {
+            id,
+            config,
+            environment: Arc::clone(&self.environment),
+            overlay,
+            provider,
+            applier: Arc::clone(&self.applier),
+            asker: Arc::clone(&self.asker),
+            query: tokio::sync::Mutex::new(query),
+            activity: Mutex::new(activity),
+            applying: Arc::clone(&self.applying),
+            told_model: Mutex::new(told_model),
+            told: Mutex::new(told),
+            seen: AtomicU64::new(seen),
+            seq: Mutex::new(seq),
+            hub: Arc::clone(&self.hub),
+            watcher: Arc::clone(&self.watcher),
+        }))
+    }
+
+    pub(super) fn query_config(
+        &self,
+        config: &Config,
+        provider: &dyn Provider,
+        system: Arc<str>,
+    ) -> query::Config {
+        let limits = config.limits();
+        query::Config {
+            limits: query::Limits {
+                max_turns: limits.max_turns,
+                max_tool_calls: limits.max_tool_calls,
+                max_tokens_total: limits.max_tokens_total,
+                max_tokens_recovery_limit: limits.max_tokens_recovery_limit,
+                total_budget_usd: limits.total_budget_usd,
+            },
+            price: provider.price(),
+            max_output_tokens: provider.max_output_tokens(),
+            system,
+            tools: self.known(&self.specs(config)),
+        }
+    }
+
+    /// What the loop is told of these tools.
+    pub(super) fn known(&self, specs: &[ToolSpec]) -> Vec<ToolInfo> {
+        let toolbox = self.environment.toolbox();
+        let known = |spec: &ToolSpec| ToolInfo {
+            name: spec.name.clone(),
+            read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
+            bytes: (spec.name.len() + spec.description.len()) as u64
+                + spec.input_schema.to_string().len() as u64,
+        };
+        specs.iter().map(known).collect()
+    }
+
+    /// The tools that the mode lets a model use; naming others would only invite refusals.
+    pub(super) fn specs(&self, config: &Config) -> Arc<[ToolSpec]> {
+        let toolbox = self.environment.toolbox();
+        let all = toolbox.specs();
+        if config.mode() != Mode::Plan {
+            return all;
+        }
+        let reads = |spec: &&ToolSpec| toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read);
+        all.iter().filter(reads).cloned().collect()
+    }
+}
+
+/// The settings that a session was begun with.
+fn settings(events: &[SessionEvent]) -> Option<&serde_json::Value> {
+    events.iter().find_map(|event| match event {
+        SessionEvent::Configured { settings } => Some(settings),
+        _ => None,
+    })
+}
+
+/// The journalled proposal: the diff of each file with its base, and the number of the youngest
+/// hunk.
+pub(crate) fn proposed<'a>(
+    events: impl IntoIterator<Item = &'a SessionEvent>,
+) -> (Vec<ProposedDiff>, u64) {
+    let mut files: BTreeMap<&str, (&ProposedDiff, Option<&String>)> = BTreeMap::new();
+    let mut last = 0;
+    for event in events {
+        if let SessionEvent::ProposalChanged {
+            changed, last_hunk, ..
+        } = event
+        {
+            for file in changed {
+                let known = files.get(file.path.as_str()).and_then(|(_, base)| *base);
+                let base = file.base.as_ref().or(known);
+                files.insert(&file.path, (file, base));
+            }
+            last = *last_hunk;
+        }
+    }
+    let waiting = files
+        .into_values()
+        .filter(|(file, _)| !file.diff.is_empty());
+    let whole = waiting.map(|(file, base)| ProposedDiff {
+        base: base.cloned(),
+        ..file.clone()
+    });
+    (whole.collect(), last)
+}
+
+/// Decisions that the model has not heard of yet.
+fn undelivered(events: &[SessionEvent]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for event in events {
+        match event {
+            // A turn without a word of ours went to no model.
+            SessionEvent::TurnStarted { context, .. } if context.is_some() => notes.clear(),
+            SessionEvent::Undone { result, .. } => notes.extend(undo::note(result)),
+            SessionEvent::Decided { hunks, comment, .. } => {
+                let rejected = hunks
+                    .iter()
+                    .filter(|hunk| hunk.state == HunkState::Rejected);
+                let count = rejected.count();
+                if count > 0 {
+                    let says = comment.as_deref().map(|text| format!(" and says: {text}"));
+                    let says = says.unwrap_or_default();
+                    notes.push(format!(
+                        "[The user rejected {count} hunks of your proposal; they are undone{says}]"
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    notes
+}
