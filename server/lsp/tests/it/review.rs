@@ -170,13 +170,12 @@ async fn files_that_no_document_holds_are_written_after_approval() {
     harness.stop(editor).await;
 }
 
-/// Accepts moves and deletions of open files in an editor that moves and deletes files, or says so.
-async fn check_files_follow(applies: Applies) {
-    // A byte-order mark is the file's, and none of the document's.
-    let mut harness = Harness::new(&[("old/file.txt", "\u{feff}y\n"), ("gone.txt", "x\n")]);
+/// An editor that moves and deletes files, and a session that proposes to move one that it shows and to
+/// delete `gone.txt`, which it shows too.
+async fn tidied(harness: &mut Harness, from: &str, to: &str) -> (Editor, String) {
     let script = json!([
         {"tool_calls": [
-            {"name": "rename", "input": {"from": "old/file.txt", "to": "new/moved.txt"}},
+            {"name": "rename", "input": {"from": from, "to": to}},
             {"name": "delete", "input": {"path": "gone.txt"}},
         ]},
         {"text": "Done."},
@@ -184,10 +183,18 @@ async fn check_files_follow(applies: Applies) {
     let mut can = capabilities();
     can["workspace"]["workspaceEdit"]["resourceOperations"] = json!(["rename", "delete"]);
     let mut editor = harness.start(can, script).await;
-    editor.applies = applies;
-    editor.open("old/file.txt", "y\n").await;
+    editor.open(from, "y\n").await;
     editor.open("gone.txt", "x\n").await;
     let session = editor.ask("tidy up").await;
+    (editor, session)
+}
+
+/// Accepts moves and deletions of open files in an editor that moves and deletes files, or says so.
+async fn check_files_follow(applies: Applies) {
+    // A byte-order mark is the file's, and none of the document's.
+    let mut harness = Harness::new(&[("old/file.txt", "\u{feff}y\n"), ("gone.txt", "x\n")]);
+    let (mut editor, session) = tidied(&mut harness, "old/file.txt", "new/moved.txt").await;
+    editor.applies = applies;
     let root = harness.folder.path().to_path_buf();
     assert!(root.join("gone.txt").exists() && root.join("old/file.txt").exists());
 
@@ -221,19 +228,7 @@ async fn open_files_are_moved_and_deleted_by_editors_that_can() {
 #[tokio::test]
 async fn editors_are_not_asked_to_move_what_nobody_looked_at() {
     let mut harness = Harness::new(&[("old.txt", "y\n"), ("gone.txt", "x\n")]);
-    let script = json!([
-        {"tool_calls": [
-            {"name": "rename", "input": {"from": "old.txt", "to": "sub/moved.txt"}},
-            {"name": "delete", "input": {"path": "gone.txt"}},
-        ]},
-        {"text": "Done."},
-    ]);
-    let mut can = capabilities();
-    can["workspace"]["workspaceEdit"]["resourceOperations"] = json!(["rename", "delete"]);
-    let mut editor = harness.start(can, script).await;
-    editor.open("old.txt", "y\n").await;
-    editor.open("gone.txt", "x\n").await;
-    let session = editor.ask("tidy up").await;
+    let (mut editor, session) = tidied(&mut harness, "old.txt", "sub/moved.txt").await;
     harness.write("gone.txt", "of somebody else\n");
     let outside = tempfile::TempDir::new().expect("a folder");
     let link = harness.folder.path().join("sub");
