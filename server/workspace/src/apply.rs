@@ -58,7 +58,24 @@ fn lives(process: u32) -> bool {
         .ok()
         .and_then(rustix::process::Pid::from_raw);
     let answer = process.map(rustix::process::test_kill_process);
-    !matches!(answer, None | Some(Err(rustix::io::Errno::SRCH)))
+    !matches!(answer, None | Some(Err(rustix::io::Errno::SRCH))) && !process.is_some_and(is_zombie)
+}
+
+/// Whether a process has ended, and nobody has asked how: in containers nobody may ever.
+#[cfg(target_os = "linux")]
+fn is_zombie(process: rustix::process::Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero()));
+    // The name in front is in parentheses and may have any character in it.
+    let state = stat.ok().and_then(|stat| {
+        let (_, behind) = stat.rsplit_once(')')?;
+        behind.trim_start().chars().next()
+    });
+    state.is_some_and(|state| matches!(state, 'Z' | 'X'))
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn is_zombie(_: rustix::process::Pid) -> bool {
+    false
 }
 
 #[cfg(not(unix))]

@@ -329,3 +329,42 @@ fn the_source_of_a_move_that_came_back_meanwhile_takes_no_write() {
     f.overlay.repropose(&["h1".to_owned()]).unwrap();
     assert!(call.commit().is_err(), "the file is to be moved by now");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_a_killed_process_left_beside_files_goes() {
+    let f = Fixture::new("//- a.txt\n1\n//- sub/b.txt\n2\n");
+    // Of one process it is known how it ended, of the other nobody has asked yet.
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let [mut known, mut zombie] =
+        [(); 2].map(|()| std::process::Command::new("true").spawn().unwrap());
+    known.wait().unwrap();
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(Pid::from_child(&zombie)), ended).unwrap();
+    let own = std::process::id();
+    let dead = match cfg!(target_os = "linux") {
+        true => vec![known.id(), zombie.id()],
+        false => vec![known.id()],
+    };
+    let names = |process| format!(".boxagnts-{process}-x.tmp");
+    for folder in ["", "sub/"] {
+        for process in dead.iter().chain([&own]) {
+            put(
+                f.folder.path(),
+                &format!("{folder}{}", names(*process)),
+                b"half",
+            );
+        }
+    }
+    put(f.folder.path(), ".boxagnts-other.tmp", b"the user's");
+    let path = |path| WorkspacePath::parse(path).unwrap();
+    remove_leftovers(&f.overlay, [&path("a.txt"), &path("sub/b.txt")]);
+    for folder in ["", "sub/"] {
+        for process in &dead {
+            assert_eq!(f.on_disk(&format!("{folder}{}", names(*process))), None);
+        }
+        assert!(f.on_disk(&format!("{folder}{}", names(own))).is_some());
+    }
+    assert!(f.on_disk(".boxagnts-other.tmp").is_some());
+    zombie.wait().unwrap();
+}
