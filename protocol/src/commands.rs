@@ -26,6 +26,8 @@ pub const CHECKPOINTS: &str = "boxagnts.checkpoints";
 pub const RESTORE: &str = "boxagnts.restore";
 /// `boxagnts.showPatch`: the proposal as a patch file in the editor; saving it amends.
 pub const SHOW_PATCH: &str = "boxagnts.showPatch";
+/// `boxagnts.compact`: has the model sum up a conversation that became long.
+pub const COMPACT: &str = "boxagnts.compact";
 /// `boxagnts.cancel`: ends the running turn.
 pub const CANCEL: &str = "boxagnts.cancel";
 /// `boxagnts.sessions`: the sessions of this workspace.
@@ -69,9 +71,40 @@ pub struct AskParams {
     /// says `@diagnostics`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnostics: Option<Vec<Diagnostic>>,
+    /// What is done when a turn of the session runs.
+    #[serde(default)]
+    pub when_busy: WhenBusy,
     /// For a new session: settings of its own over those of the editor, with the same keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<serde_json::Value>,
+}
+
+/// What is done with a prompt for a session in which a turn runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenBusy {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// The model hears it with its next request, in the turn that runs.
+    Steer,
+    /// It waits for the end of the turn, behind those that wait already.
+    Queue,
+    /// The running turn is ended, and it is the next one.
+    Interrupt,
+}
+
+/// What was done with a prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Taken {
+    /// A turn began.
+    #[default]
+    Started,
+    /// The running turn hears it.
+    Steers,
+    /// It waits.
+    Queued,
 }
 
 /// A diagnostic, as LSP has it; other fields are passed over.
@@ -125,8 +158,23 @@ pub struct PromptCommand {
 pub struct AskResult {
     /// The session.
     pub session: String,
-    /// The turn that was started, numbered from 1 in its session.
+    /// The turn that was started, numbered from 1 in its session; or the one that it steers; or the one
+    /// that it will be when the others that wait have had theirs.
     pub turn: u64,
+    /// What was done with the prompt.
+    #[serde(default)]
+    pub taken: Taken,
+}
+
+/// Parameters of [`COMPACT`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompactParams {
+    /// The session.
+    pub session: String,
+    /// What the summary should pay attention to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<String>,
 }
 
 /// Parameters of commands that take a session alone.

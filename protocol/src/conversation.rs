@@ -103,6 +103,34 @@ pub struct ToolResult {
     pub is_error: bool,
 }
 
+/// How room was made in a conversation that became too long for its model. Who does the same with the
+/// same conversation gets the same one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Compaction {
+    /// Results of tools of which only the beginning stays, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trimmed: Vec<Trimmed>,
+    /// What stands in place of the older messages; absent when all of them stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// With a summary: so many messages at the end stay as they are.
+    #[serde(default)]
+    pub kept: u64,
+    /// Tokens of the conversation before, about.
+    pub tokens_before: u64,
+    /// Tokens of the conversation after it, about.
+    pub tokens_after: u64,
+}
+
+/// A result of a tool of which only the beginning stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Trimmed {
+    /// Id of the call.
+    pub id: String,
+    /// Bytes of it that stay, at most.
+    pub bytes: u64,
+}
+
 /// Why the model stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -2,7 +2,7 @@
 //! `boxagnts run --json`.
 
 use crate::commands::{HunkStatus, RefusedFile, UndoResult};
-use crate::conversation::{AnswerPiece, StopReason, TokenUsage, ToolCall};
+use crate::conversation::{AnswerPiece, Compaction, Role, StopReason, TokenUsage, ToolCall};
 use crate::tool::ToolReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,45 @@ pub enum SessionEvent {
         turn: u64,
         /// Number of the request in the turn, from 1.
         step: u64,
+        /// Whether it asks for a summary of the conversation, which nobody is shown.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        compacting: bool,
+    },
+    /// The conversation became too long for the model, and room was made in it. The journal keeps all of
+    /// it.
+    Compacted {
+        /// The turn.
+        turn: u64,
+        /// How.
+        compaction: Compaction,
+    },
+    /// The user said something while the turn ran; the model hears it with its next request.
+    Steered {
+        /// The turn.
+        turn: u64,
+        /// What the user said.
+        prompt: String,
+    },
+    /// The user asked for something while a turn ran; a turn of its own will follow.
+    Queued {
+        /// What the user asked.
+        prompt: String,
+        /// How many prompts wait before it.
+        behind: u64,
+    },
+    /// Prompts that waited were dropped.
+    Dropped {
+        /// What the user asked, in order.
+        prompts: Vec<String>,
+    },
+    /// The runtime put something into the conversation that is in no other event.
+    Noted {
+        /// The turn.
+        turn: u64,
+        /// On whose side: behind what the user said, or as the model's answer in place of what it said.
+        role: Role,
+        /// The text.
+        text: String,
     },
     /// The model said more.
     TextDelta {
@@ -167,8 +206,9 @@ pub enum SessionEvent {
         /// US dollars, where the price is known.
         cost_usd: Option<f64>,
     },
-    /// The model's complete answer has thoughts in it: they are kept for the provider, and are not
-    /// part of what it said.
+    /// The model's complete answer in its order, where the other events do not tell it: there are
+    /// thoughts in it, which are kept for the provider and are not part of what it said, or several
+    /// calls.
     Thought {
         /// The turn.
         turn: u64,

@@ -9,6 +9,7 @@ mod docs;
 mod fuzz;
 mod helix;
 mod neovim;
+mod resume;
 mod review;
 mod sdks;
 mod stdio;

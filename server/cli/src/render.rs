@@ -6,6 +6,7 @@ pub(crate) use hunk::{conflict, diff, hunk, lines_of, place};
 
 use crate::terminal::visible;
 use boxagnts_protocol::commands::{RefusedFile, UndoResult};
+use boxagnts_protocol::conversation::Compaction;
 use boxagnts_protocol::proposal::{ChangeKind, FileProposal, Hunk, HunkState};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
 use boxagnts_protocol::update::{Shown, TurnOutcome};
@@ -118,6 +119,30 @@ fn changed_lines(diff: &str) -> String {
     } else {
         format!(", +{added} −{removed}")
     }
+}
+
+/// How room was made in a conversation.
+pub(crate) fn compacted(compaction: &Compaction) -> String {
+    let Compaction {
+        trimmed,
+        summary,
+        tokens_before,
+        tokens_after,
+        ..
+    } = compaction;
+    let what = match summary {
+        Some(_) => "the conversation was summed up".to_owned(),
+        None => format!(
+            "{} trimmed to make room",
+            count(trimmed.len() as u64, "old tool result")
+        ),
+    };
+    format!("{what}: about {tokens_before} tokens became about {tokens_after}")
+}
+
+/// Prompts that waited and were dropped.
+pub(crate) fn dropped(prompts: &[String]) -> String {
+    format!("dropped: {}", prompts.join("; "))
 }
 
 /// How a turn ended, with the remedy.

@@ -5,7 +5,7 @@ use crate::folder::Folder;
 use crate::server::Shared;
 use boxagnts_protocol::commands::{
     ACCEPT, ASK, AskParams, DecideParams, REJECT, SHOW_PATCH, SPLIT, SessionParams, SplitParams,
-    TextDocument, UNDO, UndoParams,
+    TextDocument, UNDO, UndoParams, WhenBusy,
 };
 use boxagnts_protocol::proposal::{Hunk, HunkState};
 use boxagnts_session::PageQuery;
@@ -382,6 +382,7 @@ fn ask(title: &str, prompt: String, uri: &str, range: Range) -> Command {
             session: None,
             diagnostics: None,
             settings: None,
+            when_busy: WhenBusy::default(),
         },
     )
 }

@@ -10,10 +10,11 @@ use crate::positions::Encoding;
 use crate::server::Shared;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
-    ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, COMMANDS, CheckpointsParams,
-    DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY, PROPOSAL, PromptCommand,
-    ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SESSIONS,
-    SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
+    ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, COMMANDS, COMPACT,
+    CheckpointsParams, CompactParams, DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY,
+    PROPOSAL, PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams,
+    RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO, USAGE,
+    UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[&str] = &[
     CHECKPOINTS,
     RESTORE,
     SHOW_PATCH,
+    COMPACT,
     CANCEL,
     SESSIONS,
     HISTORY,
@@ -108,6 +110,10 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
             let given = decide()?;
             Box::new(move || reject(&shared, given))
         }
+        COMPACT => {
+            let given = read(params::compact(arguments, latest()))?;
+            Box::new(move || compact(&shared, given))
+        }
         CANCEL => {
             let given = session()?;
             Box::new(move || cancel(&shared, &given))
@@ -176,6 +182,7 @@ pub(crate) fn ask(
             open: open.collect(),
             diagnostics,
             settings: params.settings,
+            when_busy: params.when_busy,
             ..Ask::default()
         });
         let answer = asked.map_err(error)?;
@@ -361,6 +368,18 @@ pub(crate) fn reject(shared: &Arc<Shared>, params: DecideParams) -> Result<Value
         .sessions
         .reject(&params.session, &selection, params.comment);
     json(&result.map_err(error)?)
+}
+
+/// The same as the prompt `/compact`.
+pub(crate) fn compact(shared: &Arc<Shared>, params: CompactParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    let focus = params.focus.unwrap_or_default();
+    let asked = folder.sessions.ask(Ask {
+        prompt: format!("/compact {focus}").trim_end().to_owned(),
+        session: Some(params.session),
+        ..Ask::default()
+    });
+    json(&asked.map_err(error)?)
 }
 
 pub(crate) fn cancel(shared: &Arc<Shared>, params: &SessionParams) -> Result<Value> {

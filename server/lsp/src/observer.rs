@@ -159,10 +159,13 @@ impl Observer {
                     },
                 );
             }
-            SessionEvent::ModelCalled { .. } => {
+            SessionEvent::ModelCalled { compacting, .. } => {
                 if let Some(running) = self.turns.get_mut(&session) {
                     running.said.clear();
-                    running.doing("thinking");
+                    running.doing(match compacting {
+                        true => "summing up the conversation",
+                        false => "thinking",
+                    });
                 }
             }
             SessionEvent::TextDelta { text, .. } => {
@@ -216,7 +219,15 @@ impl Observer {
                     .unwrap_or_default();
                 self.ended(session, outcome, said);
             }
+            SessionEvent::Dropped { prompts } => {
+                let text = format!("dropped what waited: {}", prompts.join("; "));
+                self.say(MessageType::WARNING, &text).await;
+            }
             SessionEvent::ModelAnswered { .. }
+            | SessionEvent::Compacted { .. }
+            | SessionEvent::Steered { .. }
+            | SessionEvent::Queued { .. }
+            | SessionEvent::Noted { .. }
             | SessionEvent::Thought { .. }
             | SessionEvent::ToolFinished { .. } => {}
         }

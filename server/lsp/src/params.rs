@@ -2,10 +2,10 @@
 //! prompt.
 
 use boxagnts_protocol::commands::{
-    AMEND, AmendParams, AskParams, CHECKPOINTS, CheckpointsParams, DecideParams, FORK, ForkParams,
-    HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams,
-    ReproposeParams, RestoreParams, SPLIT, SessionParams, SplitParams, UNDO, USAGE, UndoParams,
-    UsageParams,
+    AMEND, AmendParams, AskParams, CHECKPOINTS, COMPACT, CheckpointsParams, CompactParams,
+    DecideParams, FORK, ForkParams, HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME,
+    REPROPOSE, RESTORE, RenameParams, ReproposeParams, RestoreParams, SPLIT, SessionParams,
+    SplitParams, UNDO, USAGE, UndoParams, UsageParams, WhenBusy,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,6 +25,7 @@ pub(crate) fn ask(arguments: &[Value]) -> Result<AskParams, String> {
         range: None,
         session: None,
         diagnostics: None,
+        when_busy: WhenBusy::default(),
         settings: None,
     })
 }
@@ -136,6 +137,23 @@ pub(crate) fn split(arguments: &[Value], latest: Option<String>) -> Result<Split
         }),
         _ => Err(format!("{SPLIT} needs {{\"session\": …, \"hunk\": …}}")),
     }
+}
+
+/// Parameters of `boxagnts.compact`: an object, or what the summary should pay attention to (of the
+/// latest session).
+pub(crate) fn compact(
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<CompactParams, String> {
+    if let Some(params) = object(COMPACT, arguments)? {
+        return Ok(params);
+    }
+    let focus = words(arguments)?.join(" ");
+    let session = latest.ok_or_else(|| "there is no session yet; ask first".to_owned())?;
+    Ok(CompactParams {
+        session,
+        focus: Some(focus).filter(|focus| !focus.is_empty()),
+    })
 }
 
 /// Parameters of `boxagnts.repropose`: an object, or hunks of the latest session.

@@ -185,10 +185,10 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
         return Err(unknown());
     }
     if name == "scripted" {
-        return Ok(Arc::new(scripted::Scripted::open(
-            spec,
-            &settings.base_dir.join(model),
-        )?));
+        let table = ModelTable::default().with(settings.models.clone());
+        let path = settings.base_dir.join(model);
+        let scripted = scripted::Scripted::open(spec, &path, table.get(spec))?;
+        return Ok(Arc::new(scripted));
     }
     if name == "replay" {
         let replay = replay::Replay::open(spec, &settings.base_dir, model)?;

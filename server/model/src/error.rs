@@ -149,6 +149,37 @@ pub enum ModelError {
     },
 }
 
+/// What providers say of a conversation that is too long: OpenAI and those like it, Anthropic, Gemini,
+/// llama.cpp, vLLM, xAI, Groq.
+const CONTEXT_FULL: [&str; 9] = [
+    "context_length_exceeded",
+    "prompt is too long",
+    "maximum context length",
+    "context window",
+    "exceed context limit",
+    "available context size",
+    "exceeds the maximum number of tokens",
+    "maximum prompt length",
+    "reduce the length of the messages",
+];
+
+impl ModelError {
+    /// Whether the provider says that the conversation is too long for the model.
+    pub fn is_context_full(&self) -> bool {
+        let message = match self {
+            ModelError::Refused {
+                status: 400 | 413 | 422,
+                message,
+                ..
+            } => message,
+            ModelError::Provider { message, .. } | ModelError::Recorded { message } => message,
+            _ => return false,
+        };
+        let message = message.to_lowercase();
+        CONTEXT_FULL.iter().any(|says| message.contains(says))
+    }
+}
+
 fn service_names() -> String {
     let usable = crate::services()
         .iter()
@@ -163,4 +194,55 @@ fn key_remedy(provider: &str, env: &str) -> String {
         env => format!("set the environment variable {env}"),
     };
     format!("{variable}, or providers.{provider}.api_key_command in your configuration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_that_is_too_long_is_known_by_what_providers_say() {
+        let check = |status: u16, message: &str, expect: bool| {
+            let refused = ModelError::Refused {
+                provider: "p".to_owned(),
+                status,
+                message: message.to_owned(),
+            };
+            assert_eq!(refused.is_context_full(), expect, "{status} {message}");
+        };
+        check(
+            400,
+            "This model's maximum context length is 128000 tokens.",
+            true,
+        );
+        check(
+            400,
+            "prompt is too long: 210000 tokens > 200000 maximum",
+            true,
+        );
+        check(
+            400,
+            "input length and `max_tokens` exceed context limit: 1 + 2 > 2",
+            true,
+        );
+        check(
+            400,
+            "Your input exceeds the context window of this model.",
+            true,
+        );
+        check(
+            400,
+            "The input token count (9) exceeds the maximum number of tokens allowed (8)",
+            true,
+        );
+        check(400, "the request exceeds the available context size", true);
+        check(400, "tools.0.name: too long", false);
+        check(429, "maximum context length", false);
+        let lost = ModelError::Connection {
+            provider: "p".to_owned(),
+            place: "context window".to_owned(),
+            reason: "context window".to_owned(),
+        };
+        assert!(!lost.is_context_full());
+    }
 }

@@ -54,6 +54,19 @@ impl Default for RetryPolicy {
     }
 }
 
+impl RetryPolicy {
+    /// Such that nothing is waited for longer than `timeout`.
+    #[must_use]
+    pub fn within(timeout: Duration) -> RetryPolicy {
+        let usual = RetryPolicy::default();
+        RetryPolicy {
+            connect: usual.connect.min(timeout),
+            idle: usual.idle.min(timeout),
+            ..usual
+        }
+    }
+}
+
 /// A provider's API.
 pub(crate) struct Endpoint {
     provider: String,

@@ -49,6 +49,8 @@ pub struct Request {
     pub tools: Arc<[ToolSpec]>,
     /// Tokens that the answer may have.
     pub max_output_tokens: u64,
+    /// Answers of the session so far, those included that the conversation has no more.
+    pub answers: u64,
 }
 
 /// A piece of an answer.

@@ -142,6 +142,7 @@ impl Recording {
             model: provider.id().to_owned(),
             price: provider.price(),
             model_output_tokens: provider.max_output_tokens(),
+            context_window: provider.info().and_then(|info| info.context_window),
             max_output_tokens: request.max_output_tokens,
             asked,
         };

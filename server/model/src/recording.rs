@@ -32,6 +32,8 @@ pub(crate) enum Line {
         price: Option<Price>,
         /// What the model says of itself, and what was asked for.
         model_output_tokens: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        context_window: Option<u64>,
         max_output_tokens: u64,
         /// As [`asked`] tells it.
         asked: Value,

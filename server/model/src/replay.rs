@@ -4,7 +4,7 @@
 use crate::error::ModelError;
 use crate::recording::{FORMAT, Line, Piece, VERSION, asked, difference};
 use crate::secrets::Scrubber;
-use crate::{Delta, DeltaStream, Provider, Request};
+use crate::{Delta, DeltaStream, ModelInfo, Provider, Request};
 use boxagnts_protocol::conversation::Price;
 use futures::{StreamExt, stream};
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub(crate) struct Replay {
 struct Played {
     path: PathBuf,
     loose: bool,
-    price: Option<Price>,
+    info: ModelInfo,
     max_output_tokens: u64,
     exchanges: Vec<Exchange>,
 }
@@ -79,7 +79,7 @@ impl Played {
         let mut played = Played {
             path: path.to_path_buf(),
             loose,
-            price: None,
+            info: ModelInfo::default(),
             max_output_tokens: 8192,
             exchanges: Vec::new(),
         };
@@ -105,11 +105,13 @@ impl Played {
                     number,
                     price,
                     model_output_tokens,
+                    context_window,
                     asked,
                     ..
                 } => {
                     if played.exchanges.is_empty() {
-                        played.price = price;
+                        played.info.price = price;
+                        played.info.context_window = context_window;
                         played.max_output_tokens = model_output_tokens.max(1);
                     }
                     places.insert(number, played.exchanges.len());
@@ -193,11 +195,15 @@ impl Provider for Replay {
     }
 
     fn price(&self) -> Option<Price> {
-        self.file.price
+        self.file.info.price
     }
 
     fn max_output_tokens(&self) -> u64 {
         self.file.max_output_tokens
+    }
+
+    fn info(&self) -> Option<&ModelInfo> {
+        Some(&self.file.info)
     }
 
     fn stream(&self, request: Request) -> DeltaStream {

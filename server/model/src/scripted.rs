@@ -1,8 +1,8 @@
 //! `scripted:FILE`: answers from a file, for tests and demonstrations.
 
 use crate::error::ModelError;
-use crate::{Delta, DeltaStream, Provider, Request};
-use boxagnts_protocol::conversation::{Price, Role, StopReason, TokenUsage};
+use crate::{Delta, DeltaStream, ModelInfo, Provider, Request};
+use boxagnts_protocol::conversation::{Price, StopReason, TokenUsage};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::Value;
@@ -84,11 +84,17 @@ impl Turn {
 
 pub(crate) struct Scripted {
     id: String,
+    info: Option<ModelInfo>,
     turns: Arc<Vec<Turn>>,
 }
 
 impl Scripted {
-    pub(crate) fn open(id: &str, path: &Path) -> Result<Scripted, ModelError> {
+    /// `info` is what the user says of it.
+    pub(crate) fn open(
+        id: &str,
+        path: &Path,
+        info: Option<ModelInfo>,
+    ) -> Result<Scripted, ModelError> {
         let wrong = |reason: String| ModelError::Script {
             path: path.to_path_buf(),
             reason,
@@ -97,6 +103,7 @@ impl Scripted {
         let turns = Turn::parse_all(&text).map_err(wrong)?;
         Ok(Scripted {
             id: id.to_owned(),
+            info,
             turns: Arc::new(turns),
         })
     }
@@ -108,20 +115,21 @@ impl Provider for Scripted {
     }
 
     fn price(&self) -> Option<Price> {
-        None
+        self.info.as_ref()?.price
     }
 
     fn max_output_tokens(&self) -> u64 {
-        8192
+        let info = self.info.as_ref();
+        info.and_then(|info| info.max_output).unwrap_or(8192)
+    }
+
+    fn info(&self) -> Option<&ModelInfo> {
+        self.info.as_ref()
     }
 
     fn stream(&self, request: Request) -> DeltaStream {
-        // The conversation itself tells how far the script has come, also after a restart.
-        let said = request
-            .messages
-            .iter()
-            .filter(|message| message.role == Role::Assistant);
-        let index = said.count();
+        // The session itself tells how far the script has come, also after a restart.
+        let index = usize::try_from(request.answers).unwrap_or(usize::MAX);
         let turn = self.turns.get(index).cloned().unwrap_or_default();
         let delay = Duration::from_millis(turn.delay_ms);
         stream::once(async move {

@@ -145,6 +145,13 @@ limits! {
     max_tool_calls: Count = 500, 0 ..= 1_000_000;
     /// How often a cut-off answer is continued in one turn.
     max_tokens_recovery_limit: Count = 3, 0 ..= 1_000;
+    /// What one answer of the model may have, inputs of calls included.
+    max_answer_bytes: Bytes = 4 << 20, 1024 ..= GIB;
+    /// How long the model may say nothing at all; then the turn ends.
+    model_timeout: Milliseconds = 600_000, 1 ..= 86_400_000;
+    /// Percent of the model's context window at which old results of tools are trimmed, and when that is
+    /// not enough, the model sums up the conversation.
+    compact_at_percent: Count = 80, 10 ..= 95;
 }
 
 impl Limit {

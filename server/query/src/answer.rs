@@ -125,10 +125,15 @@ impl Answer {
 }
 
 impl Complete {
-    /// The order of an answer that has thoughts in it; any other comes back without.
+    /// The order of an answer that is not simply text with at most one call behind it.
     pub(crate) fn order(&self) -> Option<Vec<AnswerPiece>> {
-        let thinks = |content: &Content| matches!(content, Content::Thinking(_));
-        self.content.iter().any(thinks).then(|| {
+        let simple = match self.content.as_slice() {
+            [] => true,
+            [one] => !matches!(one, Content::Thinking(_)),
+            [Content::Text { .. }, Content::ToolCall(_)] => true,
+            _ => false,
+        };
+        (!simple).then(|| {
             let pieces = self.content.iter().filter_map(|content| match content {
                 Content::Text { text } => Some(AnswerPiece::Text {
                     bytes: text.len() as u64,

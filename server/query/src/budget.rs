@@ -1,6 +1,7 @@
 //! What a turn and its session have used, and whether the next step may be taken.
 
 use crate::Limits;
+use crate::compact::{BYTES_OF_FREED, BYTES_OF_TOKEN};
 use boxagnts_protocol::conversation::{Content, Message, Price, TokenUsage};
 use boxagnts_protocol::update::TurnOutcome;
 
@@ -19,6 +20,8 @@ pub(crate) struct Budget {
     pub(crate) cut_off: u64,
     /// The latest call whose tokens the provider told.
     known: Option<Known>,
+    /// Bytes that are gone since of what was counted then.
+    freed: u64,
 }
 
 /// How long a conversation was at a call, by the provider's count.
@@ -40,7 +43,7 @@ pub(crate) struct WorstCase {
 }
 
 /// Answers shorter than this, in tokens, are not worth their prompt.
-const SHORTEST_ANSWER: u64 = 256;
+pub(crate) const SHORTEST_ANSWER: u64 = 256;
 /// Tokens that providers put around tools and messages, at most.
 const AROUND: u64 = 1024;
 const AROUND_MESSAGE: u64 = 16;
@@ -49,7 +52,7 @@ const AROUND_MESSAGE: u64 = 16;
 const MOST_OF_IMAGE: usize = 16_384;
 
 /// A token is at least a byte, whatever the tokenizer.
-fn most_tokens(messages: &[Message]) -> u64 {
+pub(crate) fn most_tokens(messages: &[Message]) -> u64 {
     let of = |content: &Content| match content {
         Content::Text { text } => text.len(),
         // No provider counts their bytes.
@@ -84,9 +87,36 @@ impl Budget {
         }
     }
 
+    /// Tokens that the prompt of the next request has, about.
+    pub(crate) fn likely_input(&self, fixed: u64, messages: &[Message]) -> u64 {
+        match &self.known {
+            Some(known) if known.messages <= messages.len() => known
+                .tokens
+                .saturating_sub(self.freed / BYTES_OF_FREED)
+                .saturating_add(most_tokens(&messages[known.messages..]) / BYTES_OF_TOKEN),
+            _ => (fixed + most_tokens(messages)) / BYTES_OF_TOKEN,
+        }
+    }
+
+    /// How many messages the provider has counted.
+    pub(crate) fn counted_messages(&self) -> usize {
+        self.known.map_or(0, |known| known.messages)
+    }
+
+    /// So many bytes are gone of the messages that were counted.
+    pub(crate) fn freed(&mut self, bytes: u64) {
+        self.freed = self.freed.saturating_add(bytes);
+    }
+
+    /// The conversation is another one than was counted.
+    pub(crate) fn forget_count(&mut self) {
+        (self.known, self.freed) = (None, 0);
+    }
+
     /// The provider counted `usage` for a request whose answer is the last of so many messages.
     pub(crate) fn counted(&mut self, usage: &TokenUsage, messages: usize) {
         let prompt = usage.total() - usage.output_tokens;
+        self.freed = 0;
         self.known = (prompt > 0).then_some(Known {
             tokens: usage.total(),
             messages,

@@ -3,6 +3,7 @@
 
 mod answer;
 mod budget;
+mod compact;
 mod query;
 mod repeats;
 mod restore;
@@ -13,7 +14,7 @@ mod tests;
 pub use query::Query;
 
 use boxagnts_protocol::conversation::{
-    AnswerPiece, Price, StopReason, Thinking, TokenUsage, ToolCall,
+    AnswerPiece, Compaction, Price, Role, StopReason, Thinking, TokenUsage, ToolCall,
 };
 use boxagnts_protocol::tool::FailureKind;
 use boxagnts_protocol::update::TurnOutcome;
@@ -32,6 +33,10 @@ pub struct Limits {
     pub max_tokens_recovery_limit: u64,
     /// US dollars of the session; infinity for none.
     pub total_budget_usd: f64,
+    /// Bytes of one answer of the model, inputs of calls included.
+    pub max_answer_bytes: u64,
+    /// Percent of the model's context window at which room is made in it.
+    pub compact_at_percent: u64,
 }
 
 /// What the loop knows of a tool.
@@ -54,6 +59,9 @@ pub struct Config {
     pub price: Option<Price>,
     /// Tokens that one answer may have, before budgets cut it.
     pub max_output_tokens: u64,
+    /// Tokens of prompt and answer together that the model can take; `None` when nobody knows: then
+    /// room is made only when the model says that there is none left.
+    pub context_window: Option<u64>,
     /// The system prompt.
     pub system: Arc<str>,
     /// Tools that the model may call.
@@ -68,6 +76,20 @@ pub enum Event {
         /// The whole message for the model.
         text: String,
     },
+    /// The user speaks while a turn runs: the model hears it with its next request of this turn.
+    Steer {
+        /// The whole message for the model.
+        text: String,
+    },
+    /// The user has the conversation summed up, which is a turn of its own.
+    Compact {
+        /// What the user said.
+        text: String,
+        /// What the summary should pay attention to; may be empty.
+        focus: String,
+    },
+    /// What the runtime knows and a summary must not lose; for the summary that is being made.
+    Facts(String),
     /// The model said more.
     TextDelta(String),
     /// The model thought, at this place of its answer.
@@ -97,6 +119,16 @@ pub enum Event {
         /// What went wrong and what to do.
         message: String,
     },
+    /// The model says that the conversation is too long for it.
+    ContextFull {
+        /// What it said.
+        message: String,
+    },
+    /// The model has said nothing for so long that nobody waits for it any more.
+    ModelSilent {
+        /// How long that is, in milliseconds.
+        limit_ms: u64,
+    },
     /// A tool call has ended.
     ToolFinished {
         /// The call's id.
@@ -119,6 +151,28 @@ pub enum Effect {
         step: u64,
         /// Tokens that the answer may have.
         max_output_tokens: u64,
+        /// Whether the answer is a summary of the conversation, which nobody is shown. The loop is
+        /// then to be told [`Event::Facts`] first.
+        compacting: bool,
+    },
+    /// Record that room was made in the conversation.
+    Compacted(Compaction),
+    /// Show this to the user as the answer.
+    Say {
+        /// The answer, or more of it.
+        text: String,
+    },
+    /// Record what was put into the conversation that no other event tells.
+    Note {
+        /// On whose side: behind what the user said, or as the model's answer in place of what it said.
+        role: Role,
+        /// The text.
+        text: String,
+    },
+    /// Tell the user.
+    Notice {
+        /// What.
+        message: String,
     },
     /// Record the order of a complete answer that has thoughts in it: they must come back as they
     /// were. It comes before anything that the answer asks for.
@@ -131,10 +185,12 @@ pub enum Effect {
         /// The calls.
         calls: Vec<ToolCall>,
     },
-    /// A call that does not run; the loop has recorded the answer to it.
+    /// A call that does not run, or no more; the loop has recorded the answer to it.
     Refuse {
         /// The call.
         call: ToolCall,
+        /// Whether it was running, and was so recorded.
+        started: bool,
         /// What kind of failure it is.
         kind: FailureKind,
         /// What the model is told.

@@ -1,7 +1,8 @@
 //! The state machine itself.
 
 use crate::answer::{Answer, Complete};
-use crate::budget::{Budget, WorstCase};
+use crate::budget::{Budget, SHORTEST_ANSWER, WorstCase};
+use crate::compact::Compacting;
 use crate::repeats::Repeats;
 use crate::{Config, Effect, Event, ToolInfo};
 use boxagnts_protocol::conversation::{
@@ -22,25 +23,38 @@ pub struct Query {
     pub(crate) budget: Budget,
     /// Ids of all tool calls so far.
     pub(crate) ids: HashSet<String>,
+    /// Answers of the model so far, those included that are gone from the conversation.
+    pub(crate) answers: u64,
+    /// What the turn began with, and the message that has it.
+    pub(crate) prompt: String,
+    pub(crate) prompt_at: usize,
+    /// What the user said since the turn began, and the model has not heard.
+    steers: Vec<String>,
+    /// The conversation is not summed up before it has so many messages.
+    pub(crate) no_summary_before: usize,
+    /// How often in this turn the model said that the conversation is too long.
+    pub(crate) overflows: u64,
     repeats: Repeats,
-    phase: Phase,
+    pub(crate) phase: Phase,
 }
 
 #[derive(Debug)]
-enum Phase {
+pub(crate) enum Phase {
     Idle,
     /// The model speaks.
     Answering {
         answer: Answer,
         usage: TokenUsage,
     },
+    /// The model sums up the conversation.
+    Compacting(Compacting),
     /// Tools run.
     Calling(Calling),
 }
 
 /// The tool calls of one answer on their way.
 #[derive(Debug)]
-struct Calling {
+pub(crate) struct Calling {
     /// In the order of the answer; `None` for what has not ended.
     results: Vec<(ToolCall, Option<ToolResult>)>,
     /// Ids of the calls that run now.
@@ -59,6 +73,12 @@ impl Query {
             messages: Arc::default(),
             budget: Budget::default(),
             ids: HashSet::new(),
+            answers: 0,
+            prompt: String::new(),
+            prompt_at: 0,
+            steers: Vec::new(),
+            no_summary_before: 0,
+            overflows: 0,
             repeats: Repeats::default(),
             phase: Phase::Idle,
         }
@@ -72,6 +92,20 @@ impl Query {
     /// The conversation so far.
     pub fn messages(&self) -> Arc<Vec<Message>> {
         Arc::clone(&self.messages)
+    }
+
+    /// What the model is to be sent now: the conversation, and while it sums that up, what it is asked
+    /// to do.
+    pub fn request(&self) -> Arc<Vec<Message>> {
+        match &self.phase {
+            Phase::Compacting(compacting) => Arc::clone(&compacting.prompt),
+            _ => self.messages(),
+        }
+    }
+
+    /// Answers of the model so far, those included of which the conversation has only a summary.
+    pub fn answers(&self) -> u64 {
+        self.answers
     }
 
     /// Whether a turn runs.
@@ -105,7 +139,7 @@ impl Query {
         if self.is_running() {
             return;
         }
-        self.push_user(vec![Content::Text { text: prompt }]);
+        self.prompted(prompt);
         self.push_answer(vec![Content::Text { text: answer }]);
     }
 
@@ -114,26 +148,43 @@ impl Query {
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
         match (event, &mut self.phase) {
             (Event::Prompt { text }, Phase::Idle) => {
-                self.push_user(vec![Content::Text { text }]);
+                self.prompted(text);
                 self.budget.new_turn();
+                self.overflows = 0;
                 self.repeats = Repeats::default();
                 self.call_model()
             }
+            (Event::Compact { text, focus }, Phase::Idle) => {
+                self.prompted(text);
+                self.compact_by_hand(&focus)
+            }
+            (Event::Steer { text }, phase) if !matches!(phase, Phase::Idle) => {
+                self.steers.push(text);
+                Vec::new()
+            }
+            (Event::Cancel, Phase::Compacting(_)) => {
+                self.stop_early("cancelled by the user", TurnOutcome::Cancelled)
+            }
+            (Event::ModelSilent { limit_ms }, Phase::Answering { .. } | Phase::Compacting(_)) => {
+                self.stop_early("no answer: the model fell silent", silent(limit_ms))
+            }
+            (event, Phase::Compacting(_)) => self.compacting(event),
+            (Event::ContextFull { message }, Phase::Answering { .. }) => self.context_full(message),
             (Event::TextDelta(delta), Phase::Answering { answer, .. }) => {
                 answer.text(&delta);
-                Vec::new()
+                self.bounded()
             }
             (Event::Thought(thinking), Phase::Answering { answer, .. }) => {
                 answer.thought(thinking);
-                Vec::new()
+                self.bounded()
             }
             (Event::ToolCallStarted { index, id, name }, Phase::Answering { answer, .. }) => {
                 answer.call_started(index, id, name);
-                Vec::new()
+                self.bounded()
             }
             (Event::ToolCallInput { index, json }, Phase::Answering { answer, .. }) => {
                 answer.call_input(index, &json);
-                Vec::new()
+                self.bounded()
             }
             (Event::ModelUsage(so_far), Phase::Answering { usage, .. }) => {
                 *usage = so_far;
@@ -178,27 +229,37 @@ impl Query {
         }
     }
 
-    /// Asks the model, if the limits let us.
-    fn call_model(&mut self) -> Vec<Effect> {
-        let Config {
-            limits,
-            price,
-            max_output_tokens,
-            system,
-            tools,
-        } = &self.config;
-        let tools = tools.iter().map(|tool| tool.bytes).sum::<u64>();
-        let worst = WorstCase {
-            input: self
-                .budget
-                .most_input(system.len() as u64 + tools, &self.messages),
-            output: *max_output_tokens,
-        };
+    /// Bytes of system prompt and tools.
+    pub(crate) fn fixed(&self) -> u64 {
+        let tools = self.config.tools.iter().map(|tool| tool.bytes);
+        self.config.system.len() as u64 + tools.sum::<u64>()
+    }
+
+    /// Takes one more request, if the limits let us, and says how many tokens its answer may have.
+    pub(crate) fn take_request(&mut self, worst: WorstCase) -> Result<u64, TurnOutcome> {
+        let Config { limits, price, .. } = &self.config;
         let taken = self.budget.take_request(limits, price.as_ref(), worst);
         // What the user has set comes first.
         match (taken, self.repeats.verdict()) {
-            (Ok(_), Some(limit)) => self.finish(limit),
-            (Ok(max_output_tokens), None) => {
+            (Ok(_), Some(limit)) => Err(limit),
+            (taken, _) => taken,
+        }
+    }
+
+    /// Asks the model for an answer, if the limits let us.
+    pub(crate) fn ask_model(&mut self) -> Vec<Effect> {
+        let mut output = self.config.max_output_tokens;
+        if let Some(window) = self.config.context_window {
+            // Some providers refuse what cannot fit behind the prompt.
+            let left = window.saturating_sub(self.likely_input());
+            output = output.min(left.max(SHORTEST_ANSWER));
+        }
+        let worst = WorstCase {
+            input: self.budget.most_input(self.fixed(), &self.messages),
+            output,
+        };
+        match self.take_request(worst) {
+            Ok(max_output_tokens) => {
                 self.phase = Phase::Answering {
                     answer: Answer::default(),
                     usage: TokenUsage::default(),
@@ -206,21 +267,72 @@ impl Query {
                 vec![Effect::CallModel {
                     step: self.budget.requests,
                     max_output_tokens,
+                    compacting: false,
                 }]
             }
-            (Err(limit), _) => self.finish(limit),
+            Err(limit) => self.finish(limit),
         }
     }
 
+    /// Ends an answer that has more bytes than any may have.
+    fn bounded(&mut self) -> Vec<Effect> {
+        let Phase::Answering { answer, .. } = &self.phase else {
+            return Vec::new();
+        };
+        let (limit, used) = (self.config.limits.max_answer_bytes, answer.len());
+        if used <= limit {
+            return Vec::new();
+        }
+        let outcome = TurnOutcome::Limit {
+            limit: "max_answer_bytes".to_owned(),
+            value: limit as f64,
+            used: used as f64,
+        };
+        self.stop_early("the answer became too long", outcome)
+    }
+
+    /// Begins a turn with what the user says.
+    pub(crate) fn prompted(&mut self, text: String) {
+        self.prompt.clone_from(&text);
+        self.push_user(vec![Content::Text { text }]);
+        self.prompt_at = self.messages.len() - 1;
+    }
+
+    /// Tells the model what the user said while it worked.
+    pub(crate) fn deliver(&mut self) -> Vec<Effect> {
+        let steers = std::mem::take(&mut self.steers);
+        let told = steers.into_iter().map(|text| {
+            let text = format!("[The user says while you work:]\n{text}");
+            self.note(text)
+        });
+        told.collect()
+    }
+
+    /// Puts something behind what the user said.
+    pub(crate) fn note(&mut self, text: String) -> Effect {
+        self.push_user(vec![Content::Text { text: text.clone() }]);
+        Effect::Note {
+            role: Role::User,
+            text,
+        }
+    }
+
+    /// Ends the turn with an answer that no model gave.
+    pub(crate) fn said_by_us(&mut self, text: String, outcome: TurnOutcome) -> Vec<Effect> {
+        self.push_answer(vec![Content::Text { text: text.clone() }]);
+        let mut effects = vec![Effect::Say { text }];
+        effects.extend(self.finish(outcome));
+        effects
+    }
+
     /// Leaves the answering phase; what the call used is counted, however it ended.
-    fn end_answer(&mut self, lost: bool) -> Answer {
+    pub(crate) fn end_answer(&mut self, lost: bool) -> Answer {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Answering { answer, mut usage } => {
                 if lost {
-                    self.estimate(&mut usage, &answer);
+                    self.estimate(&mut usage, answer.len(), &self.messages);
                 }
-                let cost = self.config.price.map(|price| price.cost(&usage));
-                self.budget.add(&usage, cost);
+                self.count(&usage);
                 // The answer is about to be the last message.
                 self.budget.counted(&usage, self.messages.len() + 1);
                 answer
@@ -232,16 +344,19 @@ impl Query {
         }
     }
 
+    /// Adds a model call to what the session has used.
+    pub(crate) fn count(&mut self, usage: &TokenUsage) {
+        let cost = self.config.price.map(|price| price.cost(usage));
+        self.budget.add(usage, cost);
+    }
+
     /// An answer that was lost on its way is paid for, and nobody says how much: as much as it can
-    /// have been.
-    fn estimate(&self, usage: &mut TokenUsage, answer: &Answer) {
-        let said = answer.len();
-        let prompt = usage.total() - usage.output_tokens;
+    /// have been. `said` are the bytes of it that came.
+    pub(crate) fn estimate(&self, usage: &mut TokenUsage, said: u64, prompt: &[Message]) {
+        let counted = usage.total() - usage.output_tokens;
         let paid = self.config.price.is_some_and(|price| price.input > 0.0);
-        if said > 0 && prompt == 0 && paid {
-            let tools = self.config.tools.iter().map(|tool| tool.bytes).sum::<u64>();
-            let fixed = self.config.system.len() as u64 + tools;
-            usage.input_tokens = self.budget.most_input(fixed, &self.messages);
+        if said > 0 && counted == 0 && paid {
+            usage.input_tokens = self.budget.most_input(self.fixed(), prompt);
             usage.output_tokens = usage.output_tokens.max(said);
         }
     }
@@ -277,14 +392,16 @@ impl Query {
         let remark = cut.then(|| continue_remark(&cut_off));
         if cut && let Err(limit) = self.budget.take_recovery(&self.config.limits) {
             let why = "not run: the answer that asked for it was cut off";
-            self.answer_all(&calls, why);
-            return self.finish(limit);
+            let mut effects = self.refuse_all(calls, why);
+            effects.extend(self.finish(limit));
+            return effects;
         }
         match (calls.is_empty(), remark) {
             (false, remark) => self.start_calls(calls, remark),
             (true, Some(text)) => {
-                self.push_user(vec![Content::Text { text }]);
-                self.call_model()
+                let mut effects = vec![self.note(text)];
+                effects.extend(self.call_model());
+                effects
             }
             // Some servers say `tool_use` and name none: then nothing is left to do.
             (true, None) => self.finish(TurnOutcome::Done),
@@ -303,8 +420,10 @@ impl Query {
             .budget
             .take_tool_calls(&self.config.limits, calls.len() as u64)
         {
-            self.answer_all(&calls, "not run: the limit `max_tool_calls` is reached");
-            return self.finish(limit);
+            let why = "not run: the limit `max_tool_calls` is reached";
+            let mut effects = self.refuse_all(calls, why);
+            effects.extend(self.finish(limit));
+            return effects;
         }
         let mut effects = Vec::new();
         let mut reading = false;
@@ -319,6 +438,7 @@ impl Query {
                     calling.answer(result, &mut self.repeats);
                     effects.push(Effect::Refuse {
                         call,
+                        started: false,
                         kind,
                         message,
                     });
@@ -375,54 +495,92 @@ impl Query {
             calling.running = calls.iter().map(|call| call.id.clone()).collect();
             return vec![Effect::RunTools { calls }];
         }
-        self.end_calls("not run");
-        self.call_model()
+        // Every call has its result by now.
+        let mut effects = self.end_calls("not run", FailureKind::Internal);
+        effects.extend(self.call_model());
+        effects
     }
 
     /// Leaves the calling phase; a call without a result is answered with `why`.
-    fn end_calls(&mut self, why: &str) {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Calling(calling) => {
-                let mut content: Vec<Content> = Vec::new();
-                for (call, result) in calling.results {
-                    let result = result.unwrap_or_else(|| ToolResult {
-                        id: call.id,
-                        output: why.to_owned(),
-                        is_error: true,
-                    });
-                    content.push(Content::ToolResult(result));
-                }
-                content.extend(calling.remark.map(|text| Content::Text { text }));
-                self.push_user(content);
+    fn end_calls(&mut self, why: &str, kind: FailureKind) -> Vec<Effect> {
+        let calling = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Calling(calling) => calling,
+            other => {
+                self.phase = other;
+                return Vec::new();
             }
-            other => self.phase = other,
+        };
+        let mut effects = Vec::new();
+        let mut content: Vec<Content> = Vec::new();
+        for (call, result) in calling.results {
+            let result = result.unwrap_or_else(|| {
+                let id = call.id.clone();
+                effects.push(Effect::Refuse {
+                    started: calling.running.contains(&id),
+                    call,
+                    kind,
+                    message: why.to_owned(),
+                });
+                ToolResult {
+                    id,
+                    output: why.to_owned(),
+                    is_error: true,
+                }
+            });
+            content.push(Content::ToolResult(result));
         }
+        self.push_user(content);
+        effects.extend(calling.remark.map(|text| self.note(text)));
+        effects
     }
 
     /// Ends the turn in the middle of an answer or of tool calls.
-    fn stop_early(&mut self, why: &str, outcome: TurnOutcome) -> Vec<Effect> {
+    pub(crate) fn stop_early(&mut self, why: &str, outcome: TurnOutcome) -> Vec<Effect> {
+        let mut effects = vec![Effect::Abort];
         match self.phase {
             Phase::Answering { .. } => {
                 let said = self.end_answer(true).into_text();
                 let gap = if said.is_empty() { "" } else { "\n" };
-                self.push_answer(vec![Content::Text {
-                    text: format!("{said}{gap}[{why}]"),
-                }]);
+                effects.push(self.answer_for_model(format!("{said}{gap}[{why}]")));
             }
-            _ => self.end_calls(why),
+            Phase::Compacting(_) => {
+                self.end_compacting(true);
+                effects.push(self.answer_for_model(format!("[{why}]")));
+            }
+            _ => {
+                let kind = match &outcome {
+                    TurnOutcome::Cancelled => FailureKind::Cancelled,
+                    _ => FailureKind::Internal,
+                };
+                effects.extend(self.end_calls(why, kind));
+            }
         }
-        let mut effects = vec![Effect::Abort];
         effects.extend(self.finish(outcome));
         effects
     }
 
-    fn finish(&mut self, outcome: TurnOutcome) -> Vec<Effect> {
+    /// Has the model find this as its answer.
+    fn answer_for_model(&mut self, text: String) -> Effect {
+        self.push_answer(vec![Content::Text { text: text.clone() }]);
+        Effect::Note {
+            role: Role::Assistant,
+            text,
+        }
+    }
+
+    /// Ends the turn, unless the user has said something that it is to go on with.
+    pub(crate) fn finish(&mut self, outcome: TurnOutcome) -> Vec<Effect> {
         self.phase = Phase::Idle;
-        vec![Effect::Finish(outcome)]
+        if outcome == TurnOutcome::Done && !self.steers.is_empty() {
+            return self.call_model();
+        }
+        let mut effects = self.deliver();
+        effects.push(Effect::Finish(outcome));
+        effects
     }
 
     /// Answers calls that do not run.
-    pub(crate) fn answer_all(&mut self, calls: &[ToolCall], why: &str) {
+    fn refuse_all(&mut self, calls: Vec<ToolCall>, why: &str) -> Vec<Effect> {
         let results = calls.iter().map(|call| {
             Content::ToolResult(ToolResult {
                 id: call.id.clone(),
@@ -431,6 +589,13 @@ impl Query {
             })
         });
         self.push_user(results.collect());
+        let refused = calls.into_iter().map(|call| Effect::Refuse {
+            call,
+            started: false,
+            kind: FailureKind::Limit,
+            message: why.to_owned(),
+        });
+        refused.collect()
     }
 
     pub(crate) fn push_answer(&mut self, mut content: Vec<Content>) {
@@ -444,6 +609,7 @@ impl Query {
                 text: "[no answer]".to_owned(),
             });
         }
+        self.answers += 1;
         Arc::make_mut(&mut self.messages).push(Message {
             role: Role::Assistant,
             content,
@@ -494,8 +660,17 @@ pub(crate) fn unique(ids: &mut HashSet<String>, id: String) -> String {
     unique
 }
 
+/// How a turn ends whose model says nothing any more.
+fn silent(limit_ms: u64) -> TurnOutcome {
+    TurnOutcome::Limit {
+        limit: "model_timeout".to_owned(),
+        value: limit_ms as f64,
+        used: limit_ms as f64,
+    }
+}
+
 /// What the model is told after an answer that was cut off.
-pub(crate) fn continue_remark(cut_off: &[String]) -> String {
+fn continue_remark(cut_off: &[String]) -> String {
     let mut remark =
         "[Your answer was cut off at the output limit; go on where it stopped.".to_owned();
     for name in cut_off {

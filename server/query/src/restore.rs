@@ -1,9 +1,9 @@
 //! Bringing a conversation back from the journal.
 
 use crate::Config;
-use crate::query::{Query, continue_remark};
+use crate::query::Query;
 use boxagnts_protocol::conversation::{
-    AnswerPiece, Content, StopReason, TokenUsage, ToolCall, ToolResult,
+    AnswerPiece, Content, Role, StopReason, TokenUsage, ToolCall, ToolResult,
 };
 use boxagnts_protocol::update::SessionEvent;
 
@@ -22,9 +22,29 @@ impl Query {
                     half.flush(&mut query);
                     let mut text = prompt.clone();
                     text.push_str(context.as_deref().unwrap_or_default());
-                    query.push_user(vec![Content::Text { text }]);
+                    query.prompted(text);
                 }
-                SessionEvent::ModelCalled { .. } => half.flush(&mut query),
+                SessionEvent::ModelCalled { compacting, .. } => {
+                    half.flush(&mut query);
+                    half.compacting = *compacting;
+                }
+                SessionEvent::Compacted { compaction, .. } => {
+                    half.flush(&mut query);
+                    query.apply(compaction);
+                }
+                SessionEvent::Noted { role, text, .. } => match role {
+                    Role::User => {
+                        half.flush(&mut query);
+                        query.note(text.clone());
+                    }
+                    Role::Assistant => {
+                        half = Half {
+                            text: text.clone(),
+                            whole: true,
+                            ..Half::default()
+                        }
+                    }
+                },
                 SessionEvent::TextDelta { text, .. } => half.text.push_str(text),
                 SessionEvent::ModelAnswered {
                     stop,
@@ -33,6 +53,10 @@ impl Query {
                     ..
                 } => {
                     query.budget.add(usage, *cost_usd);
+                    if std::mem::take(&mut half.compacting) {
+                        query.answers += 1;
+                        continue;
+                    }
                     half.stop = Some(*stop);
                     half.usage = Some(*usage);
                 }
@@ -58,6 +82,9 @@ impl Query {
                 | SessionEvent::Decided { .. }
                 | SessionEvent::Undone { .. }
                 | SessionEvent::Notice { .. }
+                | SessionEvent::Steered { .. }
+                | SessionEvent::Queued { .. }
+                | SessionEvent::Dropped { .. }
                 | SessionEvent::Recovered { .. } => {}
             }
         }
@@ -70,6 +97,10 @@ impl Query {
 #[derive(Default)]
 struct Half {
     text: String,
+    /// Whether `text` is all of it, whatever else is known.
+    whole: bool,
+    /// Whether what is told next is a summary.
+    compacting: bool,
     stop: Option<StopReason>,
     usage: Option<TokenUsage>,
     /// Empty for an answer without thoughts.
@@ -117,7 +148,7 @@ impl Half {
 
     fn flush(&mut self, query: &mut Query) {
         let mut half = std::mem::take(self);
-        if half.text.is_empty() && half.stop.is_none() && half.calls.is_empty() {
+        if half.text.is_empty() && half.stop.is_none() && half.calls.is_empty() && !half.whole {
             return;
         }
         // Results stand in the order of the calls.
@@ -144,10 +175,5 @@ impl Half {
             Content::ToolResult(known.unwrap_or_else(lost))
         });
         query.push_user(results.collect());
-        if half.stop == Some(StopReason::MaxTokens) {
-            query.push_user(vec![Content::Text {
-                text: continue_remark(&[]),
-            }]);
-        }
     }
 }

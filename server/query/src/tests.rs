@@ -1,7 +1,10 @@
 //! The loop through scripts of events, and through random ones.
 
+mod compact;
+mod journal;
 mod thoughts;
 
+use self::journal::Journal;
 use crate::{Config, Effect, Event, Limits, Query, ToolInfo};
 use boxagnts_protocol::conversation::{
     Content, Message, Price, Role, StopReason, Thinking, TokenUsage,
@@ -18,6 +21,8 @@ const LIMITS: Limits = Limits {
     max_tokens_total: 2_000_000,
     max_tokens_recovery_limit: 3,
     total_budget_usd: f64::INFINITY,
+    max_answer_bytes: 4 << 20,
+    compact_at_percent: 80,
 };
 
 fn config(limits: Limits) -> Config {
@@ -35,15 +40,18 @@ fn config(limits: Limits) -> Config {
             cache_write: 1.25,
         }),
         max_output_tokens: 1000,
+        context_window: None,
         system: Arc::from("system"),
         tools: vec![tool("read", true), tool("grep", true), tool("edit", false)],
     }
 }
 
 /// One event per line: `prompt TEXT`, `text TEXT`, `call INDEX ID NAME JSON`, `usage IN OUT`,
-/// `stop REASON`, `fail TEXT`, `done ID TEXT`, `cancel`.
+/// `stop REASON`, `fail TEXT`, `done ID TEXT`, `steer TEXT`, `compact FOCUS`, `facts TEXT`, `full TEXT`,
+/// `silent`, `cancel`. `*N` in a text stands for N bytes.
 fn event(line: &str) -> Vec<Event> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let rest = &long(rest);
     vec![match word {
         "prompt" => Event::Prompt {
             text: rest.to_owned(),
@@ -69,7 +77,7 @@ fn event(line: &str) -> Vec<Event> {
                 ..TokenUsage::default()
             })
         }
-        "stop" => Event::ModelStopped(match rest {
+        "stop" => Event::ModelStopped(match rest.as_str() {
             "end_turn" => StopReason::EndTurn,
             "tool_use" => StopReason::ToolUse,
             "max_tokens" => StopReason::MaxTokens,
@@ -87,9 +95,42 @@ fn event(line: &str) -> Vec<Event> {
                 is_error: false,
             }
         }
+        "steer" => Event::Steer {
+            text: rest.to_owned(),
+        },
+        "compact" => Event::Compact {
+            text: format!("/compact {rest}"),
+            focus: rest.to_owned(),
+        },
+        "facts" => Event::Facts(rest.to_owned()),
+        "full" => Event::ContextFull {
+            message: rest.to_owned(),
+        },
+        "silent" => Event::ModelSilent { limit_ms: 5 },
         "cancel" => Event::Cancel,
         other => panic!("unknown event {other}"),
     }]
+}
+
+/// A text in which each word `*N` becomes N bytes.
+fn long(text: &str) -> String {
+    let word = |word: &str| match word.strip_prefix('*').map(str::parse) {
+        Some(Ok(bytes)) => "x".repeat(bytes),
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// A text that is short again.
+fn short(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("xxxxxxxx") {
+        let run = rest[at..].bytes().take_while(|byte| *byte == b'x').count();
+        let _ = write!(shown, "{}*{run}", &rest[..at]);
+        rest = &rest[at + run..];
+    }
+    shown + rest
 }
 
 fn thinking(text: &str) -> Thinking {
@@ -101,21 +142,49 @@ fn thinking(text: &str) -> Thinking {
 }
 
 fn check(limits: Limits, script: &str, expect: Expect) {
-    let mut query = Query::new(config(limits));
+    check_with(config(limits), script, expect);
+}
+
+fn check_with(config: Config, script: &str, expect: Expect) {
+    let mut query = Query::new(config.clone());
+    let mut journal = Journal::default();
     let mut seen = String::new();
     for line in script
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
     {
-        for effect in event(line).into_iter().flat_map(|event| query.step(event)) {
+        for effect in event(line)
+            .into_iter()
+            .flat_map(|event| journal.step(&mut query, event))
+        {
             let _ = match effect {
                 Effect::CallModel {
                     step,
                     max_output_tokens,
+                    compacting,
                 } => {
-                    writeln!(seen, "model {step} ({max_output_tokens})")
+                    let why = if compacting { " to sum up" } else { "" };
+                    writeln!(seen, "model {step} ({max_output_tokens}){why}")
                 }
+                Effect::Compacted(compaction) => {
+                    let trimmed = compaction.trimmed.iter();
+                    let trimmed: Vec<_> =
+                        trimmed.map(|t| format!("{}:{}", t.id, t.bytes)).collect();
+                    writeln!(
+                        seen,
+                        "compacted {} -> {}, trimmed {trimmed:?}, {}",
+                        compaction.tokens_before,
+                        compaction.tokens_after,
+                        match compaction.summary {
+                            Some(_) => format!("summed up but for {}", compaction.kept),
+                            None => "not summed up".to_owned(),
+                        }
+                    )
+                }
+                Effect::Say { text } => writeln!(seen, "say {text}"),
+                Effect::Note { role, text } => writeln!(seen, "note {role:?} {}", short(&text)),
+                Effect::Notice { message } => writeln!(seen, "notice {message}"),
                 Effect::RunTools { calls } => {
                     let ids: Vec<String> = calls
                         .iter()
@@ -123,8 +192,14 @@ fn check(limits: Limits, script: &str, expect: Expect) {
                         .collect();
                     writeln!(seen, "run {}", ids.join(" | "))
                 }
-                Effect::Refuse { call, message, .. } => {
-                    writeln!(seen, "refuse {}: {message}", call.id)
+                Effect::Refuse {
+                    call,
+                    message,
+                    started,
+                    ..
+                } => {
+                    let how = if started { "ended" } else { "refuse" };
+                    writeln!(seen, "{how} {}: {message}", call.id)
                 }
                 Effect::Keep { answer } => writeln!(seen, "keep {} pieces", answer.len()),
                 Effect::Abort => writeln!(seen, "abort"),
@@ -133,15 +208,18 @@ fn check(limits: Limits, script: &str, expect: Expect) {
         }
         assert_valid(&query.messages(), !query.is_running());
     }
+    journal.check(&query, &config);
     for message in query.messages().iter() {
         let _ = write!(seen, "{:?}:", message.role);
         for content in &message.content {
             let _ = match content {
-                Content::Text { text } => write!(seen, " {text:?}"),
+                Content::Text { text } => write!(seen, " {:?}", short(text)),
                 Content::Image(image) => write!(seen, " {}", image.media_type),
                 Content::Thinking(thinking) => write!(seen, " ({})", thinking.text),
                 Content::ToolCall(call) => write!(seen, " <{} {}>", call.name, call.input),
-                Content::ToolResult(result) => write!(seen, " [{} {:?}]", result.id, result.output),
+                Content::ToolResult(result) => {
+                    write!(seen, " [{} {:?}]", result.id, short(&result.output))
+                }
             };
         }
         seen.push('\n');
@@ -199,6 +277,7 @@ fn tools_run_in_batches_and_their_results_go_back() {
         "#,
         expect![[r#"
             model 1 (1000)
+            keep 5 pieces
             run a read | b grep
             run c edit
             run d read
@@ -225,6 +304,7 @@ fn what_cannot_run_is_refused_and_the_model_is_told() {
         "#,
         expect![[r#"
             model 1 (1000)
+            keep 3 pieces
             refuse a: there is no tool `shell`; the tools are: read, grep, edit
             refuse a_2: the input of `read` is not a JSON object; call it again
             refuse b: the input of `edit` is not a JSON object; call it again
@@ -253,6 +333,7 @@ fn a_cut_off_answer_is_continued_and_a_cut_off_call_never_runs() {
         "#,
         expect![[r#"
             model 1 (1000)
+            note User [Your answer was cut off at the output limit; go on where it stopped. The call of `edit` was cut off and did not run: make it again, in smaller pieces.]
             model 2 (1000)
             finish Limit { limit: "max_tokens_recovery_limit", value: 1.0, used: 2.0 }
             User: "x"
@@ -320,6 +401,7 @@ fn each_limit_stops_before_the_step_that_would_exceed_it() {
         turn,
         expect![[r#"
             model 1 (1000)
+            refuse a: not run: the limit `max_tool_calls` is reached
             finish Limit { limit: "max_tool_calls", value: 0.0, used: 0.0 }
             User: "x"
             Assistant: <read {}>
@@ -337,10 +419,15 @@ fn cancelling_keeps_what_was_said_and_answers_every_call() {
         expect![[r#"
             model 1 (1000)
             abort
+            note Assistant half
+            [cancelled by the user]
             finish Cancelled
             model 1 (1000)
+            keep 2 pieces
             run a read
             abort
+            ended a: cancelled by the user
+            refuse b: cancelled by the user
             finish Cancelled
             model 1 (1000)
             User: "x"
@@ -360,6 +447,7 @@ fn failures_and_refusals_end_the_turn_with_the_reason() {
         expect![[r#"
             model 1 (1000)
             abort
+            note Assistant [no answer: the model failed]
             finish Failed { message: "no key" }
             model 1 (1000)
             finish Failed { message: "the model refused to answer; say it differently or use another model" }
@@ -427,6 +515,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         4 => stop.prop_map(Event::ModelStopped),
         1 => Just(Event::ModelFailed { message: "f".to_owned() }),
         1 => Just(Event::Cancel),
+        1 => Just(Event::Steer { text: "s".to_owned() }),
+        1 => Just(Event::Compact { text: "/compact".to_owned(), focus: String::new() }),
+        1 => Just(Event::ContextFull { message: "c".to_owned() }),
+        1 => Just(Event::ModelSilent { limit_ms: 1 }),
+        1 => Just(Event::TextDelta("t".repeat(50))),
     ]
 }
 
@@ -439,29 +532,30 @@ fn going_in_circles_is_noticed_and_then_stopped() {
         LIMITS,
         &format!("prompt x\n{script}"),
         expect![[r#"
-        model 1 (1000)
-        run c1 read
-        model 2 (1000)
-        run c2 read
-        model 3 (1000)
-        run c3 read
-        model 4 (1000)
-        run c4 read
-        model 5 (1000)
-        run c5 read
-        finish Limit { limit: "identical_tool_calls", value: 5.0, used: 5.0 }
-        User: "x"
-        Assistant: <read {}>
-        User: [c1 "same"]
-        Assistant: <read {}>
-        User: [c2 "same"]
-        Assistant: <read {}>
-        User: [c3 "same"] "[You have called `read` 3 times with the same input and got the same result each time. Do something else, or say what keeps you.]"
-        Assistant: <read {}>
-        User: [c4 "same"]
-        Assistant: <read {}>
-        User: [c5 "same"]
-    "#]],
+            model 1 (1000)
+            run c1 read
+            model 2 (1000)
+            run c2 read
+            model 3 (1000)
+            run c3 read
+            note User [You have called `read` 3 times with the same input and got the same result each time. Do something else, or say what keeps you.]
+            model 4 (1000)
+            run c4 read
+            model 5 (1000)
+            run c5 read
+            finish Limit { limit: "identical_tool_calls", value: 5.0, used: 5.0 }
+            User: "x"
+            Assistant: <read {}>
+            User: [c1 "same"]
+            Assistant: <read {}>
+            User: [c2 "same"]
+            Assistant: <read {}>
+            User: [c3 "same"] "[You have called `read` 3 times with the same input and got the same result each time. Do something else, or say what keeps you.]"
+            Assistant: <read {}>
+            User: [c4 "same"]
+            Assistant: <read {}>
+            User: [c5 "same"]
+        "#]],
     );
     // Another result is news.
     let news =
@@ -543,15 +637,21 @@ proptest! {
     fn no_events_break_the_history_or_a_limit(
         events in proptest::collection::vec(any_event(), 0..80),
         finish in any::<bool>(),
+        window in prop_oneof![Just(None), (20u64..2000).prop_map(Some)],
     ) {
-        let limits = Limits { max_turns: 4, max_tool_calls: 5, max_tokens_total: 4_000, ..LIMITS };
-        let mut query = Query::new(config(limits));
+        let limits = Limits {
+            max_turns: 4, max_tool_calls: 5, max_tokens_total: 4_000, max_answer_bytes: 40, ..LIMITS
+        };
+        let config = Config { context_window: window, ..config(limits) };
+        let mut query = Query::new(config.clone());
+        let mut journal = Journal::default();
         let (mut requests, mut calls) = (0, 0);
         for event in events {
-            if matches!(event, Event::Prompt { .. }) && !query.is_running() {
+            if matches!(event, Event::Prompt { .. } | Event::Compact { .. }) && !query.is_running() {
                 (requests, calls) = (0, 0);
             }
-            let mut effects = query.step(event);
+            let mut effects = journal.step(&mut query, event);
+            effects.reverse();
             while let Some(effect) = effects.pop() {
                 match effect {
                     Effect::CallModel { max_output_tokens, .. } => {
@@ -567,19 +667,22 @@ proptest! {
                                 let id = call.id;
                                 let output = String::new();
                                 let done = Event::ToolFinished { id, output, is_error: false };
-                                effects.extend(query.step(done));
+                                let mut more = journal.step(&mut query, done);
+                                more.reverse();
+                                more.append(&mut effects);
+                                effects = more;
                             }
                         }
                     }
                     Effect::Finish(outcome) => {
                         prop_assert!(!query.is_running());
-                        let kept = |effect: &Effect| matches!(effect, Effect::Keep { .. });
-                        prop_assert!(outcome != TurnOutcome::Done || effects.iter().all(kept));
+                        prop_assert!(outcome != TurnOutcome::Done || effects.is_empty());
                     }
-                    Effect::Refuse { .. } | Effect::Keep { .. } | Effect::Abort => {}
+                    _ => {}
                 }
             }
             prop_assert!(requests <= 4 && calls <= 5);
+            journal.check(&query, &config);
             assert_valid(&query.messages(), !query.is_running());
         }
     }

@@ -7,6 +7,7 @@
 
 mod commands;
 mod editor;
+mod facts;
 mod files;
 mod front_matter;
 mod mentions;
@@ -16,8 +17,10 @@ mod resolve;
 mod text;
 
 pub use editor::Context;
+pub(crate) use facts::facts;
 pub(crate) use parts::{Composed, compose, whole};
 
+use crate::queue::Wish;
 use crate::session::{Session, lock};
 use crate::turn::Turn;
 use boxagnts_policy::config::Config;
@@ -35,9 +38,14 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long the state of a repository may take: nobody asked for it.
 const GIT_TIME: Duration = Duration::from_millis(300);
+/// The planner that needs no conversation.
+const BUILTIN: &str = "builtin";
+const NOTHING_TO_SUM_UP: &str = "The built-in planner reads each prompt by itself: there is no \
+                                 conversation to sum up.";
 /// Open files that are looked at.
 const MAX_OPEN: usize = 100;
 /// Instructions that do not fit and are named.
@@ -118,8 +126,16 @@ pub(crate) struct Prepared {
     /// The system prompt, when it is the first.
     system: Vec<PromptPart>,
     shown: Vec<Shown>,
-    /// The answer to a prompt that needs no model.
-    pub(crate) answer: Option<String>,
+    /// What is done instead of asking the model.
+    pub(crate) instead: Option<Instead>,
+}
+
+/// What a prompt can want instead of an answer of the model.
+pub(crate) enum Instead {
+    /// It is answered with this.
+    Answer(String),
+    /// The conversation is summed up, with attention to this.
+    Compact { focus: String },
 }
 
 /// What was gathered from files, without waiting for anybody.
@@ -158,13 +174,23 @@ impl Prepared {
 /// Gathers what the model is told with a prompt. The first time it also fixes the system prompt.
 pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Turn) -> Prepared {
     let begins = lock(&session.told_model).system.is_empty();
-    let gathered = gather(session, turn.prompt.clone(), begins).await;
+    let gathered = gather(session, turn.wish.prompt.clone(), begins).await;
     let mut shown = Vec::new();
     let mut system = Vec::new();
     let mut context = String::new();
-    if let Some(Expansion::Answer(answer)) = gathered.expansion {
+    let instead = match &gathered.expansion {
+        Some(Expansion::Answer(answer)) => Some(Instead::Answer(answer.clone())),
+        Some(Expansion::Compact { .. }) if session.provider.id() == BUILTIN => {
+            Some(Instead::Answer(NOTHING_TO_SUM_UP.to_owned()))
+        }
+        Some(Expansion::Compact { focus }) => Some(Instead::Compact {
+            focus: focus.clone(),
+        }),
+        _ => None,
+    };
+    if instead.is_some() {
         return Prepared {
-            answer: Some(answer),
+            instead,
             ..Prepared::default()
         };
     }
@@ -177,10 +203,10 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
         shown.extend(composed.shown);
         query.set_system(whole(&system).into());
     }
-    if let Some(looked_at) = &turn.around.looked_at {
+    if let Some(looked_at) = &turn.wish.around.looked_at {
         editor::push_looked_at(&mut context, looked_at);
     }
-    let mut wanted = mentions::find(&turn.prompt);
+    let mut wanted = mentions::find(&turn.wish.prompt);
     let mut commanded = String::new();
     match gathered.expansion {
         Some(Expansion::Text {
@@ -197,7 +223,7 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
         }
         _ => {}
     }
-    let diagnostics = &turn.around.diagnostics;
+    let diagnostics = &turn.wish.around.diagnostics;
     let resolved = resolve::resolve(session, wanted, diagnostics, &turn.cancel).await;
     let surroundings = surroundings(session, turn, resolved.paths, shown.clone()).await;
     context.push_str(&surroundings.text);
@@ -218,8 +244,24 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
         context,
         system,
         shown,
-        answer: None,
+        instead: None,
     }
+}
+
+/// What the model is told of what the user says while it works.
+pub(crate) async fn steered(
+    session: &Arc<Session>,
+    wish: Wish,
+    cancel: &CancellationToken,
+) -> String {
+    let mut text = wish.prompt;
+    let wanted = mentions::find(&text);
+    if let Some(looked_at) = &wish.around.looked_at {
+        editor::push_looked_at(&mut text, looked_at);
+    }
+    let resolved = resolve::resolve(session, wanted, &wish.around.diagnostics, cancel).await;
+    text.push_str(&resolved.text);
+    text
 }
 
 /// What the text of a command mentions. Whoever wrote a command chooses no address to connect to.
@@ -248,7 +290,10 @@ async fn gather(session: &Arc<Session>, prompt: String, begins: bool) -> Gathere
         let user = session.environment.user_folder();
         let mut files = Files::new(&session.overlay, &session.config, user);
         let expansion = commands::expand(&mut files, &prompt);
-        let answered = matches!(expansion, Some(Expansion::Answer(_)));
+        let answered = matches!(
+            expansion,
+            Some(Expansion::Answer(_) | Expansion::Compact { .. })
+        );
         let composed =
             (begins && !answered).then(|| compose(&session.overlay, &session.config, user));
         Gathered {
@@ -278,11 +323,19 @@ async fn surroundings(
         false => None,
     };
     let looked_at = turn
+        .wish
         .around
         .looked_at
         .as_ref()
         .map(|context| context.path.clone());
-    let open: Vec<String> = turn.around.open.iter().take(MAX_OPEN).cloned().collect();
+    let open: Vec<String> = turn
+        .wish
+        .around
+        .open
+        .iter()
+        .take(MAX_OPEN)
+        .cloned()
+        .collect();
     let session = Arc::clone(session);
     blocking(move || {
         let mut found = Surroundings::default();

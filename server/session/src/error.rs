@@ -20,6 +20,15 @@ pub enum SessionError {
         /// The running turn.
         turn: u64,
     },
+    /// A turn is being ended, and listens no more.
+    #[error("the running turn is being ended; ask again when it has, or have the prompt queued")]
+    Ending,
+    /// Too many prompts wait.
+    #[error("{waiting} prompts wait already; cancel the session to drop them")]
+    QueueFull {
+        /// How many.
+        waiting: usize,
+    },
     /// Settings come with the first prompt.
     #[error("settings are for new sessions; leave `session` out, or `settings`")]
     SettingsTooLate,

@@ -21,6 +21,7 @@ mod manage;
 mod patch;
 mod permission;
 mod portable;
+mod queue;
 mod recover;
 mod session;
 mod sessions;

@@ -4,8 +4,8 @@ use crate::applier::Applier;
 use crate::batch::Ground;
 use crate::context::Told;
 use crate::environment::Environment;
-use crate::error::SessionError;
 use crate::permission::Asker;
+use crate::queue::{Running, Wish};
 use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
@@ -14,10 +14,10 @@ use boxagnts_protocol::update::{SessionEvent, Update};
 use boxagnts_query::Query;
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Overlay, PageQuery};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio_util::sync::CancellationToken;
 
 /// Locks a mutex whose data stays valid even when a holder panicked.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -68,8 +68,10 @@ impl Hub {
 pub(crate) struct Activity {
     /// Number of the latest turn; 0 before the first.
     pub(crate) turn: u64,
-    /// Ends the running turn; `None` when none runs.
-    pub(crate) running: Option<CancellationToken>,
+    /// The turn that runs; `None` when none does.
+    pub(crate) running: Option<Running>,
+    /// What the user asked for since, in order.
+    pub(crate) queue: VecDeque<Wish>,
     /// What the model is to be told with the next prompt.
     pub(crate) notes: Vec<String>,
 }
@@ -101,20 +103,6 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Begins a turn that `cancel` ends; gives its number.
-    pub(crate) fn start(&self, cancel: &CancellationToken) -> Result<u64, SessionError> {
-        let mut activity = lock(&self.activity);
-        if activity.running.is_some() {
-            return Err(SessionError::Busy {
-                session: self.id.clone(),
-                turn: activity.turn,
-            });
-        }
-        activity.turn += 1;
-        activity.running = Some(cancel.clone());
-        Ok(activity.turn)
-    }
-
     /// Journals an event and tells listeners.
     pub(crate) fn emit(&self, event: SessionEvent) -> Result<(), StoreError> {
         let mut known = lock(&self.seq);

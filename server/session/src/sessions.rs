@@ -8,12 +8,13 @@ use crate::environment::Environment;
 use crate::error::SessionError;
 use crate::patch::Patches;
 use crate::permission::Asker;
+use crate::queue::{self, Wish};
 use crate::session::{Hub, Session, lock};
-use crate::turn::{self, Turn};
 use crate::watch::Watcher;
 use boxagnts_protocol::commands::{
-    AskResult, DecideResult, HunkStatus, PromptCommand, SessionSummary,
+    AskResult, DecideResult, HunkStatus, PromptCommand, SessionSummary, WhenBusy,
 };
+use boxagnts_protocol::conversation::Message;
 use boxagnts_protocol::proposal::Proposal;
 use boxagnts_protocol::update::{PromptPart, SessionEvent, Update};
 use boxagnts_workspace::{Buffers, Content, Overlay, PageQuery, Selection};
@@ -24,7 +25,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 mod live;
 
@@ -48,6 +48,8 @@ pub struct Ask {
     pub diagnostics: Vec<Diagnosed>,
     /// `provider:model` for a new session, instead of the configured one.
     pub model: Option<String>,
+    /// What is done when a turn of the session runs.
+    pub when_busy: WhenBusy,
     /// Settings of a new session over the configured ones, with the same keys.
     pub settings: Option<serde_json::Value>,
 }
@@ -115,7 +117,7 @@ impl Sessions {
         &self.root
     }
 
-    /// Starts a turn and returns at once. Must be called inside a tokio runtime.
+    /// Starts a turn, or has the running one hear it, and returns at once. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// Empty prompt, unknown or busy session, a model that cannot be used, a journal that cannot
@@ -124,46 +126,39 @@ impl Sessions {
         if ask.prompt.trim().is_empty() {
             return Err(SessionError::EmptyPrompt);
         }
-        let cancel = CancellationToken::new();
-        let (session, number) = match &ask.session {
-            Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
-            Some(id) => loop {
-                let session = self.get(id)?;
-                let number = session.start(&cancel)?;
-                // From now on nobody brings it back anew; who just did has another one.
-                if self
-                    .live
-                    .get(id)
-                    .is_some_and(|live| Arc::ptr_eq(&live, &session))
-                {
-                    break (session, number);
-                }
-                lock(&session.activity).running = None;
-            },
-            None => {
-                let session = self.create(ask.model.as_deref(), ask.settings)?;
-                let number = session.start(&cancel)?;
-                (session, number)
-            }
-        };
-        let result = AskResult {
-            session: session.id.clone(),
-            turn: number,
-        };
-        let specs = self.specs(&session.config);
-        let turn = Turn {
-            number,
+        let mut wish = Wish {
             prompt: ask.prompt,
             around: Around {
                 looked_at: ask.context,
                 open: ask.open,
                 diagnostics: ask.diagnostics,
             },
-            cancel,
-            tools: self.known(&specs),
-            specs,
         };
-        tokio::spawn(turn::run(session, turn));
+        let (session, (result, turn)) = match &ask.session {
+            Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
+            Some(id) => loop {
+                let session = self.get(id)?;
+                let (result, turn) = session.take(wish, ask.when_busy)?;
+                // From now on nobody brings it back anew; who just did has another one.
+                let live = self.live.get(id);
+                let is_live = live.is_some_and(|live| Arc::ptr_eq(&live, &session));
+                match turn {
+                    Some(turn) if !is_live => {
+                        lock(&session.activity).running = None;
+                        wish = turn.wish;
+                    }
+                    turn => break (session, (result, turn)),
+                }
+            },
+            None => {
+                let session = self.create(ask.model.as_deref(), ask.settings)?;
+                let taken = session.take(wish, WhenBusy::Refuse)?;
+                (session, taken)
+            }
+        };
+        if let Some(turn) = turn {
+            queue::run(session, turn);
+        }
         Ok(result)
     }
 
@@ -284,15 +279,12 @@ impl Sessions {
         decide::repropose(&*self.get(session)?, hunks)
     }
 
-    /// Ends the running turn, if one runs.
+    /// Ends the running turn, if one runs, and drops the prompts that wait for its end.
     ///
     /// # Errors
     /// Unknown session.
     pub fn cancel(&self, session: &str) -> Result<(), SessionError> {
-        let session = self.get(session)?;
-        if let Some(running) = &lock(&session.activity).running {
-            running.cancel();
-        }
+        self.get(session)?.cancel();
         Ok(())
     }
 
@@ -324,6 +316,23 @@ impl Sessions {
         let config = self.environment.config();
         let composed = context::compose(&*self.overlay()?, config, user);
         Ok((composed.parts, composed.problems))
+    }
+
+    /// What the model of a session would be sent with the next prompt: its system prompt, empty before the
+    /// first turn, and the conversation.
+    ///
+    /// # Errors
+    /// Unknown session, or one in which a turn runs.
+    pub fn conversation(
+        &self,
+        session: &str,
+    ) -> Result<(Arc<str>, Arc<Vec<Message>>), SessionError> {
+        let session = self.get(session)?;
+        let query = session.query.try_lock().map_err(|_| SessionError::Busy {
+            session: session.id.clone(),
+            turn: lock(&session.activity).turn,
+        })?;
+        Ok((query.system(), query.messages()))
     }
 
     /// Every event of every session of this workspace, from now on.

@@ -143,7 +143,9 @@ impl Tracer<'_> {
                 span.set("gen_ai.request.model", model.as_str());
                 span.set("boxagnts.turn", *turn);
             }
-            SessionEvent::ModelCalled { step, .. } => {
+            SessionEvent::ModelCalled {
+                step, compacting, ..
+            } => {
                 let name = format!("chat {}", self.model);
                 let at = self.open(name, SpanKind::Client, seq, at_ms);
                 self.chat = Some(at);
@@ -153,6 +155,9 @@ impl Tracer<'_> {
                 span.set("gen_ai.provider.name", provider);
                 span.set("gen_ai.request.model", model);
                 span.set("boxagnts.step", *step);
+                if *compacting {
+                    span.set("boxagnts.compacting", true);
+                }
             }
             SessionEvent::TextDelta { .. } => {
                 if let Some(chat) = self.chat.and_then(|at| self.spans.get_mut(at)) {
@@ -218,6 +223,11 @@ impl Tracer<'_> {
             | SessionEvent::Undone { .. }
             | SessionEvent::Recovered { .. }
             | SessionEvent::Thought { .. }
+            | SessionEvent::Compacted { .. }
+            | SessionEvent::Steered { .. }
+            | SessionEvent::Queued { .. }
+            | SessionEvent::Dropped { .. }
+            | SessionEvent::Noted { .. }
             | SessionEvent::Notice { .. } => {}
         }
     }
@@ -462,7 +472,14 @@ mod tests {
         let spans = check(
             &[
                 (100, started(1)),
-                (110, SessionEvent::ModelCalled { turn: 1, step: 1 }),
+                (
+                    110,
+                    SessionEvent::ModelCalled {
+                        turn: 1,
+                        step: 1,
+                        compacting: false,
+                    },
+                ),
                 (
                     120,
                     SessionEvent::ModelRetry {
@@ -521,7 +538,11 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_ends_where_the_journal_does() {
-        let model_called = SessionEvent::ModelCalled { turn: 1, step: 1 };
+        let model_called = SessionEvent::ModelCalled {
+            turn: 1,
+            step: 1,
+            compacting: false,
+        };
         check(
             &[
                 (1, started(1)),

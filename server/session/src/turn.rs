@@ -3,45 +3,48 @@
 //! All of a turn lives in one future: dropping the model's stream or a tool's future cancels it,
 //! so that cancellation works at every await.
 
-use crate::context::{self, Around};
+use crate::context::{self, Instead};
 use crate::decide;
 use crate::permission::SessionApprover;
-use crate::session::{Session, lock};
-use boxagnts_model::{Delta, ModelError, Request};
+use crate::queue::Wish;
+use crate::session::Session;
+use boxagnts_model::{Delta, DeltaStream, Request};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_protocol::tool::{ToolReport, ToolSpec};
+use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
-use boxagnts_query::{Effect, Event, Query, ToolInfo};
+use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
 use boxagnts_tools::ToolRequest;
 use boxagnts_workspace::Selection;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, FuturesUnordered, StreamExt};
+use futures::stream::{FuturesUnordered, StreamExt};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What a turn starts from.
 pub(crate) struct Turn {
     pub(crate) number: u64,
-    pub(crate) prompt: String,
-    pub(crate) around: Around,
+    pub(crate) wish: Wish,
     pub(crate) cancel: CancellationToken,
-    pub(crate) specs: Arc<[ToolSpec]>,
-    pub(crate) tools: Vec<ToolInfo>,
+    /// What the user says meanwhile.
+    pub(crate) steers: UnboundedReceiver<Wish>,
 }
 
-/// Runs a turn to its end. Always journals how it ended, also after a panic.
-pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
+/// Runs a turn to its end. Always journals how it ended, also after a panic. Gives the next one, when
+/// one waits.
+pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> Option<Turn> {
     let number = turn.number;
     let mut query = session.query.lock().await;
-    query.set_tools(std::mem::take(&mut turn.tools));
     let mut answered = false;
-    let driven = AssertUnwindSafe(drive(&session, &mut query, turn, &mut answered))
+    let driven = AssertUnwindSafe(drive(session, &mut query, &mut turn, &mut answered))
         .catch_unwind()
         .await;
     let outcome = match driven {
@@ -55,29 +58,30 @@ pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
     };
     // Leaves the conversation in a state that a next prompt can follow, whatever happened.
     if query.is_running() {
-        query.step(Event::Cancel);
+        for effect in query.step(Event::Cancel) {
+            let _ = record(session, number, effect);
+        }
     }
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
     if outcome == TurnOutcome::Done && !answered && session.config.mode() == Mode::Auto {
-        accept_harmless(&session).await;
+        accept_harmless(session).await;
     }
     // Before the event: whoever hears it may ask again at once.
-    lock(&session.activity).running = None;
+    let next = session.next(turn.steers);
     let _ = session.emit(SessionEvent::TurnEnded {
         turn: number,
         outcome,
         usage,
         cost_usd,
     });
+    next
 }
-
-type ModelStream = BoxStream<'static, Result<Delta, ModelError>>;
 
 /// What the turn waits for.
 enum Waiting {
     Nothing,
-    Answer(ModelStream),
+    Answer(DeltaStream),
     Tools(FuturesUnordered<BoxFuture<'static, (ToolCall, ToolReport)>>),
 }
 
@@ -85,29 +89,36 @@ enum Waiting {
 async fn drive(
     session: &Arc<Session>,
     query: &mut Query,
-    turn: Turn,
+    turn: &mut Turn,
     answered: &mut bool,
 ) -> Result<TurnOutcome, StoreError> {
     let number = turn.number;
-    let mut prepared = context::prepare(session, query, &turn).await;
+    let specs = session.environment.specs(&session.config);
+    query.set_tools(session.environment.known(&specs));
+    let mut prepared = context::prepare(session, query, turn).await;
     let context = std::mem::take(&mut prepared.context);
-    let text = format!("{}{context}", turn.prompt);
+    let prompt = std::mem::take(&mut turn.wish.prompt);
+    let text = format!("{prompt}{context}");
     session.emit(SessionEvent::TurnStarted {
         turn: number,
-        prompt: turn.prompt,
+        prompt,
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
     prepared.journal(session, number)?;
-    if let Some(answer) = prepared.answer {
-        session.emit(SessionEvent::TextDelta {
-            turn: number,
-            text: answer.clone(),
-        })?;
-        query.answered_already(text, answer);
-        *answered = true;
-        return Ok(TurnOutcome::Done);
-    }
+    let first = match prepared.instead {
+        Some(Instead::Answer(answer)) => {
+            session.emit(SessionEvent::TextDelta {
+                turn: number,
+                text: answer.clone(),
+            })?;
+            query.answered_already(text, answer);
+            *answered = true;
+            return Ok(TurnOutcome::Done);
+        }
+        Some(Instead::Compact { focus }) => Event::Compact { text, focus },
+        None => Event::Prompt { text },
+    };
     if let Some(message) = session
         .environment
         .unpriced(&session.config, &*session.provider)
@@ -116,10 +127,11 @@ async fn drive(
     }
     let mut answer = Answer {
         price: session.provider.price(),
+        patience: Duration::from_millis(session.config.limits().model_timeout),
         ..Answer::default()
     };
     let mut waiting = Waiting::Nothing;
-    let mut events = vec![Event::Prompt { text }];
+    let mut events = vec![first];
     loop {
         let effects: Vec<Effect> = events
             .drain(..)
@@ -130,21 +142,26 @@ async fn drive(
                 Effect::CallModel {
                     step,
                     max_output_tokens,
+                    compacting,
                 } => {
-                    session.emit(SessionEvent::ModelCalled { turn: number, step })?;
+                    session.emit(SessionEvent::ModelCalled {
+                        turn: number,
+                        step,
+                        compacting,
+                    })?;
+                    if compacting {
+                        events.push(Event::Facts(context::facts(session).await));
+                    }
                     let request = Request {
                         system: query.system(),
-                        messages: query.messages(),
-                        tools: Arc::clone(&turn.specs),
+                        messages: query.request(),
+                        tools: Arc::clone(&specs),
                         max_output_tokens,
+                        answers: query.answers(),
                     };
-                    answer.usage = TokenUsage::default();
+                    answer.begins(compacting);
                     waiting = Waiting::Answer(session.provider.stream(request));
                 }
-                Effect::Keep { answer } => session.emit(SessionEvent::Thought {
-                    turn: number,
-                    answer,
-                })?,
                 Effect::RunTools { calls } => {
                     let running = FuturesUnordered::new();
                     for call in calls {
@@ -156,36 +173,62 @@ async fn drive(
                     }
                     waiting = Waiting::Tools(running);
                 }
-                Effect::Refuse {
-                    call,
-                    kind,
-                    message,
-                } => {
-                    let (id, name) = (call.id.clone(), call.name.clone());
-                    session.emit(SessionEvent::ToolStarted { turn: number, call })?;
-                    let report = ToolReport::refused(kind, message);
-                    session.emit(SessionEvent::ToolFinished {
-                        turn: number,
-                        id,
-                        name,
-                        report,
-                    })?;
-                }
                 Effect::Abort => waiting = Waiting::Nothing,
                 Effect::Finish(outcome) => return Ok(outcome),
+                effect => record(session, number, effect)?,
             }
         }
+        if !events.is_empty() {
+            continue;
+        }
 
-        let cancelled = answer.cancelled;
+        let silent = answer.silent(&waiting);
         let wait = next_event(&mut waiting, &mut answer, session, number);
         tokio::select! {
             // A tool that ended in the same moment has still been cancelled.
             biased;
-            () = turn.cancel.cancelled(), if !cancelled => {
-                answer.cancelled = true;
-                events.push(Event::Cancel);
+            () = turn.cancel.cancelled() => events.push(Event::Cancel),
+            Some(wish) = turn.steers.recv() => {
+                session.emit(SessionEvent::Steered {
+                    turn: number,
+                    prompt: wish.prompt.clone(),
+                })?;
+                let text = context::steered(session, wish, &turn.cancel).await;
+                events.push(Event::Steer { text });
             }
             next = wait => events.extend(next?),
+            limit_ms = silent => events.push(Event::ModelSilent { limit_ms }),
+        }
+    }
+}
+
+/// Journals an effect that is nothing but that.
+fn record(session: &Session, turn: u64, effect: Effect) -> Result<(), StoreError> {
+    match effect {
+        Effect::Keep { answer } => session.emit(SessionEvent::Thought { turn, answer }),
+        Effect::Compacted(compaction) => session.emit(SessionEvent::Compacted { turn, compaction }),
+        Effect::Say { text } => session.emit(SessionEvent::TextDelta { turn, text }),
+        Effect::Note { role, text } => session.emit(SessionEvent::Noted { turn, role, text }),
+        Effect::Notice { message } => session.emit(SessionEvent::Notice { message }),
+        Effect::Refuse {
+            call,
+            started,
+            kind,
+            message,
+        } => {
+            let (id, name) = (call.id.clone(), call.name.clone());
+            if !started {
+                session.emit(SessionEvent::ToolStarted { turn, call })?;
+            }
+            session.emit(SessionEvent::ToolFinished {
+                turn,
+                id,
+                name,
+                report: ToolReport::refused(kind, message),
+            })
+        }
+        Effect::CallModel { .. } | Effect::RunTools { .. } | Effect::Abort | Effect::Finish(_) => {
+            Ok(())
         }
     }
 }
@@ -195,7 +238,43 @@ async fn drive(
 struct Answer {
     usage: TokenUsage,
     price: Option<Price>,
-    cancelled: bool,
+    /// Whether it is a summary, which nobody is shown.
+    compacting: bool,
+    /// How long nothing may come.
+    patience: Duration,
+    /// When that will be over.
+    deadline: Option<Instant>,
+}
+
+impl Answer {
+    fn begins(&mut self, compacting: bool) {
+        self.usage = TokenUsage::default();
+        self.compacting = compacting;
+        self.deadline = Instant::now().checked_add(self.patience);
+    }
+
+    /// Something came; a provider that is asked again after a while has said nothing yet.
+    fn heard(&mut self, delta: &Delta) {
+        self.deadline = match delta {
+            Delta::Retry { wait, .. } => self.deadline.and_then(|at| at.checked_add(*wait)),
+            _ => Instant::now().checked_add(self.patience),
+        };
+    }
+
+    /// Ends when the model has been waited for long enough; gives how long, in milliseconds.
+    fn silent(&self, waiting: &Waiting) -> impl Future<Output = u64> + use<> {
+        let deadline = self
+            .deadline
+            .filter(|_| matches!(waiting, Waiting::Answer(_)));
+        let patience = u64::try_from(self.patience.as_millis()).unwrap_or(u64::MAX);
+        async move {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+            patience
+        }
+    }
 }
 
 /// Waits for the next thing to happen, journals it, and says what the query loop must hear.
@@ -211,15 +290,26 @@ async fn next_event(
         Waiting::Nothing => Ok(vec![Event::ModelFailed {
             message: "the turn waits for nothing".to_owned(),
         }]),
-        Waiting::Answer(stream) => match stream.next().await {
-            Some(Ok(delta)) => on_delta(delta, answer, session, turn),
-            Some(Err(error)) => Ok(vec![Event::ModelFailed {
-                message: error.to_string(),
-            }]),
-            None => Ok(vec![Event::ModelFailed {
-                message: "the model's answer ended without saying why it stopped".to_owned(),
-            }]),
-        },
+        Waiting::Answer(stream) => {
+            let next = stream.next().await;
+            if !matches!(&next, Some(Ok(delta)) if !matches!(delta, Delta::Stop(_))) {
+                // Nothing follows. With it goes what it holds of the conversation, which else would
+                // be copied to be changed.
+                *waiting = Waiting::Nothing;
+            }
+            match next {
+                Some(Ok(delta)) => on_delta(delta, answer, session, turn),
+                Some(Err(error)) if error.is_context_full() => Ok(vec![Event::ContextFull {
+                    message: error.to_string(),
+                }]),
+                Some(Err(error)) => Ok(vec![Event::ModelFailed {
+                    message: error.to_string(),
+                }]),
+                None => Ok(vec![Event::ModelFailed {
+                    message: "the model's answer ended without saying why it stopped".to_owned(),
+                }]),
+            }
+        }
         Waiting::Tools(running) => match running.next().await {
             Some((call, report)) => {
                 let finished = Event::ToolFinished {
@@ -252,12 +342,15 @@ fn on_delta(
     session: &Session,
     turn: u64,
 ) -> Result<Vec<Event>, StoreError> {
+    answer.heard(&delta);
     Ok(match delta {
         Delta::Text(text) => {
-            session.emit(SessionEvent::TextDelta {
-                turn,
-                text: text.clone(),
-            })?;
+            if !answer.compacting {
+                session.emit(SessionEvent::TextDelta {
+                    turn,
+                    text: text.clone(),
+                })?;
+            }
             vec![Event::TextDelta(text)]
         }
         Delta::Thinking(thinking) => vec![Event::Thought(thinking)],

@@ -5,6 +5,7 @@ use crate::render::{count, thousands};
 use crate::setup;
 use crate::terminal::{self, Theme, paint, visible};
 use boxagnts_protocol::commands::{UsageBy, UsageParams, UsageResult, UsageRow};
+use boxagnts_protocol::conversation::TokenUsage;
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use std::fmt::Write;
@@ -90,9 +91,10 @@ fn table(usage: &UsageResult, theme: Theme) -> String {
         "output",
         "cache read",
         "cache write",
+        "cached",
         "cost",
     ];
-    let mut lines: Vec<[String; 7]> = vec![head.map(str::to_owned)];
+    let mut lines: Vec<[String; 8]> = vec![head.map(str::to_owned)];
     let rows = usage.rows.iter().chain([&usage.total]);
     lines.extend(rows.map(cells));
     let width = |column: usize| {
@@ -135,7 +137,19 @@ fn table(usage: &UsageResult, theme: Theme) -> String {
     text
 }
 
-fn cells(row: &UsageRow) -> [String; 7] {
+/// How much of what models read came from a provider's cache.
+fn cached(tokens: &TokenUsage) -> String {
+    let prompt = tokens.total().saturating_sub(tokens.output_tokens);
+    match prompt {
+        0 => "-".to_owned(),
+        _ => format!(
+            "{:.0} %",
+            100.0 * tokens.cache_read_tokens as f64 / prompt as f64
+        ),
+    }
+}
+
+fn cells(row: &UsageRow) -> [String; 8] {
     let key = match row.key.as_str() {
         "" => "total".to_owned(),
         key => crate::render::cut(&visible(key), KEY_CHARS),
@@ -153,6 +167,7 @@ fn cells(row: &UsageRow) -> [String; 7] {
         thousands(tokens.output_tokens),
         thousands(tokens.cache_read_tokens),
         thousands(tokens.cache_write_tokens),
+        cached(tokens),
         cost,
     ]
 }
@@ -189,10 +204,10 @@ mod tests {
             }],
         };
         expect![[r#"
-                   calls   input  output  cache read  cache write               cost
-            abc        2  12,345       0           0            0            $0.5000  rename ␛[2J
-            def        1  12,345       0           0            0            unknown
-            total      3  12,345       0           0            0  $0.5000 + unknown
+                   calls   input  output  cache read  cache write  cached               cost
+            abc        2  12,345       0           0            0     0 %            $0.5000  rename ␛[2J
+            def        1  12,345       0           0            0     0 %            unknown
+            total      3  12,345       0           0            0     0 %  $0.5000 + unknown
             no price is known for x:␛[2J (1 call), so no cost has them in it; `price` of a provider in the configuration gives one
         "#]]
         .assert_eq(&table(&usage, Theme::plain()));

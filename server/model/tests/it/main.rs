@@ -93,6 +93,7 @@ fn request(messages: Vec<Message>) -> Request {
         messages: Arc::new(messages),
         tools: Arc::new([]),
         max_output_tokens: 1000,
+        answers: 0,
     }
 }
 

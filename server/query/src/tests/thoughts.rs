@@ -35,6 +35,8 @@ fn thoughts_stay_in_their_place_and_are_nothing_that_was_said() {
             finish Done
             model 1 (1000)
             abort
+            note Assistant half
+            [cancelled by the user]
             finish Cancelled
             User: "x"
             Assistant: (hm) "I look." (and) <read {}>
@@ -88,7 +90,11 @@ fn thoughts_come_back_from_the_journal_byte_for_byte() {
             context: None,
             model: "m".into(),
         },
-        SessionEvent::ModelCalled { turn: 1, step: 1 },
+        SessionEvent::ModelCalled {
+            turn: 1,
+            step: 1,
+            compacting: false,
+        },
         text("I"),
         text(" lö"),
         text("ok"),

@@ -19,6 +19,7 @@ const SKILL_FILE: &str = "SKILL.md";
 
 const HELP: &str = "help";
 const SKILL: &str = "skill";
+const COMPACT: &str = "compact";
 
 /// Commands and skills of one place that are looked at.
 const MAX_FILES: usize = 200;
@@ -45,6 +46,8 @@ pub(super) struct Skill {
 pub(super) enum Expansion {
     /// It is to be answered with this, by nobody else.
     Answer(String),
+    /// The conversation is to be summed up, with attention to this.
+    Compact { focus: String },
     /// The text of a command or a skill.
     Text {
         label: String,
@@ -76,6 +79,11 @@ pub(super) fn expand(files: &mut Files<'_>, prompt: &str) -> Option<Expansion> {
     let (name, arguments) = parse(prompt)?;
     let expanded = match name {
         HELP => return Some(Expansion::Answer(help(&all(files)))),
+        COMPACT => {
+            return Some(Expansion::Compact {
+                focus: arguments.to_owned(),
+            });
+        }
         SKILL => {
             let name = arguments.split_whitespace().next().unwrap_or_default();
             skill(files, name)
@@ -246,6 +254,11 @@ pub(super) fn all(files: &mut Files<'_>) -> Vec<PromptCommand> {
     let mut all = vec![
         built_in(HELP, "Lists the commands and what can be mentioned.", None),
         built_in(SKILL, "Loads a skill.", Some("NAME [what to do]")),
+        built_in(
+            COMPACT,
+            "Has the model sum up the conversation, which then goes on with the summary.",
+            Some("[what matters]"),
+        ),
     ];
     let mut named: BTreeMap<String, PromptCommand> = BTreeMap::new();
     let mine = files.user_names(USER_COMMANDS, Kind::File);
@@ -258,7 +271,7 @@ pub(super) fn all(files: &mut Files<'_>) -> Vec<PromptCommand> {
         let Some(name) = file.strip_suffix(".md").filter(|name| is_name(name)) else {
             continue;
         };
-        if matches!(name, HELP | SKILL) || named.contains_key(name) {
+        if matches!(name, HELP | SKILL | COMPACT) || named.contains_key(name) {
             continue;
         }
         let Some((document, origin)) = find(files, name) else {

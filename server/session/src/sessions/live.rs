@@ -7,14 +7,12 @@ use crate::session::{Activity, Session, lock};
 use crate::undo;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
-use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_protocol::tool::ToolSpec;
 use boxagnts_protocol::update::{ProposedDiff, SessionEvent};
-use boxagnts_query::{self as query, Query, ToolInfo};
+use boxagnts_query::{self as query, Query};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::Overlay;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 impl Sessions {
@@ -164,6 +162,7 @@ impl Sessions {
         let activity = Activity {
             turn: turns as u64,
             running: None,
+            queue: VecDeque::new(),
             notes,
         };
         Ok(Arc::new(Session {
@@ -200,35 +199,15 @@ impl Sessions {
                 max_tokens_total: limits.max_tokens_total,
                 max_tokens_recovery_limit: limits.max_tokens_recovery_limit,
                 total_budget_usd: limits.total_budget_usd,
+                max_answer_bytes: limits.max_answer_bytes,
+                compact_at_percent: limits.compact_at_percent,
             },
             price: provider.price(),
             max_output_tokens: provider.max_output_tokens(),
+            context_window: provider.info().and_then(|info| info.context_window),
             system,
-            tools: self.known(&self.specs(config)),
+            tools: self.environment.known(&self.environment.specs(config)),
         }
-    }
-
-    /// What the loop is told of these tools.
-    pub(super) fn known(&self, specs: &[ToolSpec]) -> Vec<ToolInfo> {
-        let toolbox = self.environment.toolbox();
-        let known = |spec: &ToolSpec| ToolInfo {
-            name: spec.name.clone(),
-            read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
-            bytes: (spec.name.len() + spec.description.len()) as u64
-                + spec.input_schema.to_string().len() as u64,
-        };
-        specs.iter().map(known).collect()
-    }
-
-    /// The tools that the mode lets a model use; naming others would only invite refusals.
-    pub(super) fn specs(&self, config: &Config) -> Arc<[ToolSpec]> {
-        let toolbox = self.environment.toolbox();
-        let all = toolbox.specs();
-        if config.mode() != Mode::Plan {
-            return all;
-        }
-        let reads = |spec: &&ToolSpec| toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read);
-        all.iter().filter(reads).cloned().collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A workspace, a journal, and processes that come and go.
 
-use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_protocol::commands::{AskResult, WhenBusy};
+use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
 use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::{Config, Layer};
 use boxagnts_session::store::Store;
@@ -147,12 +148,41 @@ impl Process {
 
     /// A session, this one when it is given, whose turn has begun.
     pub fn begin(&self, session: Option<&str>) -> String {
+        self.say(session, "go", WhenBusy::Refuse).session
+    }
+
+    /// Says something in a session, a new one when none is given.
+    pub fn say(&self, session: Option<&str>, prompt: &str, when_busy: WhenBusy) -> AskResult {
         let ask = Ask {
-            prompt: "go".to_owned(),
+            prompt: prompt.to_owned(),
             session: session.map(str::to_owned),
+            when_busy,
             ..Ask::default()
         };
-        self.sessions.ask(ask).expect("asked").session
+        self.sessions.ask(ask).expect("asked")
+    }
+
+    /// How the turn ends that runs.
+    pub async fn end(&mut self) -> TurnOutcome {
+        let ended = |event: &SessionEvent| matches!(event, SessionEvent::TurnEnded { .. });
+        match self.until(ended).await {
+            SessionEvent::TurnEnded { outcome, .. } => outcome,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The conversation as its model would be sent it, as text.
+    pub fn conversation(&self, session: &str) -> String {
+        let (system, messages) = self.sessions.conversation(session).expect("a conversation");
+        let messages = serde_json::to_string_pretty(&*messages).expect("JSON");
+        format!("{system}\n{messages}")
+    }
+
+    /// The events of a session, as the journal has them.
+    pub fn journal(&self, session: &str) -> Vec<SessionEvent> {
+        let entries = self.store().events(session, 0).expect("a journal");
+        let events = entries.into_iter().filter_map(|entry| entry.event.known());
+        events.collect()
     }
 
     pub async fn until(&mut self, fits: impl Fn(&SessionEvent) -> bool) -> SessionEvent {

@@ -2,9 +2,13 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::expect_used)]
 
+mod cached;
+mod compacted;
 mod context;
 mod costs;
+mod governed;
 mod harness;
 mod interrupted;
 mod managed;
 mod races;
+mod steered;

@@ -34,6 +34,9 @@ impl Display {
     pub(super) fn show(&mut self, event: &SessionEvent) {
         match event {
             SessionEvent::TextDelta { text, .. } => self.text(text),
+            SessionEvent::ModelCalled {
+                compacting: true, ..
+            } => self.wait_for("a summary of the conversation"),
             SessionEvent::ModelCalled { .. } => self.wait_for("the model"),
             SessionEvent::ToolStarted { call, .. } => {
                 self.running.insert(call.id.clone(), call.clone());
@@ -159,6 +162,16 @@ pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) 
             ))
         }
         SessionEvent::Notice { message } => Some(visible(message).into_owned()),
+        SessionEvent::Compacted { compaction, .. } => {
+            Some(paint(theme.dim, render::compacted(compaction)))
+        }
+        SessionEvent::Steered { prompt, .. } => {
+            Some(visible(&format!("meanwhile: {prompt}")).into_owned())
+        }
+        SessionEvent::Queued { prompt, .. } => {
+            Some(visible(&format!("for later: {prompt}")).into_owned())
+        }
+        SessionEvent::Dropped { prompts } => Some(visible(&render::dropped(prompts)).into_owned()),
         _ => None,
     }
 }

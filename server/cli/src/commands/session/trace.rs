@@ -237,7 +237,14 @@ mod tests {
                     model: "m".into(),
                 },
             ),
-            (3, SessionEvent::ModelCalled { turn: 1, step: 1 }),
+            (
+                3,
+                SessionEvent::ModelCalled {
+                    turn: 1,
+                    step: 1,
+                    compacting: false,
+                },
+            ),
             (
                 10,
                 SessionEvent::ModelRetry {

@@ -138,6 +138,14 @@ impl<'a> Transcript<'a> {
                 *applied, files, refused,
             ))),
             SessionEvent::Notice { message } => self.line(&visible(message)),
+            SessionEvent::Compacted { .. }
+            | SessionEvent::Steered { .. }
+            | SessionEvent::Queued { .. }
+            | SessionEvent::Dropped { .. } => {
+                if let Some(line) = progress::line(event, None, theme) {
+                    self.line(&line);
+                }
+            }
             SessionEvent::TurnEnded {
                 outcome,
                 usage,
@@ -194,6 +202,7 @@ impl<'a> Transcript<'a> {
             SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }
             | SessionEvent::Thought { .. }
+            | SessionEvent::Noted { .. }
             | SessionEvent::ProposalChanged { .. } => {}
         }
     }

@@ -113,6 +113,17 @@ impl<'a> Page<'a> {
                 *applied, files, refused,
             )))),
             SessionEvent::Notice { message } => self.item(&plain(&visible(message))),
+            SessionEvent::Compacted { compaction, .. } => {
+                self.item(&plain(&render::compacted(compaction)));
+            }
+            SessionEvent::Steered { prompt, .. } => {
+                self.item(&plain(&visible(&format!(
+                    "The user says meanwhile: {prompt}"
+                ))));
+            }
+            SessionEvent::Dropped { prompts } => {
+                self.item(&plain(&visible(&render::dropped(prompts))));
+            }
             SessionEvent::TurnEnded {
                 outcome,
                 usage,
@@ -130,6 +141,8 @@ impl<'a> Page<'a> {
                 self.item(&line);
             }
             SessionEvent::Configured { .. }
+            | SessionEvent::Noted { .. }
+            | SessionEvent::Queued { .. }
             | SessionEvent::Thought { .. }
             | SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }

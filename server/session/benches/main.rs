@@ -1,0 +1,25 @@
+//! `cargo bench -p boxagnts-session`: what the loop and its journal cost by themselves, in sessions that
+//! become long.
+// A bench that cannot measure fails.
+#![allow(clippy::expect_used)]
+
+mod steps;
+#[path = "../../../tests/benches/table.rs"]
+mod table;
+mod turns;
+
+use criterion::Criterion;
+use std::time::Duration;
+use table::Table;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let mut table = Table::default();
+    steps::of_one_turn(&mut criterion, &mut table);
+    turns::of_a_long_session(&mut table);
+    criterion.final_summary();
+    table.print();
+}
