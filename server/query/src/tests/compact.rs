@@ -33,25 +33,26 @@ fn old_results_are_trimmed_first_and_the_oldest_before_others() {
         2500,
         &script,
         expect![[r#"
-        model 1 (100)
-        run c1 read
-        model 2 (100)
-        run c2 read
-        model 3 (100)
-        run c3 read
-        model 4 (100)
-        run c4 read
-        model 5 (100) to sum up
-        User: "x"
-        Assistant: <read {"n":1}>
-        User: [c1 "*900"]
-        Assistant: <read {"n":2}>
-        User: [c2 "*900"]
-        Assistant: <read {"n":3}>
-        User: [c3 "*900"]
-        Assistant: <read {"n":4}>
-        User: [c4 "*900"]
-    "#]],
+            model 1 (100)
+            run c1 read
+            model 2 (100)
+            run c2 read
+            model 3 (100)
+            run c3 read
+            model 4 (100)
+            run c4 read
+            compacted 2192 -> 782, trimmed ["c1:0", "c2:0", "c3:0"], not summed up
+            model 5 (100)
+            User: "x"
+            Assistant: <read {"n":1}>
+            User: [c1 "[2000 of 2000 bytes of this result were left out to make room; call the tool again, for less at once, if you need them]"]
+            Assistant: <read {"n":2}>
+            User: [c2 "[2000 of 2000 bytes of this result were left out to make room; call the tool again, for less at once, if you need them]"]
+            Assistant: <read {"n":3}>
+            User: [c3 "[2000 of 2000 bytes of this result were left out to make room; call the tool again, for less at once, if you need them]"]
+            Assistant: <read {"n":4}>
+            User: [c4 "*2000"]
+        "#]],
     );
 }
 
@@ -92,70 +93,70 @@ fn a_summary_that_fails_leaves_the_conversation_as_it_is() {
         (
             "fail no network",
             expect![[r#"
-            model 1 (100)
-            finish Done
-            model 1 (100)
-            finish Done
-            model 1 (100) to sum up
-            notice the conversation could not be summed up, and is as it was: no network
-            finish Failed { message: "the conversation has about 727 tokens, and the model takes 900 (context_window): begin a new session, ask for less at once, or use a model with a larger window" }
-            User: "do it"
-            Assistant: "*900"
-            User: "and that"
-            Assistant: "*900"
-            User: "go on *300"
-        "#]],
+                model 1 (100)
+                finish Done
+                model 1 (100)
+                finish Done
+                model 1 (100) to sum up
+                notice the conversation could not be summed up, and is as it was: no network
+                model 2 (100)
+                User: "do it"
+                Assistant: "*900"
+                User: "and that"
+                Assistant: "*900"
+                User: "go on *300"
+            "#]],
         ),
         (
             "call 0 a read {}\nstop tool_use",
             expect![[r#"
-            model 1 (100)
-            finish Done
-            model 1 (100)
-            finish Done
-            model 1 (100) to sum up
-            notice the conversation could not be summed up, and is as it was: it called tools instead
-            finish Failed { message: "the conversation has about 727 tokens, and the model takes 900 (context_window): begin a new session, ask for less at once, or use a model with a larger window" }
-            User: "do it"
-            Assistant: "*900"
-            User: "and that"
-            Assistant: "*900"
-            User: "go on *300"
-        "#]],
+                model 1 (100)
+                finish Done
+                model 1 (100)
+                finish Done
+                model 1 (100) to sum up
+                notice the conversation could not be summed up, and is as it was: it called tools instead
+                model 2 (100)
+                User: "do it"
+                Assistant: "*900"
+                User: "and that"
+                Assistant: "*900"
+                User: "go on *300"
+            "#]],
         ),
         (
             "text *30\nstop max_tokens",
             expect![[r#"
-            model 1 (100)
-            finish Done
-            model 1 (100)
-            finish Done
-            model 1 (100) to sum up
-            notice the conversation could not be summed up, and is as it was: its summary was cut off
-            finish Failed { message: "the conversation has about 727 tokens, and the model takes 900 (context_window): begin a new session, ask for less at once, or use a model with a larger window" }
-            User: "do it"
-            Assistant: "*900"
-            User: "and that"
-            Assistant: "*900"
-            User: "go on *300"
-        "#]],
+                model 1 (100)
+                finish Done
+                model 1 (100)
+                finish Done
+                model 1 (100) to sum up
+                notice the conversation could not be summed up, and is as it was: its summary was cut off
+                model 2 (100)
+                User: "do it"
+                Assistant: "*900"
+                User: "and that"
+                Assistant: "*900"
+                User: "go on *300"
+            "#]],
         ),
         (
             "stop end_turn",
             expect![[r#"
-            model 1 (100)
-            finish Done
-            model 1 (100)
-            finish Done
-            model 1 (100) to sum up
-            notice the conversation could not be summed up, and is as it was: it said nothing
-            finish Failed { message: "the conversation has about 727 tokens, and the model takes 900 (context_window): begin a new session, ask for less at once, or use a model with a larger window" }
-            User: "do it"
-            Assistant: "*900"
-            User: "and that"
-            Assistant: "*900"
-            User: "go on *300"
-        "#]],
+                model 1 (100)
+                finish Done
+                model 1 (100)
+                finish Done
+                model 1 (100) to sum up
+                notice the conversation could not be summed up, and is as it was: it said nothing
+                model 2 (100)
+                User: "do it"
+                Assistant: "*900"
+                User: "and that"
+                Assistant: "*900"
+                User: "go on *300"
+            "#]],
         ),
         (
             "text half\ncancel",

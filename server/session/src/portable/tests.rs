@@ -174,7 +174,11 @@ fn events_are_flat_objects() {
         };
         assert_eq!(flat(entry), expect);
     };
-    let known = SessionEvent::ModelCalled { turn: 1, step: 3 };
+    let known = SessionEvent::ModelCalled {
+        turn: 1,
+        step: 3,
+        compacting: false,
+    };
     check(
         Recorded::Known(Box::new(known)),
         json!({"seq": 1, "at_ms": 2, "event": "model_called", "turn": 1, "step": 3}),

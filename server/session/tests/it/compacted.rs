@@ -20,6 +20,13 @@ fn process(world: &World, server: &ModelServer, window: u64) -> Process {
     world.process_with(Arc::new(DiskApplier), &settings, None)
 }
 
+/// A process that brings the session back has the same conversation.
+fn comes_back(process: &Process, world: &World, server: &ModelServer, session: &str) {
+    let now = process.conversation(session);
+    let restored = self::process(world, server, WINDOW);
+    assert_eq!(restored.conversation(session), now);
+}
+
 fn is_summary(request: &Recorded) -> bool {
     let body = request.body["messages"].to_string();
     body.contains("This conversation becomes too long for you")
@@ -102,19 +109,22 @@ async fn a_long_conversation_stays_in_its_window_and_comes_back() {
             .count(),
         60
     );
-    let now = process.conversation(&session);
-    assert_eq!(
-        world.process(Arc::new(DiskApplier)).conversation(&session),
-        now
-    );
+    comes_back(&process, &world, &server, &session);
 }
 
 #[tokio::test]
 async fn a_provider_that_says_that_it_is_full_makes_room() {
-    let full = "This model's maximum context length is 5000 tokens.";
+    let full = "This model's maximum context length is 9000 tokens.";
     let server = ModelServer::with(move |request| match tokens(request) > 9_000 {
         true => Answer::status(400, None, full),
-        false => reader(request),
+        false if is_summary(request) => Answer::turn(json!({"text": "Task: go on."})),
+        false => {
+            let messages = request.body["messages"].as_array().map_or(0, Vec::len);
+            // Each of them fits, and two do not.
+            let call = json!({"name": "read", "input": {"path": "a.txt", "limit": 600 + messages}});
+            let calls = if messages < 5 { vec![call] } else { Vec::new() };
+            Answer::turn(json!({"text": "I look.", "tool_calls": calls}))
+        }
     });
     let world = World::new(&[]);
     let text = "A line of the file that is read.\n".repeat(700);
@@ -136,11 +146,7 @@ async fn a_provider_that_says_that_it_is_full_makes_room() {
     };
     assert_eq!(outcome, TurnOutcome::Done, "{notices:?}");
     assert!(!notices.is_empty());
-    let now = process.conversation(&session);
-    assert_eq!(
-        world.process(Arc::new(DiskApplier)).conversation(&session),
-        now
-    );
+    comes_back(&process, &world, &server, &session);
 }
 
 #[tokio::test]
@@ -157,14 +163,11 @@ async fn the_user_compacts_and_the_session_goes_on() {
         asked.contains("pays attention to this: the names"),
         "{asked}"
     );
-    process.ask(Some(&session)).await;
     let now = process.conversation(&session);
     assert!(
         now.contains("Nothing is open.") && !now.contains("I look"),
         "{now}"
     );
-    assert_eq!(
-        world.process(Arc::new(DiskApplier)).conversation(&session),
-        now
-    );
+    process.ask(Some(&session)).await;
+    comes_back(&process, &world, &server, &session);
 }

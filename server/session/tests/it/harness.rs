@@ -1,6 +1,7 @@
 //! A workspace, a journal, and processes that come and go.
 
 use boxagnts_protocol::commands::{AskResult, WhenBusy};
+use boxagnts_protocol::proposal::SessionState;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
 use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::{Config, Layer};
@@ -176,6 +177,18 @@ impl Process {
         let (system, messages) = self.sessions.conversation(session).expect("a conversation");
         let messages = serde_json::to_string_pretty(&*messages).expect("JSON");
         format!("{system}\n{messages}")
+    }
+
+    /// Waits until no turn of the session runs.
+    pub async fn rest(&mut self, session: &str) {
+        let running = |process: &Process| {
+            let proposal = process.sessions.proposal(session).expect("a proposal");
+            proposal.state == SessionState::Running
+        };
+        // Its end is told behind that.
+        while running(self) {
+            self.end().await;
+        }
     }
 
     /// The events of a session, as the journal has them.

@@ -16,6 +16,12 @@ fn process(world: &World, server: &ModelServer) -> Process {
     world.process_with(Arc::new(DiskApplier), &settings, None)
 }
 
+/// A process that brings the session back has the same conversation.
+fn comes_back(process: &Process, world: &World, server: &ModelServer, session: &str) {
+    let now = process.conversation(session);
+    assert_eq!(self::process(world, server).conversation(session), now);
+}
+
 /// What the user and tools said, of each request: the last message.
 fn last_messages(server: &ModelServer) -> Vec<String> {
     let last = |body: &Value| {
@@ -26,22 +32,23 @@ fn last_messages(server: &ModelServer) -> Vec<String> {
     requests.iter().map(|request| last(&request.body)).collect()
 }
 
-async fn called(process: &mut Process) {
+/// The model has begun to answer.
+async fn answering(process: &mut Process) {
     process
-        .until(|event| matches!(event, SessionEvent::ModelCalled { .. }))
+        .until(|event| matches!(event, SessionEvent::TextDelta { .. }))
         .await;
 }
 
 #[tokio::test]
 async fn a_turn_hears_what_is_said_meanwhile_and_goes_on() {
     let server = ModelServer::start([
-        Answer::turn(json!({"text": "One.", "delay_ms": 300})),
+        Answer::turn(json!({"text": "One. ".repeat(300)})).with(Fault::SlowDrip),
         Answer::turn(json!({"text": "Two."})),
     ]);
     let world = World::new(&[]);
     let mut process = process(&world, &server);
     let session = process.begin(None);
-    called(&mut process).await;
+    answering(&mut process).await;
     let said = process.say(Some(&session), "use tabs", WhenBusy::Steer);
     assert_eq!((said.turn, said.taken), (1, Taken::Steers));
     assert_eq!(process.end().await, TurnOutcome::Done);
@@ -51,11 +58,7 @@ async fn a_turn_hears_what_is_said_meanwhile_and_goes_on() {
         heard[1].contains("[The user says while you work:]\\nuse tabs"),
         "{heard:?}"
     );
-    let now = process.conversation(&session);
-    assert_eq!(
-        world.process(Arc::new(DiskApplier)).conversation(&session),
-        now
-    );
+    comes_back(&process, &world, &server, &session);
 }
 
 #[tokio::test]
@@ -65,7 +68,7 @@ async fn prompts_wait_for_their_turn_and_one_interrupts() {
     let world = World::new(&[]);
     let mut process = process(&world, &server);
     let session = process.begin(None);
-    called(&mut process).await;
+    answering(&mut process).await;
     let later = process.say(Some(&session), "later", WhenBusy::Queue);
     let now = process.say(Some(&session), "now", WhenBusy::Interrupt);
     assert_eq!((later.turn, later.taken), (2, Taken::Queued));
@@ -86,11 +89,7 @@ async fn prompts_wait_for_their_turn_and_one_interrupts() {
         assert_eq!((number, prompt.as_str()), (turn, expect));
         assert_eq!(process.end().await, TurnOutcome::Done);
     }
-    let journal = process.conversation(&session);
-    assert_eq!(
-        world.process(Arc::new(DiskApplier)).conversation(&session),
-        journal
-    );
+    comes_back(&process, &world, &server, &session);
 }
 
 #[tokio::test]
@@ -100,7 +99,7 @@ async fn cancelling_drops_what_waits_and_says_so() {
     let world = World::new(&[]);
     let mut process = process(&world, &server);
     let session = process.begin(None);
-    called(&mut process).await;
+    answering(&mut process).await;
     process.say(Some(&session), "one", WhenBusy::Queue);
     process.say(Some(&session), "two", WhenBusy::Queue);
     process.sessions.cancel(&session).expect("cancelled");
