@@ -434,7 +434,8 @@ pub struct HistoryParams {
     /// Only what is behind this event: `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
-    /// At most so many events; 500 when absent, and never more than 5,000.
+    /// At most so many events; 500 when absent, and never more than 5,000. A page ends earlier when it
+    /// has 1 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }

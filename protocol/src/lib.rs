@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod conversation;
+pub mod hook;
 pub mod proposal;
 pub mod tool;
 pub mod update;

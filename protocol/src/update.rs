@@ -3,6 +3,7 @@
 
 use crate::commands::{HunkStatus, RefusedFile, UndoResult};
 use crate::conversation::{AnswerPiece, Compaction, Role, StopReason, TokenUsage, ToolCall};
+use crate::hook::{HookAnswer, HookEvent};
 use crate::tool::ToolReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -232,6 +233,26 @@ pub enum SessionEvent {
         name: String,
         /// What came of it.
         report: ToolReport,
+    },
+    /// A hook has run.
+    Hooked {
+        /// The turn, or the latest one.
+        turn: u64,
+        /// When it ran.
+        hook: HookEvent,
+        /// The tool that it is.
+        tool: String,
+        /// The tool call that it ran for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+        /// What it answered, where that was an answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<HookAnswer>,
+        /// What the model is told, so that the turn goes on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remark: Option<String>,
+        /// What came of the tool.
+        report: Box<ToolReport>,
     },
     /// The set of hunks, or their states, changed.
     ProposalChanged {

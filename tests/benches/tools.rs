@@ -29,6 +29,7 @@ async fn call(
     let call = call.expect("a call");
     let report = toolbox
         .run(ToolRequest {
+            ask: None,
             call: &call,
             config,
             overlay,

@@ -150,6 +150,7 @@ impl Soak {
         let call = json!({"id": "c", "name": tool, "input": input});
         let call = serde_json::from_value(call).expect("a call");
         let request = ToolRequest {
+            ask: None,
             call: &call,
             config: match case.rare {
                 true => &self.without_fuel,

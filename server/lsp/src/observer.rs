@@ -229,6 +229,7 @@ impl Observer {
             | SessionEvent::Queued { .. }
             | SessionEvent::Noted { .. }
             | SessionEvent::Thought { .. }
+            | SessionEvent::Hooked { .. }
             | SessionEvent::ToolFinished { .. } => {}
         }
     }

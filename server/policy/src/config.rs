@@ -2,6 +2,7 @@
 //! other here; reading files and environment is the caller's.
 
 mod builder;
+mod hooks;
 mod knobs;
 mod models;
 mod nets;
@@ -27,6 +28,7 @@ use std::fmt;
 use tools::Own;
 
 pub use builder::Builder;
+pub use hooks::{Hook, HookEvent};
 pub use knobs::{docs_markdown, schema};
 pub use models::{KnownModel, ThinkingStyle};
 pub use providers::{Effort, Price, Provider, ProviderKind};
@@ -80,6 +82,7 @@ pub struct Config {
     providers: BTreeMap<String, Provider>,
     models: BTreeMap<String, KnownModel>,
     tools: BTreeMap<String, Own>,
+    hooks: Vec<Hook>,
     /// What `nets` make.
     network: NetworkPolicy,
     /// What they make with what single tools set.
@@ -145,6 +148,7 @@ impl Config {
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             tools: BTreeMap::new(),
+            hooks: Vec::new(),
             network: NetworkPolicy::closed(),
             tool_networks: BTreeMap::new(),
             origins: BTreeMap::new(),
@@ -349,6 +353,7 @@ impl Config {
             Setting::Rules(Verdict::Ask, rules) => add(&mut self.rules.ask, rules),
             Setting::Rules(Verdict::Deny, rules) => add(&mut self.rules.deny, rules),
             Setting::Proxy(proxy) => self.proxy = proxy.clone(),
+            Setting::Hooks(hooks) => self.add_hooks(layer, hooks),
             Setting::Provider(name, field) => {
                 field.put(self.providers.entry(name.clone()).or_default());
             }

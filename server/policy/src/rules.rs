@@ -128,6 +128,11 @@ impl Rule {
         &self.text
     }
 
+    /// Whether a call is meant in any spelling, as a rule that denies takes it.
+    pub(crate) fn matches_widely(&self, tool: &str, input: &Value) -> bool {
+        self.matches(Verdict::Deny, tool, input)
+    }
+
     fn matches(&self, verdict: Verdict, tool: &str, input: &Value) -> bool {
         let widely = verdict != Verdict::Allow;
         let named = self.tool.matches(tool) || (widely && self.tool.matches_folded(tool));

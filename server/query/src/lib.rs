@@ -90,6 +90,12 @@ pub enum Event {
     },
     /// What the runtime knows and a summary must not lose; for the summary that is being made.
     Facts(String),
+    /// Somebody has something to say about a turn that is done: it goes on, and nothing is counted
+    /// anew.
+    Remark {
+        /// What the model is told.
+        text: String,
+    },
     /// The model said more.
     TextDelta(String),
     /// The model thought, at this place of its answer.

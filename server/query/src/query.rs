@@ -170,6 +170,10 @@ impl Query {
             }
             (event, Phase::Compacting(_)) => self.compacting(event),
             (Event::ContextFull { message }, Phase::Answering { .. }) => self.context_full(message),
+            (Event::Remark { text }, Phase::Idle) => {
+                self.push_user(vec![Content::Text { text }]);
+                self.call_model()
+            }
             (Event::TextDelta(delta), Phase::Answering { answer, .. }) => {
                 answer.text(&delta);
                 self.bounded()

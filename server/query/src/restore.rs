@@ -75,7 +75,14 @@ impl Query {
                     query.budget.usage = *usage;
                     query.budget.cost_usd = cost_usd.unwrap_or(query.budget.cost_usd);
                 }
+                SessionEvent::Hooked {
+                    remark: Some(text), ..
+                } => {
+                    half.flush(&mut query);
+                    query.push_user(vec![Content::Text { text: text.clone() }]);
+                }
                 SessionEvent::ModelRetry { .. }
+                | SessionEvent::Hooked { .. }
                 | SessionEvent::Configured { .. }
                 | SessionEvent::Instructed { .. }
                 | SessionEvent::ProposalChanged { .. }

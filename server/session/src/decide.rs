@@ -2,6 +2,7 @@
 
 use crate::batch;
 use crate::error::SessionError;
+use crate::hooks;
 use crate::session::{Session, lock};
 use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{DecideResult, HunkStatus};
@@ -38,7 +39,7 @@ pub(crate) fn accept(
 }
 
 /// Applies a selection and says what became of each hunk.
-pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkStatus> {
+pub(crate) async fn apply(session: &Arc<Session>, selection: &Selection) -> Vec<HunkStatus> {
     let _turnstile = session.applying.lock().await;
     // Planned again: a batch before this one may have moved or decided hunks.
     let (plans, gone) = match session.overlay.plan_to_apply(selection) {
@@ -86,10 +87,13 @@ pub(crate) async fn apply(session: &Session, selection: &Selection) -> Vec<HunkS
 
 /// Applies plans as a batch; a result for each, and the batch's number.
 async fn carry_out(
-    session: &Session,
+    session: &Arc<Session>,
     plans: &[FilePlan],
 ) -> (Vec<Result<(), String>>, Option<u64>) {
     let chosen: usize = plans.iter().map(|plan| plan.hunks.len()).sum();
+    if let Some(reason) = hooks::accept(session, plans).await {
+        return (vec![Err(reason); plans.len()], None);
+    }
     let label = format!(
         "accept {} in {}",
         count(chosen, "hunk"),

@@ -17,6 +17,7 @@ mod context;
 mod decide;
 mod environment;
 mod error;
+mod hooks;
 mod manage;
 mod patch;
 mod permission;

@@ -160,7 +160,7 @@ impl Approver for SessionApprover<'_> {
 }
 
 /// Both ends of what is long: what matters may be at either.
-fn shown(input: &str) -> String {
+pub(crate) fn shown(input: &str) -> String {
     let all: Vec<char> = input.chars().collect();
     if all.len() <= MAX_SHOWN {
         return input.to_owned();

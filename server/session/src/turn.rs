@@ -5,10 +5,10 @@
 
 use crate::context::{self, Instead};
 use crate::decide;
-use crate::permission::SessionApprover;
 use crate::queue::Wish;
 use crate::session::Session;
 use boxagnts_model::{Delta, DeltaStream, Request};
+use crate::hooks;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
@@ -17,7 +17,6 @@ use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
-use boxagnts_tools::ToolRequest;
 use boxagnts_workspace::Selection;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -132,6 +131,8 @@ async fn drive(
     };
     let mut waiting = Waiting::Nothing;
     let mut events = vec![first];
+    // Of hooks that had the turn go on.
+    let mut remarks = 0;
     loop {
         let effects: Vec<Effect> = events
             .drain(..)
@@ -169,12 +170,18 @@ async fn drive(
                             turn: number,
                             call: call.clone(),
                         })?;
-                        running.push(run_tool(session, call, turn.cancel.clone()));
+                        running.push(run_tool(session, number, call, turn.cancel.clone()));
                     }
                     waiting = Waiting::Tools(running);
                 }
                 Effect::Abort => waiting = Waiting::Nothing,
-                Effect::Finish(outcome) => return Ok(outcome),
+                Effect::Finish(outcome) => {
+                    let cancel = &turn.cancel;
+                    match hooks::stop(session, number, &outcome, &mut remarks, cancel).await? {
+                        Some(text) => events.push(Event::Remark { text }),
+                        None => return Ok(outcome),
+                    }
+                }
                 effect => record(session, number, effect)?,
             }
         }
@@ -392,23 +399,13 @@ fn on_delta(
 
 fn run_tool(
     session: &Arc<Session>,
+    turn: u64,
     call: ToolCall,
     cancel: CancellationToken,
 ) -> BoxFuture<'static, (ToolCall, ToolReport)> {
     let session = Arc::clone(session);
     async move {
-        let report = session
-            .environment
-            .toolbox()
-            .run(ToolRequest {
-                call: &call,
-                config: &session.config,
-                overlay: &session.overlay,
-                approver: &SessionApprover { session: &session },
-                cancel,
-                progress: None,
-            })
-            .await;
+        let report = hooks::around(&session, turn, &call, &cancel).await;
         (call, report)
     }
     .boxed()
@@ -416,7 +413,7 @@ fn run_tool(
 
 /// Accepts what is proposed, except where a change could do harm by itself (a hook, an editor's
 /// task, a shell's start file): that waits for the user in every mode.
-async fn accept_harmless(session: &Session) {
+async fn accept_harmless(session: &Arc<Session>) {
     let harmless =
         |path: &str| WorkspacePath::parse(path).is_ok_and(|path| path.dangerous().is_none());
     let hunks: Vec<String> = session

@@ -13,6 +13,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) sha256: &'a str,
     pub(crate) level: Level,
     pub(crate) input: &'a Value,
+    /// Why the user is asked where policy would let it run.
+    pub(crate) ask: Option<&'a str>,
 }
 
 /// Asks policy, and the user where policy says so. What is granted is empty after a denial.
@@ -28,6 +30,13 @@ pub(crate) async fn pass(
         input: wish.input,
         rules: config.rules(),
     });
+    let decided = match (decided, wish.ask) {
+        (Decision::Allow { .. } | Decision::Ask { .. }, Some(reason)) => Decision::Ask {
+            reason: reason.to_owned(),
+            by_rule: true,
+        },
+        (decided, _) => decided,
+    };
     let (verdict, reason) = match decided {
         Decision::Allow { reason } => (Verdict::Allowed, reason),
         Decision::Deny { reason } => (Verdict::Denied, reason),

@@ -137,6 +137,7 @@ impl Fixture {
 
     fn request<'a>(&'a self, call: &'a ToolCall, config: &'a Config) -> ToolRequest<'a> {
         ToolRequest {
+            ask: None,
             call,
             config,
             overlay: &self.overlay,

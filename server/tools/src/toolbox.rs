@@ -78,6 +78,8 @@ pub struct ToolRequest<'a> {
     pub config: &'a Config,
     /// Where it reads and writes.
     pub overlay: &'a Arc<Overlay>,
+    /// Why the user is asked about a call that would be let through; `None` for no reason.
+    pub ask: Option<&'a str>,
     /// Whom to ask when the tool leaves the sandbox.
     pub approver: &'a dyn Approver,
     /// Ends the call.

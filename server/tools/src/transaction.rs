@@ -45,6 +45,7 @@ pub(crate) async fn run(callee: Callee<'_>, request: ToolRequest<'_>) -> ToolRep
         sha256: callee.sha256,
         level: level(&callee, config, name),
         input,
+        ask: request.ask,
     };
     let (decision, granted) = gate::pass(&wish, config, request.approver).await;
     tracing::debug!(tool = %name, ?decision.verdict, reason = %decision.reason, "gate");

@@ -225,6 +225,7 @@ async fn call(
     }
     let config = config.build();
     let request = ToolRequest {
+        ask: None,
         call: &call,
         config: &config,
         overlay,

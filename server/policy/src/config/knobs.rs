@@ -1,5 +1,6 @@
 //! The declaration of every knob: from it come parser, display, JSON Schema and documentation.
 
+use super::hooks::{self, Hook};
 use super::models::{KNOWN_FIELDS, KnownField, known_field, known_schema};
 use super::nets::Net;
 use super::providers::{FIELDS, Field, field_schema, provider_field};
@@ -31,6 +32,7 @@ pub(super) enum Knob {
     WorkDir,
     MapDirs,
     Rules(Verdict),
+    Hooks,
     Proxy,
     Limit(Limit),
 }
@@ -48,6 +50,7 @@ pub(super) enum Setting {
     WorkDir(WorkspacePath),
     MapDirs(Vec<Mount>),
     Rules(Verdict, Vec<Rule>),
+    Hooks(Vec<Hook>),
     Proxy(Proxy),
     Provider(String, Field),
     Known(String, KnownField),
@@ -66,7 +69,7 @@ impl Knob {
         all.extend(Net::ALL.map(Knob::Net));
         all.extend([Knob::WorkDir, Knob::MapDirs]);
         all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
-        all.push(Knob::Proxy);
+        all.extend([Knob::Hooks, Knob::Proxy]);
         all.extend(Limit::ALL.iter().copied().map(Knob::Limit));
         all
     }
@@ -82,6 +85,7 @@ impl Knob {
             Knob::WorkDir => "work_dir",
             Knob::MapDirs => "map_dirs",
             Knob::Rules(verdict) => verdict.knob(),
+            Knob::Hooks => "hooks",
             Knob::Proxy => "proxy",
             Knob::Limit(limit) => limit.name(),
         }
@@ -126,6 +130,11 @@ impl Knob {
                 "Calls that are never made, written as in `allow`, and stronger than all else. \
                  Every layer adds to it."
             }
+            Knob::Hooks => {
+                "Tools that run at points of every session, as tables `[[hooks]]` with `event` \
+                 (`before_tool`, `after_tool`, `stop`, `accept`), `tool`, and where wanted `matcher` \
+                 (a rule as in `ask`), `input` and `timeout`. Every layer adds to it."
+            }
             Knob::Proxy => {
                 "What connections go through: `none`, `environment` (what `HTTPS_PROXY` and its \
                  like say) or `http://host:port`."
@@ -142,7 +151,9 @@ impl Knob {
             Knob::MaxOutputTokens => config.max_output_tokens.to_string(),
             Knob::SessionRetentionDays => config.session_retention_days.to_string(),
             Knob::Switch(switch) => switch.get(config).to_string(),
-            Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => shown_list(&self.list(config)),
+            Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) | Knob::Hooks => {
+                shown_list(&self.list(config))
+            }
             Knob::WorkDir => config.mounts.work_dir.to_string(),
             Knob::Proxy => config.proxy.to_string(),
             Knob::Limit(limit) => written(limit, config.limits.get(limit)),
@@ -158,6 +169,7 @@ impl Knob {
                 let rules = config.rules.of(verdict).iter();
                 rules.map(Rule::to_string).collect()
             }
+            Knob::Hooks => config.hooks.iter().map(Hook::shown).collect(),
             _ => Vec::new(),
         }
     }
@@ -175,6 +187,7 @@ impl Knob {
             Knob::SessionRetentionDays => json!({"type": "integer", "minimum": 0}),
             Knob::Switch(_) => json!({"type": "boolean"}),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
+            Knob::Hooks => hooks::schema(),
             Knob::WorkDir | Knob::Proxy => json!({"type": "string"}),
             Knob::Limit(limit) => limit_schema(limit),
         };
@@ -183,7 +196,7 @@ impl Knob {
             schema["default"] = json!(switch.get(&Config::builtin()));
             return schema;
         }
-        if self.is_list() {
+        if self.is_list() || self == Knob::Hooks {
             schema["default"] = json!(self.list(&Config::builtin()));
             return schema;
         }
@@ -244,6 +257,7 @@ impl Setting {
             Setting::WorkDir(_) => Knob::WorkDir.name(),
             Setting::MapDirs(_) => Knob::MapDirs.name(),
             Setting::Rules(verdict, _) => Knob::Rules(*verdict).name(),
+            Setting::Hooks(_) => Knob::Hooks.name(),
             Setting::Proxy(_) => Knob::Proxy.name(),
             Setting::Provider(name, field) => format!("providers.{name}.{}", field.name()),
             Setting::Known(pattern, field) => format!("models.{pattern}.{}", field.name()),
@@ -255,6 +269,7 @@ impl Setting {
     pub(super) fn accumulates(&self, layer: Layer) -> bool {
         match self {
             Setting::Rules(verdict, _) => *verdict != Verdict::Allow,
+            Setting::Hooks(_) => true,
             Setting::Net(net, _) | Setting::Tool(_, ToolSetting::Net(net, _)) => {
                 *net == Net::BlockUrl || (*net == Net::BlockNetworks && layer == Layer::Project)
             }
@@ -266,6 +281,7 @@ impl Setting {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Setting::Rules(_, rules) => rules.is_empty(),
+            Setting::Hooks(hooks) => hooks.is_empty(),
             Setting::MapDirs(dirs) => dirs.is_empty(),
             Setting::Net(_, entries) | Setting::Tool(_, ToolSetting::Net(_, entries)) => {
                 entries.is_empty()
@@ -406,6 +422,7 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
             });
             Ok(Setting::Rules(verdict, rules.collect::<Result<_, _>>()?))
         }
+        Some(Knob::Hooks) => Hook::parse_all(key, value).map(Setting::Hooks),
         Some(Knob::Proxy) => Proxy::parse(&text(key, value)?).map(Setting::Proxy),
         Some(Knob::Limit(limit)) => limits::parse(limit, scalar(key, value)?.trim())
             .map(|value| Setting::Limit(limit, value))

@@ -1,6 +1,7 @@
 //! What a project may set. Whoever wrote the repository wrote its file: it may only tighten.
 
 use super::Config;
+use super::hooks;
 use super::knobs::Setting;
 use super::nets::Net;
 use super::tools::ToolSetting;
@@ -41,6 +42,7 @@ impl Config {
                  configuration"
                     .to_owned(),
             ),
+            Setting::Hooks(hooks) => hooks::loosens(hooks),
             Setting::MapDirs(_) => Some(
                 "a project may not choose folders of your machine; set it in your own \
                  configuration"

@@ -24,6 +24,93 @@ fn check_error(text: &str, expect: &str) {
 }
 
 #[test]
+fn hooks_are_checked_and_added_to() {
+    check_error(
+        "mode = \"plan\"\n[[hooks]]\ntool = \"t\"",
+        "c.toml:2: `hooks[0]` has no `event`; expected one of before_tool, after_tool, stop, accept",
+    );
+    let one = |fields: &str, expect: &str| {
+        let text = format!("[[hooks]]\n{fields}");
+        check_error(&text, &format!("c.toml:1: {expect}"));
+    };
+    one(
+        "event = \"stop\"",
+        "`hooks[0]` has no `tool`; name the tool that it runs",
+    );
+    one(
+        "event = \"start\"\ntool = \"t\"",
+        "`hooks[0].event` is `start`; expected one of before_tool, after_tool, stop, accept",
+    );
+    one(
+        "event = \"stop\"\ntool = \"t\"\nmatcher = \"write\"",
+        "`hooks[0].matcher` is of before_tool and after_tool alone; stop has no tool call",
+    );
+    one(
+        "event = \"before_tool\"\ntool = \"t\"\nmatcher = \"write(\"",
+        "`hooks[0].matcher`: `write(` has an argument without `=`; expected `TOOL` or \
+         `TOOL(ARGUMENT=GLOB, …)`",
+    );
+    one(
+        "command = \"rm\"",
+        "unknown key `hooks[0].command`; a hook has event, tool, matcher, input, timeout",
+    );
+    check_error(
+        "hooks = \"t\"",
+        "c.toml:1: `hooks` is \"t\"; expected a list of tables, as in `[[hooks]]`",
+    );
+    let hook = |event: &str, tool: &str| json!({"hooks": [{"event": event, "tool": tool}]});
+    let mut builder = Config::builder();
+    let layers = [
+        (User, hook("stop", "u")),
+        (Project, hook("accept", "p")),
+        (Editor, hook("after_tool", "e")),
+    ];
+    for (layer, settings) in layers {
+        builder.add_json(layer, "test", &settings).unwrap();
+    }
+    let shown: Vec<(String, bool)> = builder
+        .clone()
+        .build()
+        .hooks()
+        .iter()
+        .map(|hook| (hook.tool.clone(), hook.by_project))
+        .collect();
+    let expect = [("u", false), ("p", true), ("e", false)];
+    assert_eq!(shown, expect.map(|(tool, by)| (tool.to_owned(), by)));
+    for event in ["after_tool", "stop"] {
+        builder
+            .add_json(Project, "test", &hook(event, "x"))
+            .unwrap();
+    }
+    let config = builder.build();
+    assert_eq!((config.hooks().len(), config.ignored().len()), (3, 2));
+}
+
+#[test]
+fn a_hooks_settings_are_stricter() {
+    let mut builder = Config::builder();
+    let hooks = json!({
+        "wasm_timeout": "2s",
+        "hooks": [
+            {"event": "stop", "tool": "a", "timeout": "1s"},
+            {"event": "stop", "tool": "a", "timeout": "1m"},
+            {"event": "accept", "tool": "b"},
+        ],
+    });
+    builder.add_json(User, "test", &hooks).unwrap();
+    let config = builder.build();
+    let of = |at: usize| {
+        let hook = &config.hooks()[at];
+        let strict = config.for_hook(hook);
+        (strict.limits_of(&hook.tool).wasm_timeout, strict.mode())
+    };
+    assert_eq!(of(0), (1000, Mode::Review));
+    assert_eq!(of(1), (2000, Mode::Review));
+    assert_eq!(of(2), (2000, Mode::Plan));
+    assert_eq!(config.limits_of("a").wasm_timeout, 2000);
+}
+
+#[test]
 fn errors_name_file_line_and_key() {
     check_error(
         "model = ",

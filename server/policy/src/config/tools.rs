@@ -93,6 +93,15 @@ impl Own {
         }
     }
 
+    /// As a project would: it never gives more than there is.
+    pub(super) fn tighten(&mut self, setting: &ToolSetting) {
+        if let ToolSetting::Limit(limit, value) = setting {
+            let least = self.project.limits.get(limit);
+            let value = least.map_or(*value, |least| value.min(*least));
+            self.project.limits.insert(*limit, value);
+        }
+    }
+
     /// The limits of this tool, given those of all tools.
     pub(super) fn limits(&self, all: &Limits) -> Limits {
         let mut limits = all.clone();

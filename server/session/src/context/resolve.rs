@@ -349,6 +349,7 @@ async fn call(
         call: &call,
         config: &session.config,
         overlay: &session.overlay,
+        ask: None,
         approver: &approver,
         cancel: cancel.clone(),
         progress: None,
@@ -388,6 +389,10 @@ async fn symbol(
         }
         let of = Arc::clone(session);
         let text = blocking(move || Ok(around(&of, &places))).await?;
+        // A rule keeps all of them from the model.
+        if text.is_empty() {
+            continue;
+        }
         let found = format!("`{name}`: each {what} that a search found first");
         return Ok(Found {
             label: found,
@@ -421,6 +426,10 @@ fn around(session: &Session, places: &[(String, usize)]) -> String {
         let Ok(whole) = work_dir.join(path) else {
             continue;
         };
+        let kept = |path: &str| denied(&session.config, "read", path).is_some();
+        if kept(path) || kept(whole.as_str()) {
+            continue;
+        }
         let mut call = session.overlay.begin(CALL);
         let Ok(bytes) = call.read(whole.as_str(), MAX_FILE) else {
             continue;

@@ -8,6 +8,7 @@ mod context;
 mod costs;
 mod governed;
 mod harness;
+mod hooks;
 mod interrupted;
 mod managed;
 mod races;

@@ -97,6 +97,7 @@ impl Run {
             input,
         };
         let request = ToolRequest {
+            ask: None,
             call: &call,
             config: &config,
             overlay: &overlay,
@@ -132,6 +133,7 @@ impl Run {
             ..call.clone()
         };
         let request = ToolRequest {
+            ask: None,
             call: &call,
             ..request
         };
