@@ -121,8 +121,48 @@ fn progress(messages: &[Message]) -> (&str, Vec<Done<'_>>) {
         Done { call, outcome }
     });
     let done = done.collect();
-    let words = text.find(BEHIND_PROMPT).map_or(text, |at| &text[..at]);
-    (words.trim(), done)
+    (words(text), done)
+}
+
+/// The user's words: those that they wrote, or those that the command stands for that they wrote.
+fn words(text: &str) -> &str {
+    let at = text.find(BEHIND_PROMPT).unwrap_or(text.len());
+    let (words, behind) = text.split_at(at);
+    let words = words.trim();
+    let command = words.strip_prefix('/').and_then(|rest| {
+        let name = rest.split_whitespace().next()?;
+        command(name, behind)
+    });
+    command.unwrap_or(words)
+}
+
+/// The text of a command among the blocks behind the user's words. What stands in the fence of another
+/// block is not looked at: others wrote it.
+fn command<'a>(name: &str, mut blocks: &'a str) -> Option<&'a str> {
+    let wanted = format!("The user's command `/{name}` stands for this text");
+    while let Some(block) = blocks.strip_prefix("\n\n[") {
+        let (label, behind) = block.split_once(']')?;
+        let fenced = behind
+            .strip_prefix('\n')
+            .filter(|text| text.starts_with("```"));
+        let Some((opening, body)) = fenced.and_then(|text| text.split_once('\n')) else {
+            blocks = behind;
+            continue;
+        };
+        let language = opening.trim_start_matches('`');
+        let fence = opening.strip_suffix(language)?;
+        let mut lines = body.split_inclusive('\n').scan(0, |end, line| {
+            *end += line.len();
+            Some((*end, line))
+        });
+        let (end, closing) = lines.find(|(_, line)| line.trim_end_matches('\n') == fence)?;
+        if label.starts_with(&wanted) {
+            return body.get(..end - closing.len()).map(str::trim);
+        }
+        // The line's end belongs to the next block.
+        blocks = body.get(end - (closing.len() - fence.len())..)?;
+    }
+    None
 }
 
 #[cfg(test)]

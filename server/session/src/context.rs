@@ -380,9 +380,9 @@ async fn surroundings(
         }
         for document in documents {
             let name = text::label(&document.name, 300);
-            let place = match name.rsplit_once('/') {
-                Some((folder, _)) if !name.starts_with('.') => format!("files below `{folder}`"),
-                _ => "the whole project".to_owned(),
+            let place = match project::folder(&document.name) {
+                Some(folder) => format!("files below `{}`", text::label(folder, 300)),
+                None => "the whole project".to_owned(),
             };
             let label = format!(
                 "The user's project has instructions for {place} in `{name}`{}; they come before \

@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 /// Events of a page of the history when nobody says how many, and at most.
 const PAGE: usize = 500;
 const MAX_PAGE: usize = 5000;
+/// Bytes of a page, as the journal has them; one event may have more.
+const MAX_PAGE_BYTES: usize = 1 << 20;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -55,11 +57,8 @@ impl Sessions {
         let session = self.summary(&params.session)?;
         let limit = params.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
         let store = self.environment().store();
-        // One more tells whether there is a next page.
-        let mut entries =
-            store.events_page(&session.session, params.after.unwrap_or(0), limit + 1)?;
-        let more = entries.len() > limit;
-        entries.truncate(limit);
+        let after = params.after.unwrap_or(0);
+        let (entries, more) = store.events_page(&session.session, after, limit, MAX_PAGE_BYTES)?;
         let next = entries.last().map(|entry| entry.seq).filter(|_| more);
         let updates = entries.into_iter().map(|entry| {
             let mut update = flat(entry);

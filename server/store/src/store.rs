@@ -213,10 +213,12 @@ impl Store {
     /// # Errors
     /// Unknown session, or a journal that cannot be read.
     pub fn events(&self, session: &str, after: u64) -> Result<Vec<Entry>, StoreError> {
-        self.events_page(session, after, usize::MAX)
+        let (entries, _) = self.events_page(session, after, usize::MAX, usize::MAX)?;
+        Ok(entries)
     }
 
-    /// As [`Store::events`], the first `limit` of them.
+    /// As [`Store::events`], the first `limit` of them, and no more than `max_bytes` of JSON unless the
+    /// first alone has more. Says whether there are others behind them.
     ///
     /// # Errors
     /// Unknown session, or a journal that cannot be read.
@@ -225,7 +227,8 @@ impl Store {
         session: &str,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+        max_bytes: usize,
+    ) -> Result<(Vec<Entry>, bool), StoreError> {
         let connection = self.connection();
         let key = key(&connection, session)?;
         let mut statement = connection.prepare_cached(
@@ -233,8 +236,9 @@ impl Store {
              ORDER BY seq LIMIT ?3",
         )?;
         let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![key, after, limit], |row| {
+        // One more tells whether there are others.
+        let most = i64::try_from(limit.saturating_add(1)).unwrap_or(i64::MAX);
+        let rows = statement.query_map(params![key, after, most], |row| {
             Ok((
                 row.get::<_, u64>(0)?,
                 row.get::<_, u64>(1)?,
@@ -242,8 +246,13 @@ impl Store {
             ))
         })?;
         let mut entries = Vec::new();
+        let mut bytes = 0usize;
         for row in rows {
             let (seq, at_ms, body) = row?;
+            bytes = bytes.saturating_add(body.len());
+            if entries.len() >= limit || (bytes > max_bytes && !entries.is_empty()) {
+                return Ok((entries, true));
+            }
             let event = match serde_json::from_str(&body) {
                 Ok(event) => Recorded::Known(Box::new(event)),
                 Err(_) => Recorded::Unknown(
@@ -252,7 +261,7 @@ impl Store {
             };
             entries.push(Entry { seq, at_ms, event });
         }
-        Ok(entries)
+        Ok((entries, false))
     }
 
     /// The number of the last event of a session; 0 when there is none.

@@ -150,6 +150,11 @@ fn a_session_is_carried_to_another_home() {
     let before = there.tree();
     let imported = there.run(&["session", "import", file, "--json"]).check(0);
     assert!(
+        imported.stderr.contains("it goes on with the model "),
+        "{}",
+        imported.stderr
+    );
+    assert!(
         imported.stderr.contains("1 hunk left to decide"),
         "{}",
         imported.stderr

@@ -78,6 +78,19 @@ pub(super) fn on_the_way(files: &mut Files<'_>, paths: &[WorkspacePath]) -> Vec<
     documents
 }
 
+/// The folder that the instructions of a file are for; `None` for all of the workspace, wherever the
+/// file is.
+pub(super) fn folder(name: &str) -> Option<&str> {
+    let rule = |name: &str| {
+        let below = name.strip_prefix(CURSOR_RULES);
+        below.is_some_and(|file| file.ends_with(".mdc"))
+    };
+    if NAMES.contains(&name) || rule(name) {
+        return None;
+    }
+    name.rsplit_once('/').map(|(folder, _)| folder)
+}
+
 /// Those that may be told at once, and the names of the others. The last are the nearest, and come
 /// first in this.
 pub(super) fn fitting(documents: Vec<Document>) -> (Vec<Document>, Vec<String>) {
@@ -180,6 +193,17 @@ mod tests {
         let found = root_of(folder.path());
         assert_eq!(names(&found.documents), expect);
         assert!(found.problems.is_empty(), "{:?}", found.problems);
+    }
+
+    #[test]
+    fn instructions_are_for_their_folder() {
+        assert_eq!(folder("AGENTS.md"), None);
+        assert_eq!(folder(".github/copilot-instructions.md"), None);
+        assert_eq!(folder(".cursor/rules/a.mdc"), None);
+        assert_eq!(folder(".x/AGENTS.md"), Some(".x"));
+        assert_eq!(folder(".github/AGENTS.md"), Some(".github"));
+        assert_eq!(folder(".cursor/rules/AGENTS.md"), Some(".cursor/rules"));
+        assert_eq!(folder("a/b/CLAUDE.md"), Some("a/b"));
     }
 
     #[test]

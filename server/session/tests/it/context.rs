@@ -365,6 +365,26 @@ async fn symbols_are_searched() {
     check(&world, "@symbol:nowhere", &["no file has `nowhere`"]).await;
 }
 
+#[tokio::test]
+async fn a_symbol_in_a_file_that_may_not_be_read_is_not_shown() {
+    let world = World::new(&[
+        ("private/keys.rs", "pub fn wanted() -> u8 {\n    42\n}\n"),
+        ("src/user.rs", "// see wanted\n"),
+    ]);
+    let check = async |deny: &str, shown: &[&str]| {
+        let settings = json!({"deny": [deny]});
+        let mut process = world.process(&settings, Arc::new(NoAsker));
+        turn(&mut process, ask("@symbol:wanted", None)).await;
+        let text = world.asked();
+        assert!(!text.contains("42"), "{text}");
+        for part in shown {
+            assert!(text.contains(part), "{text}");
+        }
+    };
+    check("read(path=private/*)", &["src/user.rs, from line 1"]).await;
+    check("read", &["no file has `wanted`"]).await;
+}
+
 /// Says yes to everything, and counts.
 struct Agrees(std::sync::Mutex<Vec<String>>);
 

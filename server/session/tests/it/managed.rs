@@ -436,3 +436,41 @@ async fn a_recorded_session_is_replayed_event_by_event() {
         "{message}"
     );
 }
+
+#[tokio::test]
+async fn a_page_of_the_history_has_bounded_bytes() {
+    let world = World::new(&["a"]);
+    let large = "x".repeat(700 << 10);
+    let huge = "y".repeat(3 << 20);
+    world.script(&json!([
+        {"text": large, "tool_calls": [write("a", "A\n")]},
+        {"text": large, "tool_calls": [write("a", "B\n")]},
+        {"text": huge},
+    ]));
+    let mut process = world.process(Arc::new(DiskApplier));
+    let session = process.asked().await;
+    let whole = process.store().events(&session, 0).expect("events").len();
+    let mut params = HistoryParams {
+        session,
+        after: None,
+        limit: None,
+    };
+    let (mut events, mut pages) = (0, 0);
+    loop {
+        let page = process.sessions.history(&params).expect("a page");
+        let bytes: usize = page.updates.iter().map(|u| u.to_string().len()).sum();
+        assert!(!page.updates.is_empty());
+        assert!(
+            bytes < (1 << 20) + 65_536 || page.updates.len() == 1,
+            "{bytes}"
+        );
+        events += page.updates.len();
+        pages += 1;
+        match page.next {
+            Some(next) => params.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(events, whole);
+    assert!(pages > 2, "{pages}");
+}

@@ -60,6 +60,10 @@ impl Import {
             "{origin} of the file is {session} in {}\n",
             visible(&imported.session.workspace)
         ));
+        terminal::say(&format!(
+            "it goes on with the model {}; import it with --model for another\n",
+            visible(&imported.session.model)
+        ));
         if imported.waiting > 0 {
             terminal::say(&format!(
                 "{} left to decide: boxagnts session review {session}\n",
