@@ -74,6 +74,10 @@ pub struct AskParams {
     /// What is done when a turn of the session runs.
     #[serde(default)]
     pub when_busy: WhenBusy,
+    /// Pictures that the model is to see: at most 8, each of at most 3,750,000 bytes, in PNG, JPEG, GIF
+    /// or WebP. A file in the prompt, as `@shot.png`, is another way to show one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageParam>,
     /// For a new session: settings of its own over those of the editor, with the same keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<serde_json::Value>,
@@ -105,6 +109,29 @@ pub enum Taken {
     Steers,
     /// It waits.
     Queued,
+}
+
+/// A picture of [`AskParams`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    rename_all_fields = "camelCase",
+    deny_unknown_fields,
+    expecting = "an image is an object with `mediaType` and `data`, or with `uri`"
+)]
+pub enum ImageParam {
+    /// The picture itself.
+    Data {
+        /// As `image/png`.
+        media_type: String,
+        /// Its bytes in base64.
+        data: String,
+    },
+    /// A file of the workspace, which tools may read.
+    File {
+        /// Where.
+        uri: String,
+    },
 }
 
 /// A diagnostic, as LSP has it; other fields are passed over.

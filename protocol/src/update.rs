@@ -2,7 +2,7 @@
 //! `boxagnts run --json`.
 
 use crate::commands::{HunkStatus, RefusedFile, UndoResult};
-use crate::conversation::{AnswerPiece, Compaction, Role, StopReason, TokenUsage, ToolCall};
+use crate::conversation::{AnswerPiece, Compaction, Image, Role, StopReason, TokenUsage, ToolCall};
 use crate::hook::{HookAnswer, HookEvent};
 use crate::tool::ToolReport;
 use schemars::JsonSchema;
@@ -131,6 +131,15 @@ pub enum SessionEvent {
         context: Option<String>,
         /// `provider:model`.
         model: String,
+    },
+    /// The model is shown a picture with the prompt.
+    Attached {
+        /// The turn.
+        turn: u64,
+        /// What the user calls it.
+        what: String,
+        /// The picture. Its data is in the journal alone, and empty where this is told while it happens.
+        image: Image,
     },
     /// A request goes to the model.
     ModelCalled {

@@ -381,6 +381,7 @@ fn ask(title: &str, prompt: String, uri: &str, range: Range) -> Command {
             range,
             session: None,
             diagnostics: None,
+            images: Vec::new(),
             settings: None,
             when_busy: WhenBusy::default(),
         },

@@ -12,13 +12,15 @@ use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
     ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, COMMANDS, COMPACT,
     CheckpointsParams, CompactParams, DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY,
-    PROPOSAL, PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams,
-    RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO, USAGE,
-    UndoParams, UndoStarted,
+    ImageParam, PROPOSAL, PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE,
+    ReproposeParams, RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO,
+    USAGE, UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
-use boxagnts_session::{Ask, Context, Diagnosed, PageQuery, Selection, SessionError, Undoing};
+use boxagnts_session::{
+    Ask, Attachment, Context, Diagnosed, PageQuery, Picture, Selection, SessionError, Undoing,
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -175,12 +177,14 @@ pub(crate) fn ask(
         let diagnostics = diagnosed(&folder, uri.as_deref(), params.diagnostics);
         let context = uri.and_then(|uri| context(encoding, &folder, &uri, document, params.range));
         let open = open.iter().filter_map(|uri| folder.names.relative(uri));
+        let attached = attached(&folder, params.images)?;
         let asked = folder.sessions.ask(Ask {
             prompt: params.prompt,
             session: params.session,
             context,
             open: open.collect(),
             diagnostics,
+            attached,
             settings: params.settings,
             when_busy: params.when_busy,
             ..Ask::default()
@@ -189,6 +193,22 @@ pub(crate) fn ask(
         shared.remember(&answer.session, &folder);
         json(&answer)
     }
+}
+
+/// Pictures for the model.
+fn attached(folder: &Folder, images: Vec<ImageParam>) -> Result<Vec<Attachment>> {
+    let attached = |(at, image): (usize, ImageParam)| match image {
+        ImageParam::Data { media_type, data } => Picture::from_base64(&media_type, &data)
+            .map(Attachment::Picture)
+            .map_err(|reason| Error::invalid_params(format!("images[{at}]: {reason}"))),
+        ImageParam::File { uri } => {
+            let path = folder.names.relative(&convert::normalize(&uri));
+            path.map(Attachment::Path).ok_or_else(|| {
+                Error::invalid_params(format!("images[{at}]: {uri} is no file of the workspace"))
+            })
+        }
+    };
+    images.into_iter().enumerate().map(attached).collect()
 }
 
 /// Diagnostics of files of the workspace.

@@ -229,6 +229,7 @@ impl Observer {
             | SessionEvent::Queued { .. }
             | SessionEvent::Noted { .. }
             | SessionEvent::Thought { .. }
+            | SessionEvent::Attached { .. }
             | SessionEvent::Hooked { .. }
             | SessionEvent::ToolFinished { .. } => {}
         }

@@ -26,6 +26,7 @@ pub(crate) fn ask(arguments: &[Value]) -> Result<AskParams, String> {
         session: None,
         diagnostics: None,
         when_busy: WhenBusy::default(),
+        images: Vec::new(),
         settings: None,
     })
 }

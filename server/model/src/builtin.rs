@@ -48,6 +48,10 @@ impl Provider for Builtin {
         8192
     }
 
+    fn sees_images(&self) -> bool {
+        false
+    }
+
     fn stream(&self, request: Request) -> DeltaStream {
         if has_images(&request.messages) {
             return no_images("builtin");

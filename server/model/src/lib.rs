@@ -146,6 +146,11 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// Whether it is shown pictures: what is not known of a model is no reason to keep them from it.
+    fn sees_images(&self) -> bool {
+        self.info().and_then(|info| info.images) != Some(false)
+    }
+
     /// Who answers: somebody may have to be paid for it.
     fn reach(&self) -> Reach {
         Reach::Process

@@ -193,6 +193,10 @@ impl Provider for Recorder {
         self.provider.info()
     }
 
+    fn sees_images(&self) -> bool {
+        self.provider.sees_images()
+    }
+
     fn reach(&self) -> Reach {
         self.provider.reach()
     }

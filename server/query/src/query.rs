@@ -6,7 +6,7 @@ use crate::compact::Compacting;
 use crate::repeats::Repeats;
 use crate::{Config, Effect, Event, ToolInfo};
 use boxagnts_protocol::conversation::{
-    Content, Message, Role, StopReason, TokenUsage, ToolCall, ToolResult,
+    Content, Image, Message, Role, StopReason, TokenUsage, ToolCall, ToolResult,
 };
 use boxagnts_protocol::tool::FailureKind;
 use boxagnts_protocol::update::TurnOutcome;
@@ -34,6 +34,8 @@ pub struct Query {
     pub(crate) no_summary_before: usize,
     /// How often in this turn the model said that the conversation is too long.
     pub(crate) overflows: u64,
+    /// Pictures that come with the next prompt.
+    attached: Vec<Image>,
     repeats: Repeats,
     pub(crate) phase: Phase,
 }
@@ -79,6 +81,7 @@ impl Query {
             steers: Vec::new(),
             no_summary_before: 0,
             overflows: 0,
+            attached: Vec::new(),
             repeats: Repeats::default(),
             phase: Phase::Idle,
         }
@@ -133,6 +136,11 @@ impl Query {
         self.config.system = system;
     }
 
+    /// Says which pictures come with the next prompt.
+    pub fn attach(&mut self, images: impl IntoIterator<Item = Image>) {
+        self.attached.extend(images);
+    }
+
     /// Records what the user asked and somebody else than the model answered. Does nothing while a
     /// turn runs.
     pub fn answered_already(&mut self, prompt: String, answer: String) {
@@ -149,6 +157,8 @@ impl Query {
         match (event, &mut self.phase) {
             (Event::Prompt { text }, Phase::Idle) => {
                 self.prompted(text);
+                let images = std::mem::take(&mut self.attached);
+                self.push_user(images.into_iter().map(Content::Image).collect());
                 self.budget.new_turn();
                 self.overflows = 0;
                 self.repeats = Repeats::default();

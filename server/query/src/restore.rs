@@ -45,6 +45,9 @@ impl Query {
                         }
                     }
                 },
+                SessionEvent::Attached { image, .. } => {
+                    query.push_user(vec![Content::Image(image.clone())]);
+                }
                 SessionEvent::TextDelta { text, .. } => half.text.push_str(text),
                 SessionEvent::ModelAnswered {
                     stop,

@@ -2,6 +2,7 @@
 
 mod compact;
 mod journal;
+mod remarks;
 mod thoughts;
 
 use self::journal::Journal;

@@ -10,6 +10,7 @@ mod editor;
 mod facts;
 mod files;
 mod front_matter;
+mod images;
 mod mentions;
 mod parts;
 mod project;
@@ -18,6 +19,8 @@ mod text;
 
 pub use editor::Context;
 pub(crate) use facts::facts;
+pub(crate) use images::too_many;
+pub use images::{Attachment, Picture};
 pub(crate) use parts::{Composed, compose, whole};
 
 use crate::queue::Wish;
@@ -26,6 +29,7 @@ use crate::turn::Turn;
 use boxagnts_policy::config::Config;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::{Diagnostic, PromptCommand};
+use boxagnts_protocol::conversation::Image;
 use boxagnts_protocol::update::{PromptPart, SessionEvent, Shown};
 use boxagnts_query::Query;
 use boxagnts_store::StoreError;
@@ -33,6 +37,7 @@ use boxagnts_workspace::{FsErrorCode, GitState, Overlay};
 use commands::Expansion;
 use files::{Document, Files};
 use mentions::{Mention, What};
+use resolve::Pictures;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -67,6 +72,7 @@ pub(crate) struct Around {
     /// Open files, most recent first.
     pub(crate) open: Vec<String>,
     pub(crate) diagnostics: Vec<Diagnosed>,
+    pub(crate) attached: Vec<Attachment>,
 }
 
 /// What a session's model was told so far.
@@ -128,6 +134,10 @@ pub(crate) struct Prepared {
     shown: Vec<Shown>,
     /// What is done instead of asking the model.
     pub(crate) instead: Option<Instead>,
+    /// What the model is to see, with what it is called.
+    pub(crate) pictures: Vec<(String, Image)>,
+    /// Why it does not see something, for the user.
+    pub(crate) unseen: Vec<String>,
 }
 
 /// What a prompt can want instead of an answer of the model.
@@ -155,6 +165,22 @@ pub(crate) fn prompt_commands(
 }
 
 impl Prepared {
+    /// Journals what the model sees, once the turn has begun, and tells the user what it does not see.
+    pub(crate) fn journal_pictures(&self, session: &Session, turn: u64) -> Result<(), StoreError> {
+        for (what, image) in &self.pictures {
+            session.emit(SessionEvent::Attached {
+                turn,
+                what: what.clone(),
+                image: image.clone(),
+            })?;
+        }
+        for message in &self.unseen {
+            let message = message.clone();
+            session.emit(SessionEvent::Notice { message })?;
+        }
+        Ok(())
+    }
+
     /// Journals where it comes from, once the turn has begun.
     pub(crate) fn journal(&self, session: &Session, turn: u64) -> Result<(), StoreError> {
         let Prepared { system, shown, .. } = self;
@@ -206,7 +232,8 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
     if let Some(looked_at) = &turn.wish.around.looked_at {
         editor::push_looked_at(&mut context, looked_at);
     }
-    let mut wanted = mentions::find(&turn.wish.prompt);
+    let mut wanted = attached(&turn.wish.around.attached);
+    wanted.extend(mentions::find(&turn.wish.prompt));
     let mut commanded = String::new();
     match gathered.expansion {
         Some(Expansion::Text {
@@ -224,7 +251,13 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
         _ => {}
     }
     let diagnostics = &turn.wish.around.diagnostics;
-    let resolved = resolve::resolve(session, wanted, diagnostics, &turn.cancel).await;
+    let model = session.provider.id();
+    let blind = (!session.provider.sees_images()).then(|| format!("{model} takes no pictures"));
+    let pictures = Pictures {
+        given: pictures(&turn.wish.around.attached),
+        blind: blind.as_deref(),
+    };
+    let resolved = resolve::resolve(session, pictures, wanted, diagnostics, &turn.cancel).await;
     let surroundings = surroundings(session, turn, resolved.paths, shown.clone()).await;
     context.push_str(&surroundings.text);
     shown.extend(surroundings.shown);
@@ -245,6 +278,8 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
         system,
         shown,
         instead: None,
+        pictures: resolved.pictures,
+        unseen: resolved.unseen,
     }
 }
 
@@ -255,13 +290,42 @@ pub(crate) async fn steered(
     cancel: &CancellationToken,
 ) -> String {
     let mut text = wish.prompt;
-    let wanted = mentions::find(&text);
+    let mut wanted = attached(&wish.around.attached);
+    wanted.extend(mentions::find(&text));
+    let pictures = Pictures {
+        given: pictures(&wish.around.attached),
+        blind: Some("pictures come with a prompt that begins a turn"),
+    };
     if let Some(looked_at) = &wish.around.looked_at {
         editor::push_looked_at(&mut text, looked_at);
     }
-    let resolved = resolve::resolve(session, wanted, &wish.around.diagnostics, cancel).await;
+    let diagnostics = &wish.around.diagnostics;
+    let resolved = resolve::resolve(session, pictures, wanted, diagnostics, cancel).await;
+    for message in resolved.unseen {
+        // Who cannot journal hears of it by the next event of the turn.
+        let _ = session.emit(SessionEvent::Notice { message });
+    }
     text.push_str(&resolved.text);
     text
+}
+
+/// The files that come with a prompt, as if it mentioned them.
+fn attached(attached: &[Attachment]) -> Vec<Mention> {
+    let paths = attached.iter().filter_map(|attachment| match attachment {
+        Attachment::Path(path) => Some(path),
+        Attachment::Picture(_) => None,
+    });
+    paths.map(|path| Mention::of_file(path)).collect()
+}
+
+/// The pictures that come with a prompt, with what they are called.
+fn pictures(attached: &[Attachment]) -> Vec<(String, Picture)> {
+    let pictures = attached.iter().filter_map(|attachment| match attachment {
+        Attachment::Picture(picture) => Some(picture),
+        Attachment::Path(_) => None,
+    });
+    let named = |(at, picture): (usize, &Picture)| (format!("picture {}", at + 1), picture.clone());
+    pictures.enumerate().map(named).collect()
 }
 
 /// What the text of a command mentions. Whoever wrote a command chooses no address to connect to.

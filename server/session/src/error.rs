@@ -38,6 +38,9 @@ pub enum SessionError {
     /// There is nothing to do.
     #[error("the prompt is empty; say what you want done")]
     EmptyPrompt,
+    /// What comes with a prompt cannot be shown.
+    #[error("{0}")]
+    Attached(String),
     /// A session is to have no title.
     #[error("the title is empty; say what the session is to be called")]
     EmptyTitle,

@@ -34,7 +34,7 @@ mod watch;
 
 pub use applier::{Applier, DiskApplier};
 pub use approvals::JournalApprovals;
-pub use context::{Context, Diagnosed};
+pub use context::{Attachment, Context, Diagnosed, Picture};
 pub use environment::{Environment, EnvironmentParts};
 pub use error::SessionError;
 pub use permission::{Asker, Choice, NoAsker, Question};

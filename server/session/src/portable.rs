@@ -1,6 +1,7 @@
 //! Sessions as files: written for other journals, and read from strangers. What a file says is shown
 //! and told to models like any text; nothing of it is carried out, and no setting of it holds.
 
+use crate::context::Picture;
 use crate::error::SessionError;
 use crate::manage::now_ms;
 use crate::sessions::{Sessions, proposed};
@@ -361,6 +362,11 @@ fn taken(event: SessionEvent, turns: &mut u64) -> Result<SessionEvent, String> {
             }
             let hunks = changed.iter().flat_map(|file| &file.hunks);
             hunks.map(|hunk| &hunk.id).try_for_each(check_hunk)?;
+            event
+        }
+        // It is sent to a model as what it says that it is.
+        SessionEvent::Attached { ref image, .. } => {
+            Picture::from_base64(&image.media_type, &image.data)?;
             event
         }
         // Their checkpoints are not ours.

@@ -9,6 +9,7 @@ use crate::queue::{Running, Wish};
 use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
+use boxagnts_protocol::conversation::Image;
 use boxagnts_protocol::proposal::{Proposal, SessionState};
 use boxagnts_protocol::update::{SessionEvent, Update};
 use boxagnts_query::Query;
@@ -52,6 +53,18 @@ impl Hub {
             // Listeners still hear how a turn ends when the journal cannot be written; 0 is no
             // place in any journal.
             Err(error) => (0, Err(error)),
+        };
+        let event = match event {
+            // Who listens has it, or has no use for megabytes.
+            SessionEvent::Attached { turn, what, image } => SessionEvent::Attached {
+                turn,
+                what,
+                image: Image {
+                    data: String::new(),
+                    ..image
+                },
+            },
+            event => event,
         };
         let update = Update {
             session: session.to_owned(),

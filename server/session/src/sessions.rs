@@ -2,7 +2,7 @@
 
 use crate::applier::Applier;
 use crate::batch::Ground;
-use crate::context::{self, Around, Context, Diagnosed};
+use crate::context::{self, Around, Attachment, Context, Diagnosed};
 use crate::decide;
 use crate::environment::Environment;
 use crate::error::SessionError;
@@ -46,6 +46,8 @@ pub struct Ask {
     pub open: Vec<String>,
     /// What the editor's language servers say, for a prompt that mentions it.
     pub diagnostics: Vec<Diagnosed>,
+    /// Pictures and files that come with it.
+    pub attached: Vec<Attachment>,
     /// `provider:model` for a new session, instead of the configured one.
     pub model: Option<String>,
     /// What is done when a turn of the session runs.
@@ -126,12 +128,16 @@ impl Sessions {
         if ask.prompt.trim().is_empty() {
             return Err(SessionError::EmptyPrompt);
         }
+        if let Some(reason) = context::too_many(ask.attached.len()) {
+            return Err(SessionError::Attached(reason));
+        }
         let mut wish = Wish {
             prompt: ask.prompt,
             around: Around {
                 looked_at: ask.context,
                 open: ask.open,
                 diagnostics: ask.diagnostics,
+                attached: ask.attached,
             },
         };
         let (session, (result, turn)) = match &ask.session {

@@ -228,6 +228,7 @@ impl Tracer<'_> {
             | SessionEvent::Queued { .. }
             | SessionEvent::Dropped { .. }
             | SessionEvent::Noted { .. }
+            | SessionEvent::Attached { .. }
             | SessionEvent::Hooked { .. }
             | SessionEvent::Notice { .. } => {}
         }

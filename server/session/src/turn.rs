@@ -5,10 +5,10 @@
 
 use crate::context::{self, Instead};
 use crate::decide;
+use crate::hooks;
 use crate::queue::Wish;
 use crate::session::Session;
 use boxagnts_model::{Delta, DeltaStream, Request};
-use crate::hooks;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
@@ -104,6 +104,7 @@ async fn drive(
         context: Some(context).filter(|context| !context.is_empty()),
         model: session.provider.id().to_owned(),
     })?;
+    prepared.journal_pictures(session, number)?;
     prepared.journal(session, number)?;
     let first = match prepared.instead {
         Some(Instead::Answer(answer)) => {
@@ -129,6 +130,7 @@ async fn drive(
         patience: Duration::from_millis(session.config.limits().model_timeout),
         ..Answer::default()
     };
+    query.attach(prepared.pictures.into_iter().map(|(_, image)| image));
     let mut waiting = Waiting::Nothing;
     let mut events = vec![first];
     // Of hooks that had the turn go on.

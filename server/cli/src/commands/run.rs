@@ -21,18 +21,20 @@ use boxagnts_session::model::Recording;
 use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::policy::permission::Mode;
 use boxagnts_session::workspace::NoBuffers;
-use boxagnts_session::{Ask, DiskApplier, Selection, Sessions};
+use boxagnts_session::{Ask, Attachment, DiskApplier, Picture, Selection, Sessions};
 use clap::Args;
 use progress::Display;
 use result::RunResult;
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Longest prompt from standard input.
 const MAX_PROMPT: u64 = 4 << 20;
+/// Bytes of a picture that are read: more than a model is shown.
+const MAX_IMAGE: u64 = 16 << 20;
 
 /// Ask for a change of a folder and get hunks to review, or a diff.
 ///
@@ -71,10 +73,27 @@ pub(crate) struct Run {
     /// Continue the latest session of the folder.
     #[arg(long = "continue", conflicts_with_all = ["session", "model"])]
     latest: bool,
+    /// Show the model a picture (PNG, JPEG, GIF or WebP); may be given several times. Files of the
+    /// folder can also be mentioned in the prompt, as in @shot.png.
+    #[arg(long = "image", value_name = "FILE")]
+    images: Vec<PathBuf>,
     /// Write what the model is asked and answers to a file, without keys; the model `replay:FILE`
     /// answers from it.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+}
+
+/// A picture that the user named.
+fn picture(path: &Path) -> Result<Attachment, Failure> {
+    let wrong =
+        |reason: String| Failure::usage(format!("cannot show {}: {reason}", path.display()));
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let read = file.take(MAX_IMAGE).read_to_end(&mut bytes);
+    read.map_err(|error| wrong(error.to_string()))?;
+    Picture::from_bytes(&bytes)
+        .map(Attachment::Picture)
+        .map_err(wrong)
 }
 
 /// What a turn brought and what became of it.
@@ -191,6 +210,11 @@ impl Run {
             Ask {
                 prompt,
                 session,
+                attached: self
+                    .images
+                    .iter()
+                    .map(|path| picture(path))
+                    .collect::<Result<_, _>>()?,
                 ..Ask::default()
             },
             mode,

@@ -369,3 +369,23 @@ fn a_change_of_the_user_in_the_same_place_is_not_overwritten() {
             .any(|text| text.ends_with(b"Please call total_cost.\n"))
     );
 }
+
+#[test]
+fn a_picture_is_shown_or_refused() {
+    let fixture = Fixture::new(&[("shot.gif", "GIF89a"), ("no.txt", "text")]);
+    let shot = fixture.workspace().join("shot.gif");
+    let ended = fixture.run(&["run", "--image", &shot.display().to_string(), "find GIF"]);
+    let ended = ended.check(0);
+    let note = "picture 1 is not shown to the model: builtin takes no pictures";
+    assert!(ended.stderr.contains(note), "{}", ended.stderr);
+    let text = fixture.workspace().join("no.txt").display().to_string();
+    let ended = fixture.run(&["run", "--image", &text, "find GIF"]).check(2);
+    assert!(
+        ended.stderr.contains("is no picture in PNG"),
+        "{}",
+        ended.stderr
+    );
+    fixture
+        .run(&["run", "--image", "/no/such", "find GIF"])
+        .check(2);
+}

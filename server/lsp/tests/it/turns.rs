@@ -209,3 +209,40 @@ async fn a_selection_is_read_as_it_was_when_asked() {
         "{context}"
     );
 }
+
+#[tokio::test]
+async fn pictures_come_with_a_question_or_are_refused_by_name() {
+    let mut harness = Harness::new(&[("a.rs", TWO), ("shot.gif", "GIF89a")]);
+    let script = json!([{"text": "Seen."}]);
+    let mut editor = harness.start(capabilities(), script).await;
+    let gif = json!({"mediaType": "image/gif", "data": "R0lGODlh"});
+    for (image, part) in [
+        (
+            json!({"mediaType": "image/png", "data": "R0lGODlh"}),
+            "images[1]: ",
+        ),
+        (
+            json!({"uri": "file:///elsewhere/shot.gif"}),
+            "is no file of the workspace",
+        ),
+        (json!({"url": "x"}), "an image is an object with"),
+    ] {
+        let ask = json!({"prompt": "look", "images": [gif, image]});
+        let error = editor.command("boxagnts.ask", ask).await.expect_err("no");
+        let message = error["message"].as_str().expect("text");
+        assert!(message.contains(part), "{message}");
+    }
+    let file = json!({"uri": editor.uri("shot.gif")});
+    let ask = json!({"prompt": "look", "images": [gif, file]});
+    let asked = editor.command("boxagnts.ask", ask).await.expect("asked");
+    let session = asked["session"].as_str().expect("a session").to_owned();
+    for what in ["picture 1", "shot.gif"] {
+        let update = editor.update(|u| u["event"] == "attached").await;
+        assert_eq!(
+            (&update["what"], &update["image"]["data"]),
+            (&json!(what), &json!(""))
+        );
+    }
+    editor.turn_end(&session).await;
+    harness.stop(editor).await;
+}

@@ -12,6 +12,24 @@ pub(super) struct Mention {
     pub(super) what: What,
 }
 
+impl Mention {
+    /// A file that nobody had to find in a text.
+    pub(super) fn of_file(path: &str) -> Mention {
+        let candidate = Candidate {
+            raw: path.to_owned(),
+            path: path.to_owned(),
+            lines: None,
+        };
+        Mention {
+            raw: path.to_owned(),
+            what: What::Path {
+                candidates: vec![candidate],
+                surely: true,
+            },
+        }
+    }
+}
+
 /// What is mentioned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {

@@ -3,12 +3,13 @@
 
 use super::Diagnosed;
 use super::files::denied;
+use super::images::{self, MAX_IMAGES, Picture};
 use super::mentions::{Candidate, Mention, What};
 use super::text;
 use crate::permission::SessionApprover;
 use crate::session::Session;
 use boxagnts_policy::path::WorkspacePath;
-use boxagnts_protocol::conversation::ToolCall;
+use boxagnts_protocol::conversation::{Image, ToolCall};
 use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::Shown;
 use boxagnts_tools::ToolRequest;
@@ -48,7 +49,19 @@ pub(super) struct Resolved {
     pub(super) shown: Vec<Shown>,
     /// Files and folders that were mentioned.
     pub(super) paths: Vec<WorkspacePath>,
+    /// What the model is to see, with what it is called.
+    pub(super) pictures: Vec<(String, Image)>,
+    /// Why it does not see something, for the user.
+    pub(super) unseen: Vec<String>,
     used: usize,
+}
+
+/// What is known of pictures before mentions are resolved.
+pub(super) struct Pictures<'a> {
+    /// Those that come with the prompt, with what they are called.
+    pub(super) given: Vec<(String, Picture)>,
+    /// Why none can be shown.
+    pub(super) blind: Option<&'a str>,
 }
 
 /// A mention's text, and how it is called.
@@ -56,16 +69,23 @@ struct Found {
     label: String,
     text: String,
     path: Option<WorkspacePath>,
+    picture: Option<Picture>,
 }
 
-/// Resolves mentions in their order. What cannot be had is told.
+/// Resolves mentions in their order, behind the pictures that come with the prompt. What cannot be had
+/// is told.
 pub(super) async fn resolve(
     session: &Arc<Session>,
+    pictures: Pictures<'_>,
     mentions: Vec<Mention>,
     diagnostics: &[Diagnosed],
     cancel: &CancellationToken,
 ) -> Resolved {
     let mut resolved = Resolved::default();
+    let Pictures { given, blind } = pictures;
+    for (what, picture) in given {
+        resolved.show(&what, picture, blind);
+    }
     for Mention { raw, what } in mentions {
         if cancel.is_cancelled() {
             break;
@@ -90,6 +110,10 @@ pub(super) async fn resolve(
             What::Url(url) => page(session, &url, cancel).await,
         };
         match found {
+            Ok(Found {
+                picture: Some(picture),
+                ..
+            }) => resolved.show(&raw, picture, blind),
             Ok(found) => resolved.add(&raw, found),
             Err(reason) => resolved.tell(&raw, &reason),
         }
@@ -123,6 +147,33 @@ impl Resolved {
             bytes: shown.len() as u64,
             sha256: text::sha256(shown),
         });
+    }
+
+    /// Shows a picture, where the model can see and there is room.
+    fn show(&mut self, what: &str, picture: Picture, blind: Option<&str>) {
+        let reason = match (blind, self.pictures.len()) {
+            (Some(reason), _) => reason.to_owned(),
+            (None, MAX_IMAGES..) => format!("a prompt has at most {MAX_IMAGES} pictures"),
+            _ => {
+                let name = text::label(what, 200);
+                let number = self.pictures.len() + 1;
+                let _ = write!(
+                    self.text,
+                    "\n\n[The user shows {name}, which is image {number} here]"
+                );
+                self.shown.push(Shown {
+                    what: what.to_owned(),
+                    bytes: picture.bytes,
+                    sha256: picture.sha256.clone(),
+                });
+                self.pictures.push((what.to_owned(), picture.into_image()));
+                return;
+            }
+        };
+        let name = text::line(what, 200);
+        self.unseen
+            .push(format!("{name} is not shown to the model: {reason}"));
+        self.tell(what, &reason);
     }
 
     fn tell(&mut self, raw: &str, reason: &str) {
@@ -221,6 +272,7 @@ fn shown(
             label: format!("the folder `{}`", text::label(&path.to_string(), 1000)),
             text: listing,
             path: path.join("AGENTS.md").ok(),
+            picture: None,
         });
     }
     if size > MAX_FILE {
@@ -230,6 +282,17 @@ fn shown(
     let bytes = call
         .read(at, MAX_FILE)
         .map_err(|error| (error.code, error.message))?;
+    if lines.is_none() && images::media_type(&bytes).is_some() {
+        let picture = Picture::from_bytes(&bytes);
+        let picture = picture.map_err(|reason| (FsErrorCode::TooLarge, reason))?;
+        let _ = call.commit();
+        return Ok(Found {
+            label: String::new(),
+            text: String::new(),
+            path: Some(path.clone()),
+            picture: Some(picture),
+        });
+    }
     let content = Content::from_bytes(bytes);
     let Some(whole) = content.text() else {
         return Err((FsErrorCode::NotRegular, format!("`{path}` is no text")));
@@ -253,6 +316,7 @@ fn shown(
         label,
         text,
         path: Some(path.clone()),
+        picture: None,
     })
 }
 
@@ -281,6 +345,7 @@ async fn diff(session: &Arc<Session>) -> Result<Found, String> {
         label: format!("what is not committed{more}"),
         text: found.diff,
         path: None,
+        picture: None,
     })
 }
 
@@ -293,6 +358,7 @@ fn proposal(session: &Session) -> Result<Found, String> {
         label: "what you propose and the user has not decided on".to_owned(),
         text: diff,
         path: None,
+        picture: None,
     })
 }
 
@@ -328,6 +394,7 @@ fn listed(diagnostics: &[Diagnosed]) -> Result<Found, String> {
         label: "the editor's diagnostics".to_owned(),
         text: list,
         path: None,
+        picture: None,
     })
 }
 
@@ -398,6 +465,7 @@ async fn symbol(
             label: found,
             text,
             path: None,
+            picture: None,
         });
     }
     Err(format!("no file has `{name}`"))
@@ -457,6 +525,7 @@ async fn page(
             label: format!("<{}>", text::label(url, 2000)),
             text: report.output,
             path: None,
+            picture: None,
         }),
     }
 }
@@ -492,6 +561,7 @@ mod tests {
                 label: format!("`f{n}`"),
                 text: "line\n".repeat(20_000),
                 path: None,
+                picture: None,
             };
             resolved.add(&format!("@f{n}"), found);
         }

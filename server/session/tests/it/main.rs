@@ -9,6 +9,7 @@ mod costs;
 mod governed;
 mod harness;
 mod hooks;
+mod images;
 mod interrupted;
 mod managed;
 mod races;

@@ -203,6 +203,8 @@ impl<'a> Transcript<'a> {
             | SessionEvent::ModelAnswered { .. }
             | SessionEvent::Thought { .. }
             | SessionEvent::Noted { .. }
+            | SessionEvent::Attached { .. }
+            | SessionEvent::Hooked { .. }
             | SessionEvent::ProposalChanged { .. } => {}
         }
     }

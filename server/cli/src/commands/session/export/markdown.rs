@@ -144,6 +144,7 @@ impl<'a> Page<'a> {
             | SessionEvent::Noted { .. }
             | SessionEvent::Queued { .. }
             | SessionEvent::Thought { .. }
+            | SessionEvent::Attached { .. }
             | SessionEvent::Hooked { .. }
             | SessionEvent::ModelCalled { .. }
             | SessionEvent::ModelAnswered { .. }
