@@ -157,8 +157,6 @@ impl Query {
         match (event, &mut self.phase) {
             (Event::Prompt { text }, Phase::Idle) => {
                 self.prompted(text);
-                let images = std::mem::take(&mut self.attached);
-                self.push_user(images.into_iter().map(Content::Image).collect());
                 self.budget.new_turn();
                 self.overflows = 0;
                 self.repeats = Repeats::default();
@@ -309,6 +307,8 @@ impl Query {
     pub(crate) fn prompted(&mut self, text: String) {
         self.prompt.clone_from(&text);
         self.push_user(vec![Content::Text { text }]);
+        let images = std::mem::take(&mut self.attached);
+        self.push_user(images.into_iter().map(Content::Image).collect());
         self.prompt_at = self.messages.len() - 1;
     }
 
