@@ -7,5 +7,6 @@
 pub mod commands;
 pub mod conversation;
 pub mod proposal;
+pub mod question;
 pub mod tool;
 pub mod update;

@@ -3,6 +3,7 @@
 
 mod answer;
 mod budget;
+mod nested;
 mod query;
 mod repeats;
 mod restore;
@@ -10,6 +11,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
+pub use nested::Left;
 pub use query::Query;
 
 use boxagnts_protocol::conversation::{

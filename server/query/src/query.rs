@@ -40,7 +40,7 @@ enum Phase {
 
 /// The tool calls of one answer on their way.
 #[derive(Debug)]
-struct Calling {
+pub(crate) struct Calling {
     /// In the order of the answer; `None` for what has not ended.
     results: Vec<(ToolCall, Option<ToolResult>)>,
     /// Ids of the calls that run now.
@@ -49,6 +49,8 @@ struct Calling {
     batches: VecDeque<Vec<ToolCall>>,
     /// Said behind the results.
     remark: Option<String>,
+    /// The turn ends when those that run have ended.
+    pub(crate) ends: bool,
 }
 
 impl Query {
@@ -298,6 +300,7 @@ impl Query {
             running: HashSet::new(),
             batches: VecDeque::new(),
             remark,
+            ends: false,
         };
         if let Err(limit) = self
             .budget
@@ -371,12 +374,24 @@ impl Query {
         let Phase::Calling(calling) = &mut self.phase else {
             return Vec::new();
         };
+        if calling.ends {
+            self.end_calls("not run: the turn has ended");
+            return self.finish(TurnOutcome::Done);
+        }
         if let Some(calls) = calling.batches.pop_front() {
             calling.running = calls.iter().map(|call| call.id.clone()).collect();
             return vec![Effect::RunTools { calls }];
         }
         self.end_calls("not run");
         self.call_model()
+    }
+
+    /// The calls on their way, if any.
+    pub(crate) fn calling(&mut self) -> Option<&mut Calling> {
+        match &mut self.phase {
+            Phase::Calling(calling) => Some(calling),
+            _ => None,
+        }
     }
 
     /// Leaves the calling phase; a call without a result is answered with `why`.

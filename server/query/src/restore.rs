@@ -36,6 +36,15 @@ impl Query {
                     half.stop = Some(*stop);
                     half.usage = Some(*usage);
                 }
+                // What a sub-question said is in the result of its call.
+                SessionEvent::Nested { inner, .. } => {
+                    if let SessionEvent::ModelAnswered {
+                        usage, cost_usd, ..
+                    } = &**inner
+                    {
+                        query.budget.add(usage, *cost_usd);
+                    }
+                }
                 SessionEvent::Thought { answer, .. } => half.order.clone_from(answer),
                 SessionEvent::ToolStarted { call, .. } => half.calls.push(call.clone()),
                 SessionEvent::ToolFinished { id, report, .. } => half.results.push(ToolResult {
@@ -58,6 +67,10 @@ impl Query {
                 | SessionEvent::Decided { .. }
                 | SessionEvent::Undone { .. }
                 | SessionEvent::Notice { .. }
+                | SessionEvent::Asked { .. }
+                | SessionEvent::Answered { .. }
+                | SessionEvent::Plan { .. }
+                | SessionEvent::ModeChanged { .. }
                 | SessionEvent::Recovered { .. } => {}
             }
         }

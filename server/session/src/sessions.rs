@@ -150,7 +150,6 @@ impl Sessions {
             session: session.id.clone(),
             turn: number,
         };
-        let specs = self.specs(&session.config);
         let turn = Turn {
             number,
             prompt: ask.prompt,
@@ -160,8 +159,6 @@ impl Sessions {
                 diagnostics: ask.diagnostics,
             },
             cancel,
-            tools: self.known(&specs),
-            specs,
         };
         tokio::spawn(turn::run(session, turn));
         Ok(result)

@@ -5,6 +5,8 @@
 
 use crate::context::{self, Around};
 use crate::decide;
+use crate::native::TurnNatives;
+use crate::offer::Offer;
 use crate::permission::SessionApprover;
 use crate::session::{Session, lock};
 use boxagnts_model::{Delta, ModelError, Request};
@@ -12,9 +14,9 @@ use boxagnts_policy::path::WorkspacePath;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::{Price, TokenUsage, ToolCall};
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_protocol::tool::{ToolReport, ToolSpec};
+use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
-use boxagnts_query::{Effect, Event, Query, ToolInfo};
+use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
 use boxagnts_tools::ToolRequest;
 use boxagnts_workspace::Selection;
@@ -31,17 +33,15 @@ pub(crate) struct Turn {
     pub(crate) prompt: String,
     pub(crate) around: Around,
     pub(crate) cancel: CancellationToken,
-    pub(crate) specs: Arc<[ToolSpec]>,
-    pub(crate) tools: Vec<ToolInfo>,
 }
 
 /// Runs a turn to its end. Always journals how it ended, also after a panic.
-pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
+pub(crate) async fn run(session: Arc<Session>, turn: Turn) {
     let number = turn.number;
     let mut query = session.query.lock().await;
-    query.set_tools(std::mem::take(&mut turn.tools));
+    let natives = Arc::new(TurnNatives::new(&session, number));
     let mut answered = false;
-    let driven = AssertUnwindSafe(drive(&session, &mut query, turn, &mut answered))
+    let driven = AssertUnwindSafe(drive(&session, &mut query, turn, &natives, &mut answered))
         .catch_unwind()
         .await;
     let outcome = match driven {
@@ -57,9 +57,10 @@ pub(crate) async fn run(session: Arc<Session>, mut turn: Turn) {
     if query.is_running() {
         query.step(Event::Cancel);
     }
+    spend(&mut query, &natives);
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
-    if outcome == TurnOutcome::Done && !answered && session.config.mode() == Mode::Auto {
+    if outcome == TurnOutcome::Done && !answered && session.config().mode() == Mode::Auto {
         accept_harmless(&session).await;
     }
     // Before the event: whoever hears it may ask again at once.
@@ -81,11 +82,18 @@ enum Waiting {
     Tools(FuturesUnordered<BoxFuture<'static, (ToolCall, ToolReport)>>),
 }
 
+/// What sub-questions spent counts like what the conversation itself spends.
+fn spend(query: &mut Query, natives: &TurnNatives) {
+    let (usage, cost_usd) = natives.take_spent();
+    query.spend(&usage, cost_usd);
+}
+
 /// `answered` becomes true when no model was asked.
 async fn drive(
     session: &Arc<Session>,
     query: &mut Query,
     turn: Turn,
+    natives: &Arc<TurnNatives>,
     answered: &mut bool,
 ) -> Result<TurnOutcome, StoreError> {
     let number = turn.number;
@@ -110,7 +118,7 @@ async fn drive(
     }
     if let Some(message) = session
         .environment
-        .unpriced(&session.config, &*session.provider)
+        .unpriced(&session.config(), &*session.provider)
     {
         session.emit(SessionEvent::Notice { message })?;
     }
@@ -120,7 +128,21 @@ async fn drive(
     };
     let mut waiting = Waiting::Nothing;
     let mut events = vec![Event::Prompt { text }];
+    let mut mode = session.config().mode();
+    let mut offer = Offer::of(&session.environment, mode);
+    query.set_tools(offer.known.clone());
     loop {
+        // The user may have chosen another one since: what comes next is decided by it.
+        let now = session.config().mode();
+        if now != mode {
+            mode = now;
+            offer = Offer::of(&session.environment, mode);
+            query.set_tools(offer.known.clone());
+        }
+        spend(query, natives);
+        if natives.ends() {
+            query.end_turn();
+        }
         let effects: Vec<Effect> = events
             .drain(..)
             .flat_map(|event| query.step(event))
@@ -135,7 +157,7 @@ async fn drive(
                     let request = Request {
                         system: query.system(),
                         messages: query.messages(),
-                        tools: Arc::clone(&turn.specs),
+                        tools: Arc::clone(&offer.specs),
                         max_output_tokens,
                     };
                     answer.usage = TokenUsage::default();
@@ -146,13 +168,14 @@ async fn drive(
                     answer,
                 })?,
                 Effect::RunTools { calls } => {
+                    natives.may_spend(query.left());
                     let running = FuturesUnordered::new();
                     for call in calls {
                         session.emit(SessionEvent::ToolStarted {
                             turn: number,
                             call: call.clone(),
                         })?;
-                        running.push(run_tool(session, call, turn.cancel.clone()));
+                        running.push(run_tool(session, call, natives, turn.cancel.clone()));
                     }
                     waiting = Waiting::Tools(running);
                 }
@@ -300,20 +323,23 @@ fn on_delta(
 fn run_tool(
     session: &Arc<Session>,
     call: ToolCall,
+    natives: &Arc<TurnNatives>,
     cancel: CancellationToken,
 ) -> BoxFuture<'static, (ToolCall, ToolReport)> {
-    let session = Arc::clone(session);
+    let (session, natives) = (Arc::clone(session), Arc::clone(natives));
     async move {
+        let config = session.config();
         let report = session
             .environment
             .toolbox()
             .run(ToolRequest {
                 call: &call,
-                config: &session.config,
+                config: &config,
                 overlay: &session.overlay,
                 approver: &SessionApprover { session: &session },
                 cancel,
                 progress: None,
+                natives: Some(&*natives),
             })
             .await;
         (call, report)

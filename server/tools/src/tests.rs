@@ -143,6 +143,7 @@ impl Fixture {
             approver: &DenyAll,
             cancel: CancellationToken::new(),
             progress: None,
+            natives: None,
         }
     }
 

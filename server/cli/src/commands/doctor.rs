@@ -231,6 +231,7 @@ async fn call(
         approver: &DenyAll,
         cancel: CancellationToken::new(),
         progress: None,
+        natives: None,
     };
     Box::pin(toolbox.run(request)).await
 }

@@ -18,6 +18,7 @@ const USER_SKILLS: &str = "skills";
 const SKILL_FILE: &str = "SKILL.md";
 
 const HELP: &str = "help";
+const MODE: &str = "mode";
 const SKILL: &str = "skill";
 
 /// Commands and skills of one place that are looked at.
@@ -45,6 +46,8 @@ pub(super) struct Skill {
 pub(super) enum Expansion {
     /// It is to be answered with this, by nobody else.
     Answer(String),
+    /// The user wants another mode, or to know which it is.
+    Mode(String),
     /// The text of a command or a skill.
     Text {
         label: String,
@@ -76,6 +79,7 @@ pub(super) fn expand(files: &mut Files<'_>, prompt: &str) -> Option<Expansion> {
     let (name, arguments) = parse(prompt)?;
     let expanded = match name {
         HELP => return Some(Expansion::Answer(help(&all(files)))),
+        MODE => return Some(Expansion::Mode(arguments.to_owned())),
         SKILL => {
             let name = arguments.split_whitespace().next().unwrap_or_default();
             skill(files, name)
@@ -245,6 +249,11 @@ pub(super) fn all(files: &mut Files<'_>) -> Vec<PromptCommand> {
     };
     let mut all = vec![
         built_in(HELP, "Lists the commands and what can be mentioned.", None),
+        built_in(
+            MODE,
+            "Says the mode of the session, or switches it.",
+            Some("[plan|review|auto]"),
+        ),
         built_in(SKILL, "Loads a skill.", Some("NAME [what to do]")),
     ];
     let mut named: BTreeMap<String, PromptCommand> = BTreeMap::new();
@@ -258,7 +267,7 @@ pub(super) fn all(files: &mut Files<'_>) -> Vec<PromptCommand> {
         let Some(name) = file.strip_suffix(".md").filter(|name| is_name(name)) else {
             continue;
         };
-        if matches!(name, HELP | SKILL) || named.contains_key(name) {
+        if matches!(name, HELP | MODE | SKILL) || named.contains_key(name) {
             continue;
         }
         let Some((document, origin)) = find(files, name) else {

@@ -3,20 +3,22 @@
 use super::Sessions;
 use crate::context::Told;
 use crate::error::SessionError;
+use crate::mode;
+use crate::native;
+use crate::offer::Offer;
 use crate::session::{Activity, Session, lock};
 use crate::undo;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
-use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_protocol::tool::ToolSpec;
 use boxagnts_protocol::update::{ProposedDiff, SessionEvent};
-use boxagnts_query::{self as query, Query, ToolInfo};
+use boxagnts_query::{self as query, Query};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::Overlay;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+
 impl Sessions {
     /// The live session of that id, brought back from the journal when it is not live.
     pub(crate) fn get(&self, id: &str) -> Result<Arc<Session>, SessionError> {
@@ -46,7 +48,7 @@ impl Sessions {
             .into_iter()
             .filter_map(|entry| entry.event.known())
             .collect();
-        let config = self.config(settings(&events))?;
+        let config = mode::restored(self.config(settings(&events))?, &events);
         let provider = self.environment.connect(&config, &summary.model)?;
         let session = self.assemble(summary.session, config, provider, (&events, seq))?;
         let mut entry = self
@@ -79,13 +81,18 @@ impl Sessions {
         if !ours {
             return Ok(false);
         }
-        let mut known = lock(&session.seq);
+        let last = news.last().map_or(0, |entry| entry.seq);
         for entry in news {
-            *known = (*known).max(entry.seq);
-            if let Some(SessionEvent::Decided { hunks, .. }) = entry.event.known() {
-                session.overlay.decided_elsewhere(&hunks);
+            match entry.event.known() {
+                Some(SessionEvent::Decided { hunks, .. }) => {
+                    session.overlay.decided_elsewhere(&hunks);
+                }
+                Some(SessionEvent::ModeChanged { mode, .. }) => session.mode_elsewhere(mode),
+                _ => {}
             }
         }
+        let mut known = lock(&session.seq);
+        *known = (*known).max(last);
         Ok(true)
     }
 
@@ -168,7 +175,7 @@ impl Sessions {
         };
         Ok(Arc::new(Session {
             id,
-            config,
+            config: Mutex::new(Arc::new(config)),
             environment: Arc::clone(&self.environment),
             overlay,
             provider,
@@ -176,6 +183,8 @@ impl Sessions {
             asker: Arc::clone(&self.asker),
             query: tokio::sync::Mutex::new(query),
             activity: Mutex::new(activity),
+            steps: Mutex::new(native::latest(events)),
+            open: Mutex::default(),
             applying: Arc::clone(&self.applying),
             told_model: Mutex::new(told_model),
             told: Mutex::new(told),
@@ -204,31 +213,8 @@ impl Sessions {
             price: provider.price(),
             max_output_tokens: provider.max_output_tokens(),
             system,
-            tools: self.known(&self.specs(config)),
+            tools: Offer::of(&self.environment, config.mode()).known,
         }
-    }
-
-    /// What the loop is told of these tools.
-    pub(super) fn known(&self, specs: &[ToolSpec]) -> Vec<ToolInfo> {
-        let toolbox = self.environment.toolbox();
-        let known = |spec: &ToolSpec| ToolInfo {
-            name: spec.name.clone(),
-            read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
-            bytes: (spec.name.len() + spec.description.len()) as u64
-                + spec.input_schema.to_string().len() as u64,
-        };
-        specs.iter().map(known).collect()
-    }
-
-    /// The tools that the mode lets a model use; naming others would only invite refusals.
-    pub(super) fn specs(&self, config: &Config) -> Arc<[ToolSpec]> {
-        let toolbox = self.environment.toolbox();
-        let all = toolbox.specs();
-        if config.mode() != Mode::Plan {
-            return all;
-        }
-        let reads = |spec: &&ToolSpec| toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read);
-        all.iter().filter(reads).cloned().collect()
     }
 }
 
