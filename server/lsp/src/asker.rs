@@ -116,7 +116,11 @@ fn message(question: &UserQuestion) -> String {
     let mut text = format!("BoxAgnts asks: {}", question.question);
     if let Some(detail) = &question.detail {
         let shown: String = detail.chars().take(MAX_DETAIL).collect();
-        let more = if shown.len() < detail.len() { "…" } else { "" };
+        let more = if shown.len() < detail.len() {
+            "…"
+        } else {
+            ""
+        };
         let _ = write!(text, "\n\n{shown}{more}\n");
     }
     for choice in &question.choices {

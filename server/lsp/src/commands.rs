@@ -10,10 +10,11 @@ use crate::positions::Encoding;
 use crate::server::Shared;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
-    ACCEPT, AMEND, ANSWER, ASK, AmendParams, AnswerParams, AskParams, CANCEL, CHECKPOINTS, COMMANDS, CheckpointsParams,
-    DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY, PROPOSAL, PromptCommand,
-    ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SESSIONS,
-    SET_MODE, SHOW_PATCH, SPLIT, SessionParams, SetModeParams, SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
+    ACCEPT, AMEND, ANSWER, ASK, AmendParams, AnswerParams, AskParams, CANCEL, CHECKPOINTS,
+    COMMANDS, CheckpointsParams, DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY, PROPOSAL,
+    PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams,
+    RestoreParams, SESSIONS, SET_MODE, SHOW_PATCH, SPLIT, SessionParams, SetModeParams,
+    SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;

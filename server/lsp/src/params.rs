@@ -2,10 +2,10 @@
 //! prompt.
 
 use boxagnts_protocol::commands::{
-    AMEND, ANSWER, AmendParams, AnswerParams, AskParams, CHECKPOINTS, CheckpointsParams, DecideParams, FORK, ForkParams,
-    HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams,
-    ReproposeParams, RestoreParams, SET_MODE, SPLIT, SessionParams, SetModeParams, SplitParams, UNDO, USAGE, UndoParams,
-    UsageParams,
+    AMEND, ANSWER, AmendParams, AnswerParams, AskParams, CHECKPOINTS, CheckpointsParams,
+    DecideParams, FORK, ForkParams, HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME,
+    REPROPOSE, RESTORE, RenameParams, ReproposeParams, RestoreParams, SET_MODE, SPLIT,
+    SessionParams, SetModeParams, SplitParams, UNDO, USAGE, UndoParams, UsageParams,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

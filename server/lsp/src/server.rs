@@ -12,9 +12,9 @@ use crate::patch::{self, ContentParams};
 use crate::positions::Encoding;
 use crate::transport;
 use boxagnts_protocol::commands::{
-    AmendParams, AnswerParams, AskParams, CheckpointsParams, DecideParams, ForkParams, HistoryParams,
-    ProposalParams, RenameParams, ReproposeParams, RestoreParams, SessionParams, SetModeParams, SplitParams,
-    UndoParams, UsageParams,
+    AmendParams, AnswerParams, AskParams, CheckpointsParams, DecideParams, ForkParams,
+    HistoryParams, ProposalParams, RenameParams, ReproposeParams, RestoreParams, SessionParams,
+    SetModeParams, SplitParams, UndoParams, UsageParams,
 };
 use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;

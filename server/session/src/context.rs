@@ -271,12 +271,8 @@ async fn gather(session: &Arc<Session>, prompt: String, begins: bool) -> Gathere
         let config = session.config();
         let mut files = Files::new(&session.overlay, &config, user);
         let expansion = commands::expand(&mut files, &prompt);
-        let answered = matches!(
-            expansion,
-            Some(Expansion::Answer(_) | Expansion::Mode(_))
-        );
-        let composed =
-            (begins && !answered).then(|| compose(&session.overlay, &config, user));
+        let answered = matches!(expansion, Some(Expansion::Answer(_) | Expansion::Mode(_)));
+        let composed = (begins && !answered).then(|| compose(&session.overlay, &config, user));
         Gathered {
             composed,
             expansion,

@@ -28,8 +28,7 @@ pub(crate) fn to_protocol(mode: Mode) -> SessionMode {
 /// The mode by its name, as in the configuration.
 pub(crate) fn parse(name: &str) -> Option<SessionMode> {
     let all = [SessionMode::Plan, SessionMode::Review, SessionMode::Auto];
-    all.into_iter()
-        .find(|mode| to_policy(*mode).name() == name)
+    all.into_iter().find(|mode| to_policy(*mode).name() == name)
 }
 
 /// The configuration of a session that comes back, in the mode that its user chose last. A mode that

@@ -172,7 +172,11 @@ impl Sessions {
             None => match open.keys().collect::<Vec<_>>()[..] {
                 [id] => id.clone(),
                 [] => return Err(wrong("nothing is asked at the moment".to_owned())),
-                _ => return Err(wrong("several questions are open; give the `id`".to_owned())),
+                _ => {
+                    return Err(wrong(
+                        "several questions are open; give the `id`".to_owned(),
+                    ));
+                }
             },
         };
         let Some(asked) = open.get(&id) else {

@@ -55,7 +55,11 @@ pub(super) async fn run(
 
 fn question(plan: String, widest: Mode) -> UserQuestion {
     let offered = [
-        (REVIEW, SessionMode::Review, "Go on; you review every change (mode `review`)."),
+        (
+            REVIEW,
+            SessionMode::Review,
+            "Go on; you review every change (mode `review`).",
+        ),
         (
             AUTO,
             SessionMode::Auto,
@@ -72,10 +76,15 @@ fn question(plan: String, widest: Mode) -> UserQuestion {
         .filter(|(_, mode, _)| allowed(*mode))
         .map(|(label, _, description)| choice(label, description))
         .collect();
-    choices.push(choice(KEEP, "Not yet; your words say what is to be another way."));
+    choices.push(choice(
+        KEEP,
+        "Not yet; your words say what is to be another way.",
+    ));
     let question = match choices.len() {
-        1 => "The plan cannot be approved here: the project's configuration allows mode `plan` alone. \
-              What should be another way?",
+        1 => {
+            "The plan cannot be approved here: the project's configuration allows mode `plan` alone. \
+              What should be another way?"
+        }
         _ => "Approve this plan?",
     };
     UserQuestion {

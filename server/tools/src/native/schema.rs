@@ -41,7 +41,10 @@ fn compact(schema: &mut Value) {
     }
     // The names of words say what they mean.
     if let Some(Value::Array(words)) = object.get("oneOf") {
-        let words: Vec<Value> = words.iter().filter_map(|w| w.get("const").cloned()).collect();
+        let words: Vec<Value> = words
+            .iter()
+            .filter_map(|w| w.get("const").cloned())
+            .collect();
         object.remove("oneOf");
         object.remove("description");
         object.insert("type".to_owned(), "string".into());

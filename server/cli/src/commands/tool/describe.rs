@@ -72,7 +72,9 @@ impl Describe {
                 let text = describe(&spec, level, Theme::stdout());
                 let by = by.map(|by| format!("\nDescribed by {}.\n", described_by(by)));
                 let native = match native {
-                    true => "\nNative: sessions carry it out, for the models that they speak with.\n",
+                    true => {
+                        "\nNative: sessions carry it out, for the models that they speak with.\n"
+                    }
                     false => "",
                 };
                 format!("{text}{}{native}", by.unwrap_or_default())
