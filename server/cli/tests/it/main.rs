@@ -7,6 +7,7 @@ mod interrupts;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
+mod questions;
 mod report;
 #[cfg(test)]
 mod review;
@@ -16,6 +17,7 @@ mod run;
 mod sessions;
 #[cfg(test)]
 mod support;
+mod terminal;
 #[cfg(test)]
 mod tool;
 #[cfg(test)]

@@ -7,4 +7,7 @@ mod costs;
 mod harness;
 mod interrupted;
 mod managed;
+mod native;
+mod nested;
+mod plan;
 mod races;
