@@ -1,5 +1,6 @@
 //! The loop through scripts of events, and through random ones.
 
+mod nested;
 mod thoughts;
 
 use crate::{Config, Effect, Event, Limits, Query, ToolInfo};

@@ -8,6 +8,7 @@ mod interrupts;
 mod others;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
 mod report;
 #[cfg(test)]
 mod review;
@@ -17,6 +18,7 @@ mod run;
 mod sessions;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod terminal;
 #[cfg(test)]
 mod tool;

@@ -78,7 +78,8 @@ mod on_a_terminal {
             ended.stderr
         );
         assert!(ended.stdout.contains("+new"), "{}", ended.stdout);
-        assert_eq!(fixture.tree().len(), 1);
+        let text = std::fs::read_to_string(fixture.workspace().join("a.txt")).unwrap();
+        assert_eq!(text, "old\n", "approving a plan accepts no change");
         // What the command line says holds again.
         let again = ["run", "again", "--continue", "--mode", "plan", "--json"];
         let lines = fixture.run(&again).check(0).lines();

@@ -187,11 +187,12 @@ impl Sessions {
             text: params.text.clone(),
         };
         let answer = fitting(&asked.asked.question, given).map_err(wrong)?;
-        if let Some(asked) = open.remove(&id) {
-            // Whoever asked may have gone in this moment.
-            let _ = asked.answer.send(answer);
+        let sent = open.remove(&id).map(|asked| asked.answer.send(answer));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            // In this very moment.
+            _ => Err(wrong(format!("`{id}` is answered already"))),
         }
-        Ok(())
     }
 }
 

@@ -104,19 +104,19 @@ impl Display {
         self.stop_waiting();
         if self.terminal {
             self.end_line();
-            let bar = spinner(what);
             let mut screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
             if screen.questions > 0 {
-                bar.finish_and_clear();
                 return;
             }
+            let bar = spinner(what);
             screen.waiting = Some(bar.clone());
             self.waiting = Some(bar);
         }
     }
 
     fn stop_waiting(&mut self) {
-        if let Some(bar) = self.waiting.take() {
+        // A question may have cleared it, and stands there now.
+        if let Some(bar) = self.waiting.take().filter(|bar| !bar.is_finished()) {
             bar.finish_and_clear();
         }
     }
