@@ -111,11 +111,12 @@ impl Run {
             .transpose()?;
         let recording = setup::recording(self.record.as_deref())?;
         let (sessions, ask) = self.open(recording.as_ref())?;
+        setup::recover(&sessions).await?;
+        let mut updates = sessions.subscribe();
+        // What the command line says holds for a session that had another mode, too.
         if let (Some(session), Some(mode)) = (&ask.session, self.settings.mode) {
             sessions.set_mode(session, mode.into())?;
         }
-        setup::recover(&sessions).await?;
-        let mut updates = sessions.subscribe();
         let asked = sessions.ask(ask)?;
         // Behind it, for it may go on with an old one.
         drop(sessions.forget_old());

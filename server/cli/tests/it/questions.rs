@@ -151,7 +151,7 @@ fn steps_are_shown_while_they_are_done_and_afterwards() {
     assert!(shown.contains(expect), "{shown}");
     let exported = fixture.run(&["session", "export", id]).check(0).stdout;
     assert!(exported.contains("- [x] look\n"), "{exported}");
-    assert!(!exported.contains("<b>"), "{exported}");
+    assert!(exported.contains("- [ ] change \\<b>it"), "{exported}");
     let page = fixture.run(&["session", "report", id]).check(0).stdout;
     assert!(page.contains("▸ change &lt;b&gt;it&lt;/b&gt;"), "{page}");
 }

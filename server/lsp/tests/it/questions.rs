@@ -109,7 +109,7 @@ async fn a_client_with_a_dialogue_gets_the_whole_question() {
         .requests
         .iter()
         .find(|r| r["method"] == "boxagnts/question");
-    let params = &question.expect("a question")["params"];
+    let params = &question.expect("a question")["params"].clone();
     assert_eq!(
         (&params["session"], &params["question"]),
         (&json!(session), &json!("Which?"))
