@@ -53,7 +53,7 @@ fn prompts_that_begin_with_a_slash() {
     );
     check(
         "/fxi 7",
-        Some("`/fxi`, which is no command; the commands are: /help, /skill, /fix"),
+        Some("`/fxi`, which is no command; the commands are: /help, /mode, /skill, /fix"),
     );
     check("/skill nope x", Some("`/skill nope`, which is no command"));
     check("/usr/bin/env is there", None);
