@@ -100,11 +100,10 @@ impl Seen {
                 self.failure = report.error.or(self.failure.take());
             }
             SessionEvent::Asked { question, .. } => self.plan = question.detail,
-            SessionEvent::Answered { answer, .. } => {
-                if let UserAnswer::Given { .. } = answer {
-                    self.plan = None;
-                }
-            }
+            SessionEvent::Answered {
+                answer: UserAnswer::Given { .. },
+                ..
+            } => self.plan = None,
             SessionEvent::Nested { inner, .. } => {
                 if let SessionEvent::ModelAnswered { .. } = *inner {
                     return self.take_in(*inner, turn);

@@ -34,7 +34,7 @@ pub struct NativeOutcome {
     /// Text for the model; of a call that failed, what it had come to.
     pub output: String,
     /// Why it failed.
-    pub failure: Option<ToolFailure>,
+    pub failure: Option<Box<ToolFailure>>,
     /// How long it waited for the user, which is no time of the tool's.
     pub waited: Duration,
 }
@@ -53,7 +53,7 @@ impl NativeOutcome {
     pub fn failed(kind: FailureKind, message: impl Into<String>) -> NativeOutcome {
         NativeOutcome {
             output: String::new(),
-            failure: ToolReport::refused(kind, message).error,
+            failure: ToolReport::refused(kind, message).error.map(Box::new),
             waited: Duration::ZERO,
         }
     }
@@ -135,7 +135,7 @@ fn reported(outcome: NativeOutcome, took: Duration, most: u64) -> ToolReport {
     let report = report::done(bounded(outcome.output, most), usage, String::new());
     ToolReport {
         ok: outcome.failure.is_none(),
-        error: outcome.failure,
+        error: outcome.failure.map(|failure| *failure),
         ..report
     }
 }
