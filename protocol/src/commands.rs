@@ -1,6 +1,7 @@
 //! Parameters and results of the `boxagnts.*` commands.
 
 use crate::proposal::{HunkState, Range};
+use crate::update::SessionMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,38 @@ pub const DELETE_SESSION: &str = "boxagnts.deleteSession";
 pub const USAGE: &str = "boxagnts.usage";
 /// `boxagnts.commands`: what a prompt may begin with, as in `/help`.
 pub const COMMANDS: &str = "boxagnts.commands";
+
+/// `boxagnts.setMode`: another mode for a session.
+pub const SET_MODE: &str = "boxagnts.setMode";
+/// `boxagnts.answer`: answers what a model asks.
+pub const ANSWER: &str = "boxagnts.answer";
+
+/// Parameters of [`SET_MODE`]; they are its result, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetModeParams {
+    /// The session.
+    pub session: String,
+    /// The mode from its next step on.
+    pub mode: SessionMode,
+}
+
+/// Parameters of [`ANSWER`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerParams {
+    /// The session.
+    pub session: String,
+    /// The tool call that asks, as in the event `asked`; the only one that is open when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Labels of what is chosen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// The user's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
 
 /// A document by URI, as in LSP.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -8,5 +8,6 @@ pub mod commands;
 pub mod conversation;
 pub mod hook;
 pub mod proposal;
+pub mod question;
 pub mod tool;
 pub mod update;

@@ -4,6 +4,7 @@
 use crate::commands::{HunkStatus, RefusedFile, UndoResult};
 use crate::conversation::{AnswerPiece, Compaction, Image, Role, StopReason, TokenUsage, ToolCall};
 use crate::hook::{HookAnswer, HookEvent};
+use crate::question::{UserAnswer, UserQuestion};
 use crate::tool::ToolReport;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,41 @@ pub struct Shown {
     pub bytes: u64,
     /// SHA-256 of these, in hexadecimal.
     pub sha256: String,
+}
+
+/// How a session treats what its tools want, as the configuration's `mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionMode {
+    /// Reads only.
+    Plan,
+    /// Changes wait for review.
+    Review,
+    /// As review; what is proposed is accepted at the end of the turn.
+    Auto,
+}
+
+/// How far a step of a model's plan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanStatus {
+    /// Not begun.
+    Pending,
+    /// Being worked on.
+    InProgress,
+    /// Done.
+    Completed,
+}
+
+/// A step of a model's plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
+pub struct PlanItem {
+    /// What is to be done.
+    #[schemars(length(min = 1, max = 500))]
+    pub text: String,
+    /// How far it is.
+    pub status: PlanStatus,
 }
 
 /// What can happen in a session.
@@ -262,6 +298,50 @@ pub enum SessionEvent {
         remark: Option<String>,
         /// What came of the tool.
         report: Box<ToolReport>,
+    },
+    /// The user is asked; what becomes of it is told by [`SessionEvent::Answered`]. The question is
+    /// open until then, or until another turn begins: the process may have died.
+    Asked {
+        /// The turn.
+        turn: u64,
+        /// The tool call that asks.
+        id: String,
+        /// What is asked.
+        question: UserQuestion,
+    },
+    /// A question is open no more.
+    Answered {
+        /// The turn.
+        turn: u64,
+        /// As in [`SessionEvent::Asked`].
+        id: String,
+        /// What became of it.
+        answer: UserAnswer,
+    },
+    /// The model says what it is about to do and how far it is; the list before is void.
+    Plan {
+        /// The turn.
+        turn: u64,
+        /// All steps, in order.
+        items: Vec<PlanItem>,
+    },
+    /// The user chose another mode for the session.
+    ModeChanged {
+        /// The mode from now on.
+        mode: SessionMode,
+        /// The tool call by which a plan was approved; absent when the user chose the mode directly.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<String>,
+    },
+    /// Something happened in a conversation of its own that a tool call has: a sub-question.
+    Nested {
+        /// What: a model call or a tool call, from `model_called` to `tool_finished`. It comes first:
+        /// the journal finds by that what was paid for.
+        inner: Box<SessionEvent>,
+        /// The turn.
+        turn: u64,
+        /// The tool call.
+        parent: String,
     },
     /// The set of hunks, or their states, changed.
     ProposalChanged {

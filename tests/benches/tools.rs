@@ -36,6 +36,7 @@ async fn call(
             approver: &DenyAll,
             cancel: Default::default(),
             progress: None,
+            natives: None,
         })
         .await;
     assert!(report.ok, "{:?}", report.error);

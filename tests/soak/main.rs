@@ -160,6 +160,7 @@ impl Soak {
             approver: &DenyAll,
             cancel: Default::default(),
             progress: None,
+            natives: None,
         };
         let run = async {
             match self.foreign.get(case.name) {

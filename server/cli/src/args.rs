@@ -5,6 +5,7 @@ use crate::commands::{
     checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo, usage,
 };
 use crate::settings::Overrides;
+use boxagnts_protocol::update::SessionMode;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// A coding agent that cannot touch your files until you say so.
@@ -64,6 +65,16 @@ pub(crate) enum ModeArg {
     Review,
     /// As review; what is proposed is accepted at the end of the turn.
     Auto,
+}
+
+impl From<ModeArg> for SessionMode {
+    fn from(mode: ModeArg) -> SessionMode {
+        match mode {
+            ModeArg::Plan => SessionMode::Plan,
+            ModeArg::Review => SessionMode::Review,
+            ModeArg::Auto => SessionMode::Auto,
+        }
+    }
 }
 
 impl ModeArg {

@@ -1,8 +1,10 @@
 //! What people see of hunks, diffs, tool calls and numbers. Pure functions from data to text.
 
 mod hunk;
+mod native;
 
 pub(crate) use hunk::{conflict, diff, hunk, lines_of, place};
+pub(crate) use native::{answer, mode, question, steps};
 
 use crate::terminal::visible;
 use boxagnts_protocol::commands::{RefusedFile, UndoResult};

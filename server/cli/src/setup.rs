@@ -113,7 +113,7 @@ pub(crate) fn latest(journal: &Store, root: &Path) -> Result<SessionSummary, Fai
 pub(crate) fn sessions(config: Config, root: &Path) -> Result<Arc<Sessions>, Failure> {
     let environment = environment(config, toolbox()?, root)?;
     let (buffers, applier) = (Arc::new(NoBuffers), Arc::new(DiskApplier));
-    let asker = Arc::new(TerminalAsker);
+    let asker = Arc::new(TerminalAsker { questions: true });
     Ok(Sessions::open(environment, root, buffers, applier, asker)?)
 }
 

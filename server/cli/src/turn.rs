@@ -5,6 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::terminal;
 use boxagnts_protocol::commands::{AskResult, HunkStatus};
 use boxagnts_protocol::conversation::TokenUsage;
+use boxagnts_protocol::question::UserAnswer;
 use boxagnts_protocol::tool::ToolFailure;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
 use boxagnts_session::{Selection, Sessions};
@@ -30,6 +31,8 @@ pub(crate) struct Ended {
     pub(crate) decided: Vec<HunkStatus>,
     /// What was proposed when it took them.
     pub(crate) proposed: Option<String>,
+    /// The plan that the turn ended with, which nobody has approved.
+    pub(crate) plan: Option<String>,
 }
 
 /// What answers used.
@@ -83,6 +86,7 @@ struct Seen {
     succeeded: bool,
     failure: Option<ToolFailure>,
     decided: Vec<HunkStatus>,
+    plan: Option<String>,
     /// Diffs by file.
     proposed: BTreeMap<String, String>,
 }
@@ -94,6 +98,16 @@ impl Seen {
                 self.tool_calls += 1;
                 self.succeeded |= report.ok;
                 self.failure = report.error.or(self.failure.take());
+            }
+            SessionEvent::Asked { question, .. } => self.plan = question.detail,
+            SessionEvent::Answered {
+                answer: UserAnswer::Given { .. },
+                ..
+            } => self.plan = None,
+            SessionEvent::Nested { inner, .. } => {
+                if let SessionEvent::ModelAnswered { .. } = *inner {
+                    return self.take_in(*inner, turn);
+                }
             }
             SessionEvent::ModelAnswered {
                 usage, cost_usd, ..
@@ -128,6 +142,7 @@ impl Seen {
                     proposed: (!seen.decided.is_empty())
                         .then(|| seen.proposed.into_values().collect()),
                     decided: seen.decided,
+                    plan: seen.plan,
                 });
             }
             _ => {}

@@ -27,6 +27,8 @@ pub(crate) struct ClientCan {
     pub(crate) virtual_documents: bool,
     /// Review proposals by a plugin of its own: then no questions from us.
     pub(crate) review: bool,
+    /// Put a model's questions to the user by a dialogue of its own, with words for an answer.
+    pub(crate) questions: bool,
 }
 
 /// Where [`keep_untyped`] puts capabilities that the library has no types for.
@@ -105,6 +107,7 @@ impl ClientCan {
                 .and_then(|all| all.pointer(&format!("/{UNTYPED}/textDocumentContent")))
                 == Some(&Value::Bool(true)),
             review: own.and_then(|own| own.get("review")) == Some(&Value::Bool(true)),
+            questions: own.and_then(|own| own.get("questions")) == Some(&Value::Bool(true)),
         }
     }
 }

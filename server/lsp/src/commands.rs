@@ -10,11 +10,11 @@ use crate::positions::Encoding;
 use crate::server::Shared;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
-    ACCEPT, AMEND, ASK, AmendParams, AskParams, CANCEL, CHECKPOINTS, COMMANDS, COMPACT,
-    CheckpointsParams, CompactParams, DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY,
-    ImageParam, PROPOSAL, PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE,
-    ReproposeParams, RestoreParams, SESSIONS, SHOW_PATCH, SPLIT, SessionParams, SplitParams, UNDO,
-    USAGE, UndoParams, UndoStarted,
+    ACCEPT, AMEND, ANSWER, ASK, AmendParams, AnswerParams, AskParams, CANCEL, CHECKPOINTS,
+    COMMANDS, COMPACT, CheckpointsParams, CompactParams, DELETE_SESSION, DecideParams, Diagnostic,
+    FORK, HISTORY, ImageParam, PROPOSAL, PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE,
+    RESTORE, ReproposeParams, RestoreParams, SESSIONS, SET_MODE, SHOW_PATCH, SPLIT, SessionParams,
+    SetModeParams, SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
@@ -49,6 +49,8 @@ pub(crate) const ALL: &[&str] = &[
     DELETE_SESSION,
     USAGE,
     COMMANDS,
+    SET_MODE,
+    ANSWER,
 ];
 
 /// Checkpoints that are listed when nobody says how many.
@@ -143,6 +145,14 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
             Box::new(move || managing::usage(&shared, &given))
         }
         COMMANDS => Box::new(move || prompt_commands(&shared)),
+        SET_MODE => {
+            let given = read(params::set_mode(arguments, latest()))?;
+            Box::new(move || set_mode(&shared, &given))
+        }
+        ANSWER => {
+            let given = read(params::answer(arguments, latest()))?;
+            Box::new(move || answer(&shared, &given))
+        }
         other => {
             return Err(Error::invalid_params(format!(
                 "unknown command `{other}`; known commands: {}",
@@ -405,6 +415,20 @@ pub(crate) fn compact(shared: &Arc<Shared>, params: CompactParams) -> Result<Val
 pub(crate) fn cancel(shared: &Arc<Shared>, params: &SessionParams) -> Result<Value> {
     let folder = shared.folder_of_session(&params.session)?;
     folder.sessions.cancel(&params.session).map_err(error)?;
+    Ok(Value::Null)
+}
+
+pub(crate) fn set_mode(shared: &Arc<Shared>, params: &SetModeParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    let sessions = &folder.sessions;
+    let changed = sessions.set_mode(&params.session, params.mode);
+    changed.map_err(error)?;
+    json(params)
+}
+
+pub(crate) fn answer(shared: &Arc<Shared>, params: &AnswerParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    folder.sessions.answer(params).map_err(error)?;
     Ok(Value::Null)
 }
 

@@ -97,6 +97,7 @@ impl Folder {
         let root = names.given().to_path_buf();
         let asker = EditorAsker {
             client: shared.client.clone(),
+            can: shared.can(),
         };
         let sessions = Sessions::open(
             environment,

@@ -11,7 +11,8 @@ use crate::review::{self, Ended};
 use crate::server::Shared;
 use boxagnts_protocol::commands::{HunkStatus, RefusedFile};
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_protocol::update::{self, SessionEvent, TurnOutcome, Update};
+use boxagnts_protocol::question::UserAnswer;
+use boxagnts_protocol::update::{self, PlanStatus, SessionEvent, TurnOutcome, Update};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -128,6 +129,8 @@ struct Running {
     doing: Option<watch::Sender<String>>,
     /// The latest answer of the model.
     said: String,
+    /// The plan that it wants approved.
+    plan: Option<String>,
 }
 
 impl Observer {
@@ -156,6 +159,7 @@ impl Observer {
                     Running {
                         doing,
                         said: String::new(),
+                        plan: None,
                     },
                 );
             }
@@ -223,7 +227,35 @@ impl Observer {
                 let text = format!("dropped what waited: {}", prompts.join("; "));
                 self.say(MessageType::WARNING, &text).await;
             }
-            SessionEvent::ModelAnswered { .. }
+            SessionEvent::Asked { question, .. } => {
+                if let Some(running) = self.turns.get_mut(&session) {
+                    running.doing("waits for your answer");
+                    running.plan = question.detail;
+                }
+            }
+            SessionEvent::Answered { answer, .. } => {
+                if let Some(running) = self.turns.get_mut(&session)
+                    && let Some(plan) = running.plan.take()
+                    // The turn ends with it.
+                    && answer == UserAnswer::Nobody
+                {
+                    running.said = plan;
+                }
+            }
+            SessionEvent::Plan { items, .. } => {
+                let at = |status| items.iter().filter(|item| item.status == status).count();
+                let now = items.iter().find(|i| i.status == PlanStatus::InProgress);
+                let now = now.map_or("", |item| &item.text);
+                let done = at(PlanStatus::Completed);
+                self.doing(&session, format!("{done}/{} {now}", items.len()).trim_end());
+            }
+            SessionEvent::Nested { inner, .. } => {
+                if let SessionEvent::ToolStarted { call, .. } = *inner {
+                    self.doing(&session, &format!("sub-question: {}", call.name));
+                }
+            }
+            SessionEvent::ModeChanged { .. }
+            | SessionEvent::ModelAnswered { .. }
             | SessionEvent::Compacted { .. }
             | SessionEvent::Steered { .. }
             | SessionEvent::Queued { .. }

@@ -2,13 +2,14 @@
 //! prompt.
 
 use boxagnts_protocol::commands::{
-    AMEND, AmendParams, AskParams, CHECKPOINTS, COMPACT, CheckpointsParams, CompactParams,
-    DecideParams, FORK, ForkParams, HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME,
-    REPROPOSE, RESTORE, RenameParams, ReproposeParams, RestoreParams, SPLIT, SessionParams,
-    SplitParams, UNDO, USAGE, UndoParams, UsageParams, WhenBusy,
+    AMEND, ANSWER, AmendParams, AnswerParams, AskParams, CHECKPOINTS, COMPACT, CheckpointsParams,
+    CompactParams, DecideParams, FORK, ForkParams, HISTORY, HistoryParams, PROPOSAL,
+    ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams, ReproposeParams, RestoreParams,
+    SET_MODE, SPLIT, SessionParams, SetModeParams, SplitParams, UNDO, USAGE, UndoParams,
+    UsageParams, WhenBusy,
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Parameters of `boxagnts.ask`: an object, or words.
 pub(crate) fn ask(arguments: &[Value]) -> Result<AskParams, String> {
@@ -254,6 +255,43 @@ pub(crate) fn fork(arguments: &[Value], latest: Option<String>) -> Result<ForkPa
     })
 }
 
+/// Parameters of `boxagnts.setMode`: an object, or the mode of the latest session.
+pub(crate) fn set_mode(
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<SetModeParams, String> {
+    if let Some(params) = object(SET_MODE, arguments)? {
+        return Ok(params);
+    }
+    match (words(arguments)?.as_slice(), latest) {
+        ([mode], Some(session)) => {
+            let params = json!({"session": session, "mode": mode});
+            serde_json::from_value(params).map_err(|error| format!("{SET_MODE}: {error}"))
+        }
+        _ => Err(format!(
+            "{SET_MODE} needs {{\"session\": …, \"mode\": \"plan\" | \"review\" | \"auto\"}}"
+        )),
+    }
+}
+
+/// Parameters of `boxagnts.answer`: an object, or the user's words, for the latest session.
+pub(crate) fn answer(arguments: &[Value], latest: Option<String>) -> Result<AnswerParams, String> {
+    if let Some(params) = object(ANSWER, arguments)? {
+        return Ok(params);
+    }
+    match (words(arguments)?, latest) {
+        (words, Some(session)) if !words.is_empty() => Ok(AnswerParams {
+            session,
+            id: None,
+            choices: Vec::new(),
+            text: Some(words.join(" ")),
+        }),
+        _ => Err(format!(
+            "{ANSWER} needs {{\"session\": …, \"choices\": […], \"text\": …}}"
+        )),
+    }
+}
+
 /// Parameters of `boxagnts.usage`: an object, or nothing for days.
 pub(crate) fn usage(arguments: &[Value]) -> Result<UsageParams, String> {
     if let Some(params) = object(USAGE, arguments)? {
@@ -305,7 +343,6 @@ fn words(arguments: &[Value]) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn check(arguments: Value, expect: Result<&str, &str>) {
         let arguments = arguments.as_array().unwrap();

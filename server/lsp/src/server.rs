@@ -12,9 +12,9 @@ use crate::patch::{self, ContentParams};
 use crate::positions::Encoding;
 use crate::transport;
 use boxagnts_protocol::commands::{
-    AmendParams, AskParams, CheckpointsParams, DecideParams, ForkParams, HistoryParams,
-    ProposalParams, RenameParams, ReproposeParams, RestoreParams, SessionParams, SplitParams,
-    UndoParams, UsageParams,
+    AmendParams, AnswerParams, AskParams, CheckpointsParams, DecideParams, ForkParams,
+    HistoryParams, ProposalParams, RenameParams, ReproposeParams, RestoreParams, SessionParams,
+    SetModeParams, SplitParams, UndoParams, UsageParams,
 };
 use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;
@@ -70,6 +70,8 @@ where
     .custom_method("boxagnts/deleteSession", Server::delete_session)
     .custom_method("boxagnts/usage", Server::usage)
     .custom_method("boxagnts/commands", Server::prompt_commands)
+    .custom_method("boxagnts/setMode", Server::set_mode)
+    .custom_method("boxagnts/answer", Server::answer)
     .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
     .finish();
     transport::serve(input, output, service, socket).await;
@@ -539,6 +541,16 @@ impl Server {
     async fn prompt_commands(&self) -> Result<Value> {
         let shared = Arc::clone(&self.shared);
         blocking(move || commands::prompt_commands(&shared)).await
+    }
+
+    async fn set_mode(&self, params: SetModeParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::set_mode(&shared, &params)).await
+    }
+
+    async fn answer(&self, params: AnswerParams) -> Result<Value> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || commands::answer(&shared, &params)).await
     }
 
     async fn progress_cancel(&self, params: WorkDoneProgressCancelParams) {

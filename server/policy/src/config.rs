@@ -70,6 +70,8 @@ impl fmt::Display for Layer {
 pub struct Config {
     limits: Limits,
     mode: Mode,
+    /// The widest mode that the session may be switched to.
+    widest_mode: Mode,
     model: String,
     max_output_tokens: u64,
     session_retention_days: u64,
@@ -130,12 +132,28 @@ pub struct ConfigError {
     pub message: String,
 }
 
+/// A mode is wider than the configuration allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "mode `{}` is wider than the project's configuration allows, which is `{}`; set `mode` in the \
+     editor's settings or on the command line",
+    mode.name(),
+    widest.name()
+)]
+pub struct ModeError {
+    /// What was asked for.
+    pub mode: Mode,
+    /// What is allowed.
+    pub widest: Mode,
+}
+
 impl Config {
     /// The built-in values.
     pub fn builtin() -> Config {
         Config {
             limits: Limits::builtin(),
             mode: Mode::Review,
+            widest_mode: Mode::Auto,
             model: "builtin".to_owned(),
             max_output_tokens: 8192,
             session_retention_days: 0,
@@ -180,6 +198,28 @@ impl Config {
     /// How sessions treat what their tools want.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The widest mode that its user may switch a session to: what a project tightened stays so until a
+    /// later layer says otherwise.
+    pub fn widest_mode(&self) -> Mode {
+        self.widest_mode
+    }
+
+    /// The same in another mode, which the user chose while a session runs.
+    ///
+    /// # Errors
+    /// The mode is wider than [`Config::widest_mode`].
+    pub fn with_mode(&self, mode: Mode) -> Result<Config, ModeError> {
+        if mode.wider(self.widest_mode) != self.widest_mode {
+            return Err(ModeError {
+                mode,
+                widest: self.widest_mode,
+            });
+        }
+        let mut config = self.clone();
+        config.mode = mode;
+        Ok(config)
     }
 
     /// `provider:model`.
@@ -340,7 +380,14 @@ impl Config {
         let accumulates = setting.accumulates(layer);
         match setting {
             Setting::Limit(limit, value) => self.limits.put(*limit, *value),
-            Setting::Mode(mode) => self.mode = *mode,
+            Setting::Mode(mode) => {
+                self.mode = *mode;
+                // A project holds until its user says otherwise.
+                self.widest_mode = match layer {
+                    Layer::Project => *mode,
+                    _ => self.widest_mode.wider(*mode),
+                };
+            }
             Setting::Model(model) => self.model.clone_from(model),
             Setting::MaxOutputTokens(tokens) => self.max_output_tokens = *tokens,
             Setting::SessionRetentionDays(days) => self.session_retention_days = *days,

@@ -40,6 +40,26 @@ pub enum Mode {
     Auto,
 }
 
+impl Mode {
+    /// As configuration writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Plan => "plan",
+            Mode::Review => "review",
+            Mode::Auto => "auto",
+        }
+    }
+
+    /// The one of the two that lets more happen.
+    pub fn wider(self, other: Mode) -> Mode {
+        match (self, other) {
+            (Mode::Auto, _) | (_, Mode::Auto) => Mode::Auto,
+            (Mode::Review, _) | (_, Mode::Review) => Mode::Review,
+            (Mode::Plan, Mode::Plan) => Mode::Plan,
+        }
+    }
+}
+
 /// The answer of the gate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "decision", rename_all = "snake_case")]

@@ -4,6 +4,7 @@
 mod answer;
 mod budget;
 mod compact;
+mod nested;
 mod query;
 mod repeats;
 mod restore;
@@ -11,6 +12,7 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
+pub use nested::Left;
 pub use query::Query;
 
 use boxagnts_protocol::conversation::{

@@ -65,6 +65,8 @@ pub(crate) struct Calling {
     batches: VecDeque<Vec<ToolCall>>,
     /// Said behind the results.
     remark: Option<String>,
+    /// The turn ends when those that run have ended.
+    pub(crate) ends: bool,
 }
 
 impl Query {
@@ -429,6 +431,7 @@ impl Query {
             running: HashSet::new(),
             batches: VecDeque::new(),
             remark,
+            ends: false,
         };
         if let Err(limit) = self
             .budget
@@ -505,6 +508,11 @@ impl Query {
         let Phase::Calling(calling) = &mut self.phase else {
             return Vec::new();
         };
+        if calling.ends {
+            let mut effects = self.end_calls("not run: the turn has ended", FailureKind::Cancelled);
+            effects.extend(self.finish(TurnOutcome::Done));
+            return effects;
+        }
         if let Some(calls) = calling.batches.pop_front() {
             calling.running = calls.iter().map(|call| call.id.clone()).collect();
             return vec![Effect::RunTools { calls }];
@@ -513,6 +521,14 @@ impl Query {
         let mut effects = self.end_calls("not run", FailureKind::Internal);
         effects.extend(self.call_model());
         effects
+    }
+
+    /// The calls on their way, if any.
+    pub(crate) fn calling(&mut self) -> Option<&mut Calling> {
+        match &mut self.phase {
+            Phase::Calling(calling) => Some(calling),
+            _ => None,
+        }
     }
 
     /// Leaves the calling phase; a call without a result is answered with `why`.

@@ -25,15 +25,20 @@ impl Query {
                     query.prompted(text);
                 }
                 SessionEvent::ModelCalled { compacting, .. } => {
+                    // One that said that the conversation is too long was asked again.
+                    half.called = false;
                     half.flush(&mut query);
+                    half.called = true;
                     half.compacting = *compacting;
                 }
                 SessionEvent::Compacted { compaction, .. } => {
+                    half.called = false;
                     half.flush(&mut query);
                     query.apply(compaction);
                 }
                 SessionEvent::Noted { role, text, .. } => match role {
                     Role::User => {
+                        half.called = false;
                         half.flush(&mut query);
                         query.note(text.clone());
                     }
@@ -56,12 +61,22 @@ impl Query {
                     ..
                 } => {
                     query.budget.add(usage, *cost_usd);
+                    half.called = false;
                     if std::mem::take(&mut half.compacting) {
                         query.answers += 1;
                         continue;
                     }
                     half.stop = Some(*stop);
                     half.usage = Some(*usage);
+                }
+                // What a sub-question said is in the result of its call.
+                SessionEvent::Nested { inner, .. } => {
+                    if let SessionEvent::ModelAnswered {
+                        usage, cost_usd, ..
+                    } = &**inner
+                    {
+                        query.budget.add(usage, *cost_usd);
+                    }
                 }
                 SessionEvent::Thought { answer, .. } => half.order.clone_from(answer),
                 SessionEvent::ToolStarted { call, .. } => half.calls.push(call.clone()),
@@ -73,6 +88,7 @@ impl Query {
                 SessionEvent::TurnEnded {
                     usage, cost_usd, ..
                 } => {
+                    half.called = false;
                     half.flush(&mut query);
                     // An answer that was lost is in no event of its own.
                     query.budget.usage = *usage;
@@ -95,6 +111,10 @@ impl Query {
                 | SessionEvent::Steered { .. }
                 | SessionEvent::Queued { .. }
                 | SessionEvent::Dropped { .. }
+                | SessionEvent::Asked { .. }
+                | SessionEvent::Answered { .. }
+                | SessionEvent::Plan { .. }
+                | SessionEvent::ModeChanged { .. }
                 | SessionEvent::Recovered { .. } => {}
             }
         }
@@ -109,6 +129,8 @@ struct Half {
     text: String,
     /// Whether `text` is all of it, whatever else is known.
     whole: bool,
+    /// Whether the model was asked, and nobody knows what it answered.
+    called: bool,
     /// Whether what is told next is a summary.
     compacting: bool,
     stop: Option<StopReason>,
@@ -158,6 +180,10 @@ impl Half {
 
     fn flush(&mut self, query: &mut Query) {
         let mut half = std::mem::take(self);
+        if half.called && half.text.is_empty() {
+            // What the model was sent stays as it was sent: what comes is no part of it.
+            half.text = "[no answer: the session was interrupted]".to_owned();
+        }
         if half.text.is_empty() && half.stop.is_none() && half.calls.is_empty() && !half.whole {
             return;
         }

@@ -2,6 +2,7 @@
 
 mod compact;
 mod journal;
+mod nested;
 mod remarks;
 mod thoughts;
 

@@ -15,19 +15,20 @@ mod mentions;
 mod parts;
 mod project;
 mod resolve;
-mod text;
+pub(crate) mod text;
 
 pub use editor::Context;
 pub(crate) use facts::facts;
 pub(crate) use images::too_many;
 pub use images::{Attachment, Picture};
-pub(crate) use parts::{Composed, compose, whole};
+pub(crate) use parts::{Composed, compose, mode, whole};
 
 use crate::queue::Wish;
 use crate::session::{Session, lock};
 use crate::turn::Turn;
 use boxagnts_policy::config::Config;
 use boxagnts_policy::path::WorkspacePath;
+use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::commands::{Diagnostic, PromptCommand};
 use boxagnts_protocol::conversation::Image;
 use boxagnts_protocol::update::{PromptPart, SessionEvent, Shown};
@@ -84,6 +85,10 @@ pub(crate) struct Told {
     instructions: HashMap<String, String>,
     open: String,
     git: String,
+    /// What it was told last of the mode, behind the system prompt.
+    mode: Option<&'static str>,
+    /// Whether the mode was another since: it may have been told that.
+    mode_changed: bool,
 }
 
 impl Told {
@@ -91,8 +96,10 @@ impl Told {
     pub(crate) fn of(events: &[SessionEvent]) -> Told {
         let mut told = Told::default();
         for event in events {
-            if let SessionEvent::Instructed { system, shown, .. } = event {
-                told.take_in(system, shown);
+            match event {
+                SessionEvent::Instructed { system, shown, .. } => told.take_in(system, shown),
+                SessionEvent::ModeChanged { .. } => told.mode_changed = true,
+                _ => {}
             }
         }
         told
@@ -116,11 +123,21 @@ impl Told {
         self.instructions.get(&document.name) == Some(&document.shown().sha256)
     }
 
-    /// What the model is to know of the mode, when it is another than at the beginning.
-    fn other_mode(&self, config: &Config) -> Option<&'static str> {
+    /// What the model is to know of the mode, when it is another than it was told.
+    fn other_mode(&mut self, config: &Config) -> Option<&'static str> {
         let now = parts::mode(config.mode());
-        let then = self.system.iter().find(|part| part.name == parts::MODE);
-        then.filter(|then| then.text != now).map(|_| now)
+        let begun = self.system.iter().find(|part| part.name == parts::MODE)?;
+        let other = match self.mode {
+            Some(told) => told != now,
+            None => begun.text != now || self.mode_changed,
+        };
+        self.mode = Some(now);
+        other.then_some(now)
+    }
+
+    /// The model has heard of a mode by other ways.
+    pub(crate) fn knows_mode(&mut self, mode: Mode) {
+        self.mode = Some(parts::mode(mode));
     }
 }
 
@@ -206,6 +223,7 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
     let mut context = String::new();
     let instead = match &gathered.expansion {
         Some(Expansion::Answer(answer)) => Some(Instead::Answer(answer.clone())),
+        Some(Expansion::Mode(name)) => Some(Instead::Answer(session.mode_command(name))),
         Some(Expansion::Compact { .. }) if session.provider.id() == BUILTIN => {
             Some(Instead::Answer(NOTHING_TO_SUM_UP.to_owned()))
         }
@@ -261,7 +279,7 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
     let surroundings = surroundings(session, turn, resolved.paths, shown.clone()).await;
     context.push_str(&surroundings.text);
     shown.extend(surroundings.shown);
-    if let Some(mode) = lock(&session.told_model).other_mode(&session.config) {
+    if let Some(mode) = lock(&session.told_model).other_mode(&session.config()) {
         let _ = write!(
             context,
             "\n\n[The user changed the mode. Now it is:\n{mode}]"
@@ -352,14 +370,14 @@ async fn gather(session: &Arc<Session>, prompt: String, begins: bool) -> Gathere
     let session = Arc::clone(session);
     blocking(move || {
         let user = session.environment.user_folder();
-        let mut files = Files::new(&session.overlay, &session.config, user);
+        let config = session.config();
+        let mut files = Files::new(&session.overlay, &config, user);
         let expansion = commands::expand(&mut files, &prompt);
         let answered = matches!(
             expansion,
-            Some(Expansion::Answer(_) | Expansion::Compact { .. })
+            Some(Expansion::Answer(_) | Expansion::Mode(_) | Expansion::Compact { .. })
         );
-        let composed =
-            (begins && !answered).then(|| compose(&session.overlay, &session.config, user));
+        let composed = (begins && !answered).then(|| compose(&session.overlay, &config, user));
         Gathered {
             composed,
             expansion,
@@ -382,7 +400,7 @@ async fn surroundings(
     mut paths: Vec<WorkspacePath>,
     told_now: Vec<Shown>,
 ) -> Surroundings {
-    let git = match session.config.context_git() {
+    let git = match session.config().context_git() {
         true => git_state(session).await,
         false => None,
     };
@@ -409,7 +427,8 @@ async fn surroundings(
             .and_then(|path| WorkspacePath::parse(path).ok());
         paths.extend(looked);
         let user = session.environment.user_folder();
-        let mut files = Files::new(&session.overlay, &session.config, user);
+        let config = session.config();
+        let mut files = Files::new(&session.overlay, &config, user);
         let mut documents = project::of_root(&mut files).documents;
         documents.extend(project::on_the_way(&mut files, &paths));
 

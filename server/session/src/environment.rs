@@ -6,10 +6,7 @@ use boxagnts_model::{
     RetryPolicy, Settings, ThinkingStyle,
 };
 use boxagnts_policy::config::{self, Config};
-use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::conversation::Price;
-use boxagnts_protocol::tool::ToolSpec;
-use boxagnts_query::ToolInfo;
 use boxagnts_store::Store;
 use boxagnts_tools::{ToolFolders, Toolbox};
 use std::collections::BTreeSet;
@@ -157,29 +154,6 @@ impl Environment {
         self.connect(self.config(), self.config().model())?
             .check_key()
             .await
-    }
-
-    /// What the loop is told of these tools.
-    pub(crate) fn known(&self, specs: &[ToolSpec]) -> Vec<ToolInfo> {
-        let toolbox = self.toolbox();
-        let known = |spec: &ToolSpec| ToolInfo {
-            name: spec.name.clone(),
-            read_only: toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read),
-            bytes: (spec.name.len() + spec.description.len()) as u64
-                + spec.input_schema.to_string().len() as u64,
-        };
-        specs.iter().map(known).collect()
-    }
-
-    /// The tools that the mode lets a model use; naming others would only invite refusals.
-    pub(crate) fn specs(&self, config: &Config) -> Arc<[ToolSpec]> {
-        let toolbox = self.toolbox();
-        let all = toolbox.specs();
-        if config.mode() != Mode::Plan {
-            return all;
-        }
-        let reads = |spec: &&ToolSpec| toolbox.level(&spec.name).is_some_and(|l| l <= Level::Read);
-        all.iter().filter(reads).cloned().collect()
     }
 
     /// The tools and the gate in front of them.

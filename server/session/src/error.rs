@@ -35,6 +35,15 @@ pub enum SessionError {
     /// Settings that cannot be used.
     #[error(transparent)]
     Settings(#[from] boxagnts_policy::config::ConfigError),
+    /// The session may not have that mode.
+    #[error(transparent)]
+    Mode(#[from] boxagnts_policy::config::ModeError),
+    /// An answer to a question that is not open, or does not fit it.
+    #[error("{reason}")]
+    Answer {
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
     /// There is nothing to do.
     #[error("the prompt is empty; say what you want done")]
     EmptyPrompt,

@@ -3,7 +3,7 @@
 
 use crate::permission::{SessionApprover, shown};
 use crate::session::{Session, lock};
-use boxagnts_policy::config::{self, Hook};
+use boxagnts_policy::config::{self, Config, Hook};
 use boxagnts_policy::permission::Level;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::hook::{
@@ -12,7 +12,7 @@ use boxagnts_protocol::hook::{
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_store::StoreError;
-use boxagnts_tools::ToolRequest;
+use boxagnts_tools::{Natives, ToolRequest};
 use boxagnts_workspace::FilePlan;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -69,16 +69,17 @@ impl Hooked<'_> {
     }
 }
 
-/// Runs a tool call between the hooks before and after it.
+/// Runs a tool call, under these settings, between the hooks before and after it.
 pub(crate) async fn around(
     session: &Arc<Session>,
     turn: u64,
     call: &ToolCall,
+    (config, natives): (&Config, Option<&dyn Natives>),
     cancel: &CancellationToken,
 ) -> ToolReport {
     let mut told = Vec::new();
     let mut ask: Option<String> = None;
-    for hook in of_call(session, config::HookEvent::BeforeTool, call) {
+    for hook in &of_call(session, config::HookEvent::BeforeTool, call) {
         let point = HookPoint::BeforeTool {
             tool: call.name.clone(),
             input: call.input.clone(),
@@ -107,15 +108,16 @@ pub(crate) async fn around(
         .toolbox()
         .run(ToolRequest {
             call,
-            config: &session.config,
+            config,
             overlay: &session.overlay,
             ask: ask.as_deref(),
             approver: &SessionApprover { session },
             cancel: cancel.clone(),
             progress: None,
+            natives,
         })
         .await;
-    for hook in of_call(session, config::HookEvent::AfterTool, call) {
+    for hook in &of_call(session, config::HookEvent::AfterTool, call) {
         if cancel.is_cancelled() {
             break;
         }
@@ -155,13 +157,13 @@ pub(crate) async fn stop(
     if *outcome == TurnOutcome::Cancelled {
         return Ok(None);
     }
-    for hook in of(session, config::HookEvent::Stop) {
+    for hook in &of(session, config::HookEvent::Stop) {
         let point = HookPoint::Stop {
             outcome: outcome.clone(),
         };
         let hooked = run(session, hook, turn, None, point, cancel).await;
         let mut remark = hooked.context().filter(|_| *outcome == TurnOutcome::Done);
-        let most = session.config.limits().max_hook_remarks;
+        let most = session.config().limits().max_hook_remarks;
         let beyond = remark.is_some() && *remarks >= most;
         if beyond {
             remark = None;
@@ -190,7 +192,7 @@ pub(crate) async fn accept(session: &Arc<Session>, plans: &[FilePlan]) -> Option
     let turn = lock(&session.activity).turn;
     let cancel = CancellationToken::new();
     let mut looked = false;
-    for hook in of(session, config::HookEvent::Accept) {
+    for hook in &of(session, config::HookEvent::Accept) {
         let files = plans.iter().map(|plan| HookedFile {
             path: plan.path.to_string(),
             hunks: plan.hunks.clone(),
@@ -221,17 +223,16 @@ pub(crate) async fn accept(session: &Arc<Session>, plans: &[FilePlan]) -> Option
     None
 }
 
-fn of(session: &Session, event: config::HookEvent) -> impl Iterator<Item = &Hook> {
-    let hooks = session.config.hooks().iter();
-    hooks.filter(move |hook| hook.event == event)
+fn of(session: &Session, event: config::HookEvent) -> Vec<Hook> {
+    let config = session.config();
+    let hooks = config.hooks().iter();
+    hooks.filter(|hook| hook.event == event).cloned().collect()
 }
 
-fn of_call<'a>(
-    session: &'a Session,
-    event: config::HookEvent,
-    call: &ToolCall,
-) -> impl Iterator<Item = &'a Hook> {
-    of(session, event).filter(|hook| hook.is_for(&call.name, &call.input))
+fn of_call(session: &Session, event: config::HookEvent, call: &ToolCall) -> Vec<Hook> {
+    let mut hooks = of(session, event);
+    hooks.retain(|hook| hook.is_for(&call.name, &call.input));
+    hooks
 }
 
 /// Runs a hook's tool.
@@ -254,12 +255,14 @@ async fn run<'a>(
             };
             let request = ToolRequest {
                 call: &call,
-                config: &session.config.for_hook(hook),
+                config: &session.config().for_hook(hook),
                 overlay: &session.overlay,
                 ask: None,
                 approver: &SessionApprover { session },
                 cancel: cancel.clone(),
                 progress: None,
+                // Nobody waits for an answer in the middle of a call.
+                natives: None,
             };
             session.environment.toolbox().run(request).await
         }

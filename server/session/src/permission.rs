@@ -4,6 +4,7 @@
 use crate::session::Session;
 use async_trait::async_trait;
 use boxagnts_policy::permission::Level;
+use boxagnts_protocol::question::{QuestionParams, UserAnswer};
 use boxagnts_tools::{Approval, ApprovalRequest, Approver};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -46,6 +47,11 @@ pub enum Choice {
 pub trait Asker: Send + Sync {
     /// Waits for the user. Dropping the future takes the question back, where that can be done.
     async fn ask(&self, question: &Question) -> Choice;
+
+    /// Puts a question of the model's to the user, as [`Asker::ask`] does with one about a call.
+    async fn inquire(&self, _question: &QuestionParams) -> UserAnswer {
+        UserAnswer::Nobody
+    }
 }
 
 /// Nobody to ask.

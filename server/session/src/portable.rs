@@ -240,7 +240,9 @@ impl Events {
         let event: SessionEvent = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match event {
             // They could run programs, allow tools, and accept by themselves.
-            SessionEvent::Configured { .. } => self.settings = true,
+            SessionEvent::Configured { .. } | SessionEvent::ModeChanged { .. } => {
+                self.settings = true;
+            }
             // A model obeys it more than anything else.
             SessionEvent::Instructed {
                 turn,
@@ -347,6 +349,12 @@ fn taken(event: SessionEvent, turns: &mut u64) -> Result<SessionEvent, String> {
         }
         SessionEvent::ModelAnswered { cost_usd, .. } | SessionEvent::TurnEnded { cost_usd, .. } => {
             check(cost_usd)?;
+            event
+        }
+        SessionEvent::Nested { ref inner, .. } => {
+            if let SessionEvent::ModelAnswered { cost_usd, .. } = **inner {
+                check(cost_usd)?;
+            }
             event
         }
         SessionEvent::ProposalChanged {

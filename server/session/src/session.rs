@@ -4,6 +4,7 @@ use crate::applier::Applier;
 use crate::batch::Ground;
 use crate::context::Told;
 use crate::environment::Environment;
+use crate::native::Open;
 use crate::permission::Asker;
 use crate::queue::{Running, Wish};
 use crate::watch::Watcher;
@@ -11,11 +12,11 @@ use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
 use boxagnts_protocol::conversation::Image;
 use boxagnts_protocol::proposal::{Proposal, SessionState};
-use boxagnts_protocol::update::{SessionEvent, Update};
+use boxagnts_protocol::update::{PlanItem, SessionEvent, Update};
 use boxagnts_query::Query;
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Overlay, PageQuery};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -92,7 +93,9 @@ pub(crate) struct Activity {
 /// One conversation.
 pub(crate) struct Session {
     pub(crate) id: String,
-    pub(crate) config: Config,
+    /// As it was opened, in the mode that its user chose since: read by [`Session::config`], changed by
+    /// [`Session::change_mode`] alone.
+    pub(crate) config: Mutex<Arc<Config>>,
     pub(crate) environment: Arc<Environment>,
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) provider: Arc<dyn Provider>,
@@ -101,6 +104,10 @@ pub(crate) struct Session {
     /// Locked by the running turn for its whole length.
     pub(crate) query: tokio::sync::Mutex<Query>,
     pub(crate) activity: Mutex<Activity>,
+    /// What the model says that it is about to do.
+    pub(crate) steps: Mutex<Vec<PlanItem>>,
+    /// Questions that wait for the user, by the tool call that asks.
+    pub(crate) open: Mutex<HashMap<String, Open>>,
     /// One batch of changes in a workspace at a time: a plan holds for the text it was made on.
     pub(crate) applying: Arc<tokio::sync::Mutex<()>>,
     /// What the model was told besides the conversation.

@@ -101,6 +101,8 @@ pub fn trace(session: &SessionSummary, entries: &[Entry]) -> Vec<Span> {
         turn: None,
         chat: None,
         tools: Vec::new(),
+        nested: Vec::new(),
+        asked: Vec::new(),
         last_ms: 0,
     };
     for entry in entries {
@@ -122,7 +124,27 @@ struct Tracer<'a> {
     turn: Option<usize>,
     chat: Option<usize>,
     tools: Vec<(String, usize)>,
+    /// What is open in the conversations of tool calls, by the call.
+    nested: Vec<(String, Nested)>,
+    /// When the user was asked, by the call.
+    asked: Vec<(String, u64)>,
     last_ms: u64,
+}
+
+/// What is open in a conversation of its own.
+#[derive(Default)]
+struct Nested {
+    /// The tool call's.
+    turn: Option<usize>,
+    chat: Option<usize>,
+    tools: Vec<(String, usize)>,
+}
+
+impl Nested {
+    fn open(self) -> impl Iterator<Item = usize> {
+        let tools = self.tools.into_iter().map(|(_, at)| at);
+        self.chat.into_iter().chain(tools)
+    }
 }
 
 impl Tracer<'_> {
@@ -197,6 +219,9 @@ impl Tracer<'_> {
             SessionEvent::ToolFinished { id, report, .. } => {
                 if let Some(place) = self.tools.iter().position(|(open, _)| open == id) {
                     let (_, at) = self.tools.remove(place);
+                    let ended = self.nested.extract_if(.., |(parent, _)| parent == id);
+                    let open: Vec<usize> = ended.flat_map(|(_, nested)| nested.open()).collect();
+                    self.unfinished(open, at_ms);
                     self.close(at, at_ms);
                     finished(&mut self.spans[at], report);
                 }
@@ -216,7 +241,20 @@ impl Tracer<'_> {
                     }
                 }
             }
+            SessionEvent::Nested { inner, parent, .. } => self.nested(parent, inner, seq, at_ms),
+            SessionEvent::Asked { id, .. } => self.asked.push((id.clone(), at_ms)),
+            SessionEvent::Answered { id, .. } => {
+                let asked = self.asked.iter().rposition(|(open, _)| open == id);
+                let tool = self.tools.iter().find(|(open, _)| open == id);
+                if let (Some(place), Some((_, at))) = (asked, tool) {
+                    let (_, since) = self.asked.remove(place);
+                    let waited = at_ms.saturating_sub(since);
+                    self.spans[*at].set("boxagnts.waited_for_user_ms", waited);
+                }
+            }
             SessionEvent::Configured { .. }
+            | SessionEvent::Plan { .. }
+            | SessionEvent::ModeChanged { .. }
             | SessionEvent::Instructed { .. }
             | SessionEvent::ProposalChanged { .. }
             | SessionEvent::Decided { .. }
@@ -232,6 +270,40 @@ impl Tracer<'_> {
             | SessionEvent::Hooked { .. }
             | SessionEvent::Notice { .. } => {}
         }
+    }
+
+    /// What a sub-question does is told like what a turn does, below the call that asks it.
+    fn nested(&mut self, parent: &str, inner: &SessionEvent, seq: u64, at_ms: u64) {
+        let Some((_, call)) = self.tools.iter().find(|(open, _)| open == parent) else {
+            return;
+        };
+        let told = matches!(
+            inner,
+            SessionEvent::ModelCalled { .. }
+                | SessionEvent::ModelRetry { .. }
+                | SessionEvent::ModelAnswered { .. }
+                | SessionEvent::ToolStarted { .. }
+                | SessionEvent::ToolFinished { .. }
+        );
+        if !told {
+            return;
+        }
+        let begun = Nested {
+            turn: Some(*call),
+            ..Nested::default()
+        };
+        let known = self.nested.iter().position(|(open, _)| open == parent);
+        let mut scope = known.map_or(begun, |place| self.nested.swap_remove(place).1);
+        self.swap(&mut scope);
+        self.event(inner, seq, at_ms);
+        self.swap(&mut scope);
+        self.nested.push((parent.to_owned(), scope));
+    }
+
+    fn swap(&mut self, scope: &mut Nested) {
+        std::mem::swap(&mut self.turn, &mut scope.turn);
+        std::mem::swap(&mut self.chat, &mut scope.chat);
+        std::mem::swap(&mut self.tools, &mut scope.tools);
     }
 
     fn tool_started(&mut self, call: &ToolCall, seq: u64, at_ms: u64) {
@@ -269,21 +341,26 @@ impl Tracer<'_> {
     }
 
     fn open_tools(&mut self) -> Vec<usize> {
+        let nested = std::mem::take(&mut self.nested).into_iter();
+        let nested = nested.flat_map(|(_, nested)| nested.open());
         std::mem::take(&mut self.tools)
             .into_iter()
             .map(|(_, at)| at)
+            .chain(nested)
             .collect()
     }
 
     /// What is open when the journal ends, or another turn begins, was cut off, or runs still.
     fn cut_off(&mut self) {
         let open = self.turn.take().into_iter().chain(self.chat.take());
-        for at in open
-            .collect::<Vec<_>>()
-            .into_iter()
-            .chain(self.open_tools())
-        {
-            self.close(at, self.last_ms);
+        let mut open: Vec<usize> = open.collect();
+        open.extend(self.open_tools());
+        self.unfinished(open, self.last_ms);
+    }
+
+    fn unfinished(&mut self, open: Vec<usize>, at_ms: u64) {
+        for at in open {
+            self.close(at, at_ms);
             self.spans[at].fail("unfinished", "it has not ended in the journal");
         }
     }

@@ -6,6 +6,8 @@
 use crate::context::{self, Instead};
 use crate::decide;
 use crate::hooks;
+use crate::native::TurnNatives;
+use crate::offer::Offer;
 use crate::queue::Wish;
 use crate::session::Session;
 use boxagnts_model::{Delta, DeltaStream, Request};
@@ -17,6 +19,7 @@ use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
+use boxagnts_tools::Natives;
 use boxagnts_workspace::Selection;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -42,10 +45,17 @@ pub(crate) struct Turn {
 pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> Option<Turn> {
     let number = turn.number;
     let mut query = session.query.lock().await;
+    let natives = Arc::new(TurnNatives::new(session, number));
     let mut answered = false;
-    let driven = AssertUnwindSafe(drive(session, &mut query, &mut turn, &mut answered))
-        .catch_unwind()
-        .await;
+    let driven = AssertUnwindSafe(drive(
+        session,
+        &mut query,
+        &mut turn,
+        &natives,
+        &mut answered,
+    ))
+    .catch_unwind()
+    .await;
     let outcome = match driven {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => TurnOutcome::Failed {
@@ -61,9 +71,10 @@ pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> Option<Turn> 
             let _ = record(session, number, effect);
         }
     }
+    spend(&mut query, &natives);
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
-    if outcome == TurnOutcome::Done && !answered && session.config.mode() == Mode::Auto {
+    if outcome == TurnOutcome::Done && !answered && session.config().mode() == Mode::Auto {
         accept_harmless(session).await;
     }
     // Before the event: whoever hears it may ask again at once.
@@ -84,16 +95,21 @@ enum Waiting {
     Tools(FuturesUnordered<BoxFuture<'static, (ToolCall, ToolReport)>>),
 }
 
+/// What sub-questions spent counts like what the conversation itself spends.
+fn spend(query: &mut Query, natives: &TurnNatives) {
+    let (usage, cost_usd) = natives.take_spent();
+    query.spend(&usage, cost_usd);
+}
+
 /// `answered` becomes true when no model was asked.
 async fn drive(
     session: &Arc<Session>,
     query: &mut Query,
     turn: &mut Turn,
+    natives: &Arc<TurnNatives>,
     answered: &mut bool,
 ) -> Result<TurnOutcome, StoreError> {
     let number = turn.number;
-    let specs = session.environment.specs(&session.config);
-    query.set_tools(session.environment.known(&specs));
     let mut prepared = context::prepare(session, query, turn).await;
     let context = std::mem::take(&mut prepared.context);
     let prompt = std::mem::take(&mut turn.wish.prompt);
@@ -121,13 +137,13 @@ async fn drive(
     };
     if let Some(message) = session
         .environment
-        .unpriced(&session.config, &*session.provider)
+        .unpriced(&session.config(), &*session.provider)
     {
         session.emit(SessionEvent::Notice { message })?;
     }
     let mut answer = Answer {
         price: session.provider.price(),
-        patience: Duration::from_millis(session.config.limits().model_timeout),
+        patience: Duration::from_millis(session.config().limits().model_timeout),
         ..Answer::default()
     };
     query.attach(prepared.pictures.into_iter().map(|(_, image)| image));
@@ -135,7 +151,21 @@ async fn drive(
     let mut events = vec![first];
     // Of hooks that had the turn go on.
     let mut remarks = 0;
+    let mut mode = session.config().mode();
+    let mut offer = Offer::of(&session.environment, mode);
+    query.set_tools(offer.known.clone());
     loop {
+        // The user may have chosen another one since: what comes next is decided by it.
+        let now = session.config().mode();
+        if now != mode {
+            mode = now;
+            offer = Offer::of(&session.environment, mode);
+            query.set_tools(offer.known.clone());
+        }
+        spend(query, natives);
+        if natives.ends() {
+            query.end_turn();
+        }
         let effects: Vec<Effect> = events
             .drain(..)
             .flat_map(|event| query.step(event))
@@ -158,7 +188,7 @@ async fn drive(
                     let request = Request {
                         system: query.system(),
                         messages: query.request(),
-                        tools: Arc::clone(&specs),
+                        tools: Arc::clone(&offer.specs),
                         max_output_tokens,
                         answers: query.answers(),
                     };
@@ -166,13 +196,20 @@ async fn drive(
                     waiting = Waiting::Answer(session.provider.stream(request));
                 }
                 Effect::RunTools { calls } => {
+                    natives.may_spend(query.left());
                     let running = FuturesUnordered::new();
                     for call in calls {
                         session.emit(SessionEvent::ToolStarted {
                             turn: number,
                             call: call.clone(),
                         })?;
-                        running.push(run_tool(session, number, call, turn.cancel.clone()));
+                        running.push(run_tool(
+                            session,
+                            number,
+                            call,
+                            natives,
+                            turn.cancel.clone(),
+                        ));
                     }
                     waiting = Waiting::Tools(running);
                 }
@@ -403,11 +440,14 @@ fn run_tool(
     session: &Arc<Session>,
     turn: u64,
     call: ToolCall,
+    natives: &Arc<TurnNatives>,
     cancel: CancellationToken,
 ) -> BoxFuture<'static, (ToolCall, ToolReport)> {
-    let session = Arc::clone(session);
+    let (session, natives) = (Arc::clone(session), Arc::clone(natives));
     async move {
-        let report = hooks::around(&session, turn, &call, &cancel).await;
+        let config = session.config();
+        let with = (&*config, Some(&*natives as &dyn Natives));
+        let report = hooks::around(&session, turn, &call, with, &cancel).await;
         (call, report)
     }
     .boxed()

@@ -6,6 +6,12 @@ use boxagnts_protocol::conversation::TokenUsage;
 use boxagnts_protocol::update::SessionEvent;
 use rusqlite::params;
 
+/// As the index of answers, for those in conversations of tool calls.
+pub(crate) const SCHEMA: &str = r#"
+CREATE INDEX events_answered_nested ON events (at_ms)
+  WHERE substr(body, 1, 51) = '{"event":"nested","inner":{"event":"model_answered"';
+"#;
+
 /// One answer of a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelCall {
@@ -42,10 +48,15 @@ impl Store {
                          AND substr(t.body, 1, 22) = '{"event":"turn_started'
                        ORDER BY t.seq DESC LIMIT 1),
                       s.model
-               FROM events e JOIN sessions s ON s.key = e.session
-               WHERE substr(e.body, 1, 24) = '{"event":"model_answered'
-                 AND e.at_ms >= ?1 AND e.seq > s.inherited
-                 AND (?2 IS NULL OR s.workspace = ?2)
+               FROM (SELECT session, seq, at_ms, body FROM events
+                     WHERE substr(body, 1, 24) = '{"event":"model_answered' AND at_ms >= ?1
+                     UNION ALL
+                     SELECT session, seq, at_ms, body FROM events
+                     WHERE substr(body, 1, 51)
+                             = '{"event":"nested","inner":{"event":"model_answered"'
+                       AND at_ms >= ?1) e
+               JOIN sessions s ON s.key = e.session
+               WHERE e.seq > s.inherited AND (?2 IS NULL OR s.workspace = ?2)
                ORDER BY e.at_ms"#,
         )?;
         let since = i64::try_from(since_ms).unwrap_or(i64::MAX);
@@ -53,10 +64,15 @@ impl Store {
         let mut calls = Vec::new();
         while let Some(row) = rows.next()? {
             let body = row.get_ref(3)?.as_str().unwrap_or_default();
-            // Another version may have written it.
-            let Ok(SessionEvent::ModelAnswered {
+            let event = match serde_json::from_str(body) {
+                Ok(SessionEvent::Nested { inner, .. }) => *inner,
+                Ok(event) => event,
+                // Another version may have written it.
+                Err(_) => continue,
+            };
+            let SessionEvent::ModelAnswered {
                 usage, cost_usd, ..
-            }) = serde_json::from_str(body)
+            } = event
             else {
                 continue;
             };
@@ -87,20 +103,25 @@ mod tests {
         // What is asked for is found by the index of answers alone.
         store.model_calls(None, 0).unwrap();
         let connection = store.connection();
-        let plan = r#"EXPLAIN QUERY PLAN SELECT e.body FROM events e
+        let plan = r#"EXPLAIN QUERY PLAN SELECT e.body FROM
+            (SELECT session, seq, at_ms, body FROM events
+             WHERE substr(body, 1, 24) = '{"event":"model_answered' AND at_ms >= 5
+             UNION ALL
+             SELECT session, seq, at_ms, body FROM events
+             WHERE substr(body, 1, 51) = '{"event":"nested","inner":{"event":"model_answered"'
+               AND at_ms >= 5) e
             JOIN sessions s ON s.key = e.session
-            WHERE substr(e.body, 1, 24) = '{"event":"model_answered'
-              AND e.at_ms >= 5 AND e.seq > s.inherited ORDER BY e.at_ms"#;
+            WHERE e.seq > s.inherited ORDER BY e.at_ms"#;
         let mut statement = connection.prepare(plan).unwrap();
         let steps: Vec<String> = statement
             .query_map([], |row| row.get(3))
             .unwrap()
             .collect::<Result<_, _>>()
             .unwrap();
-        assert!(
-            steps.iter().any(|step| step.contains("events_answered")),
-            "{steps:?}"
-        );
+        for index in ["events_answered ", "events_answered_nested "] {
+            let uses = |step: &String| format!("{step} ").contains(index);
+            assert!(steps.iter().any(uses), "{steps:?}");
+        }
     }
 
     #[test]
@@ -108,7 +129,8 @@ mod tests {
         let check = |event: SessionEvent, expect: &str| {
             let body = serde_json::to_string(&event).unwrap();
             assert!(body.starts_with(expect), "{body}");
-            assert!(crate::manage::SCHEMA.contains(expect), "{expect}");
+            let schemas = [crate::manage::SCHEMA, SCHEMA];
+            assert!(schemas.iter().any(|s| s.contains(expect)), "{expect}");
         };
         check(
             SessionEvent::TurnStarted {
@@ -127,6 +149,20 @@ mod tests {
                 cost_usd: None,
             },
             r#"{"event":"model_answered"#,
+        );
+        let inner = SessionEvent::ModelAnswered {
+            turn: 1,
+            stop: boxagnts_protocol::conversation::StopReason::EndTurn,
+            usage: TokenUsage::default(),
+            cost_usd: None,
+        };
+        check(
+            SessionEvent::Nested {
+                inner: Box::new(inner),
+                turn: 1,
+                parent: String::new(),
+            },
+            r#"{"event":"nested","inner":{"event":"model_answered""#,
         );
     }
 }

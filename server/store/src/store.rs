@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 6;
+const FORMAT: i64 = 7;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     crate::batches::SCHEMA,
     crate::manage::SCHEMA,
     crate::running::SCHEMA,
+    crate::spent::SCHEMA,
 ];
 
 /// The journal. Several processes may use one file at the same time.

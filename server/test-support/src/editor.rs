@@ -61,6 +61,8 @@ pub struct Editor {
     units: Units,
     documents: BTreeMap<String, Document>,
     answers: VecDeque<Option<String>>,
+    /// What the next `boxagnts/question` gets for an answer. Without one it stays open.
+    pub replies: VecDeque<Value>,
     /// What it does with edits.
     pub applies: Applies,
     /// Parameters of every `workspace/applyEdit`, in order.
@@ -100,6 +102,7 @@ impl Editor {
             units: Units::Utf16,
             documents: BTreeMap::new(),
             answers: VecDeque::new(),
+            replies: VecDeque::new(),
             applies: Applies::Honestly,
             edits: Vec::new(),
             questions: Vec::new(),
@@ -377,6 +380,12 @@ impl Editor {
                         answer.map_or(Value::Null, |title| json!({"title": title})),
                     )
                     .await;
+                }
+            }
+            "boxagnts/question" => {
+                self.requests.push(message);
+                if let Some(reply) = self.replies.pop_front() {
+                    self.answer(id, reply).await;
                 }
             }
             "window/showDocument" => {

@@ -11,6 +11,7 @@ mod files;
 mod gate;
 mod host_fs;
 mod input;
+mod native;
 mod network;
 mod registry;
 mod report;
@@ -26,6 +27,10 @@ pub use boxagnts_sandbox::{Sandbox, default_cache_dir};
 pub use describe::DescribedBy;
 #[doc(hidden)]
 pub use describe::fuzz_help;
+pub use native::{
+    ASK_USER, AskUser, NativeOutcome, Natives, PROPOSE_PLAN, ProposePlan, QUESTION, SubQuestion,
+    TODO, Todo,
+};
 pub use network::proxy;
 pub use registry::{Candidate, Place, Registry, RegistryError, Removed, Standing, ToolFolders};
 pub use toolbox::{ForeignTool, ToolRequest, Toolbox, ToolsError};

@@ -17,9 +17,8 @@ pub use adding::{RegistryError, Removed};
 
 /// Names of tools that are to come with the program: rules that are meant for them must not meet
 /// somebody's own.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 12] = [
     "apply_patch",
-    "ask_user",
     "bash",
     "diagnostics",
     "git",
@@ -30,7 +29,6 @@ const RESERVED: [&str; 14] = [
     "shell",
     "spawn_executor",
     "task",
-    "todo",
     "web_search",
 ];
 

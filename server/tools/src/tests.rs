@@ -144,6 +144,7 @@ impl Fixture {
             approver: &DenyAll,
             cancel: CancellationToken::new(),
             progress: None,
+            natives: None,
         }
     }
 

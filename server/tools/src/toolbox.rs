@@ -7,6 +7,7 @@ use crate::describe::{DescribedBy, Description, describe};
 use crate::embedded::{self, Embedded};
 use crate::files::ToolFiles;
 use crate::input::InputSchema;
+use crate::native::{self, NativeTool, Natives};
 use crate::registry::{Registry, ToolFolders};
 use crate::transaction::{self, Callee};
 use boxagnts_policy::config::Config;
@@ -32,6 +33,7 @@ const LARGE: usize = 256 << 10;
 pub struct Toolbox {
     sandbox: Arc<Sandbox>,
     tools: Arc<[Arc<Registered>]>,
+    native: Arc<[NativeTool]>,
     specs: Arc<[ToolSpec]>,
     /// Components that are ready to run, by tool and guest stack (an engine's own setting).
     loaded: Arc<Mutex<HashMap<(String, u64), Slot>>>,
@@ -86,6 +88,8 @@ pub struct ToolRequest<'a> {
     pub cancel: CancellationToken,
     /// Hears the tool's progress.
     pub progress: Option<Progress>,
+    /// Carries out native tools; without one they cannot be called.
+    pub natives: Option<&'a dyn Natives>,
 }
 
 /// A component from a file of the user's.
@@ -185,11 +189,14 @@ impl Toolbox {
             })
         };
         let tools: Arc<[Arc<Registered>]> = embedded::all()?.into_iter().map(built_in).collect();
-        let specs = tools.iter().map(|tool| tool.spec.clone()).collect();
+        let native: Arc<[NativeTool]> = native::all().into();
+        let guests = tools.iter().map(|tool| tool.spec.clone());
+        let specs = guests.chain(native.iter().map(|tool| tool.spec.clone()));
         Ok(Arc::new(Toolbox {
             sandbox,
+            specs: specs.collect(),
             tools,
-            specs,
+            native,
             loaded: Arc::default(),
             registry: None,
         }))
@@ -204,6 +211,7 @@ impl Toolbox {
         Arc::new(Toolbox {
             sandbox: Arc::clone(&shared.sandbox),
             tools: Arc::clone(&shared.tools),
+            native: Arc::clone(&shared.native),
             specs: Arc::clone(&shared.specs),
             loaded: Arc::clone(&shared.loaded),
             registry: Some(Registry::new(folders, approvals, &shared.specs)),
@@ -226,7 +234,19 @@ impl Toolbox {
 
     /// The level of a tool; `None` when there is no such tool.
     pub fn level(&self, name: &str) -> Option<Level> {
+        if let Some(native) = self.native(name) {
+            return Some(native.level);
+        }
         Some(self.find(name)?.ok()?.level)
+    }
+
+    /// Whether the tool is one that sessions carry out themselves, and no guest.
+    pub fn is_native(&self, name: &str) -> bool {
+        self.native(name).is_some()
+    }
+
+    fn native(&self, name: &str) -> Option<&NativeTool> {
+        self.native.iter().find(|tool| tool.spec.name == name)
     }
 
     fn find(&self, name: &str) -> Option<Result<Arc<Registered>, ToolsError>> {
@@ -257,6 +277,9 @@ impl Toolbox {
     /// Runs one call. Everything that can go wrong is in the report.
     pub async fn run(&self, request: ToolRequest<'_>) -> ToolReport {
         let ToolCall { name, input, .. } = request.call;
+        if let Some(native) = self.native(name) {
+            return native.run(request).await;
+        }
         let tool = match self.find(name) {
             Some(Ok(tool)) => tool,
             Some(Err(error)) => return ToolReport::refused(FailureKind::Denied, error.to_string()),

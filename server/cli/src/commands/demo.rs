@@ -99,7 +99,7 @@ impl Demo {
             root,
             Arc::new(NoBuffers),
             Arc::new(DiskApplier),
-            Arc::new(TerminalAsker),
+            Arc::new(TerminalAsker { questions: true }),
         )?)
     }
 

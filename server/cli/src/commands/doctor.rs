@@ -232,6 +232,7 @@ async fn call(
         approver: &DenyAll,
         cancel: CancellationToken::new(),
         progress: None,
+        natives: None,
     };
     Box::pin(toolbox.run(request)).await
 }

@@ -16,10 +16,9 @@ use crate::terminal::{self, Theme};
 use crate::turn::{self, Ended};
 use boxagnts_protocol::commands::{AskResult, HunkStatus};
 use boxagnts_protocol::proposal::{FileProposal, HunkState};
-use boxagnts_protocol::update::{TurnOutcome, Update};
+use boxagnts_protocol::update::{SessionMode, TurnOutcome, Update};
 use boxagnts_session::model::Recording;
 use boxagnts_session::policy::path::WorkspacePath;
-use boxagnts_session::policy::permission::Mode;
 use boxagnts_session::workspace::NoBuffers;
 use boxagnts_session::{Ask, Attachment, DiskApplier, Picture, Selection, Sessions};
 use clap::Args;
@@ -130,9 +129,13 @@ impl Run {
             .map(|path| OutFile::find("the diff", path))
             .transpose()?;
         let recording = setup::recording(self.record.as_deref())?;
-        let (sessions, ask, mode) = self.open(recording.as_ref())?;
+        let (sessions, ask) = self.open(recording.as_ref())?;
         setup::recover(&sessions).await?;
         let mut updates = sessions.subscribe();
+        // What the command line says holds for a session that had another mode, too.
+        if let (Some(session), Some(mode)) = (&ask.session, self.settings.mode) {
+            sessions.set_mode(session, mode.into())?;
+        }
         let asked = sessions.ask(ask)?;
         // Behind it, for it may go on with an old one.
         drop(sessions.forget_old());
@@ -142,6 +145,8 @@ impl Run {
         }
 
         let session = asked.session;
+        // The user may have chosen another one meanwhile.
+        let mode = sessions.mode(&session)?;
         let diff = match &ended.proposed {
             Some(diff) => diff.clone(),
             None => sessions.diff(&session)?,
@@ -151,8 +156,11 @@ impl Run {
             let summary = summary(&ended, &session, &diff, costs, began);
             terminal::say(&format!("{summary}\n"));
         }
-        let asks =
-            !self.apply && !self.json && patch.is_none() && mode == Mode::Review && can_review();
+        let asks = !self.apply
+            && !self.json
+            && patch.is_none()
+            && mode == SessionMode::Review
+            && can_review();
         match &patch {
             Some(patch) => patch.write(&diff)?,
             None if self.json || asks => {}
@@ -167,7 +175,7 @@ impl Run {
         if self.json {
             print_rest(&mut updates, &session)?;
         } else {
-            let wrote = self.apply || asks || mode == Mode::Auto;
+            let wrote = self.apply || asks || mode == SessionMode::Auto;
             tell(&hunks, waiting, wrote, &session);
             if let Some(patch) = &patch {
                 terminal::say(&format!("the diff is in {}\n", patch.path().display()));
@@ -184,14 +192,10 @@ impl Run {
     }
 
     /// The sessions of the folder, and what to ask.
-    fn open(
-        &self,
-        recording: Option<&Arc<Recording>>,
-    ) -> Result<(Arc<Sessions>, Ask, Mode), Failure> {
+    fn open(&self, recording: Option<&Arc<Recording>>) -> Result<(Arc<Sessions>, Ask), Failure> {
         let prompt = prompt(&self.prompt)?;
         let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &self.settings.overrides())?;
-        let mode = config.mode();
         let environment = setup::environment(config, setup::toolbox()?, &root)?;
         setup::prewarm(environment.toolbox(), environment.config().limits());
         if let Some(recording) = recording {
@@ -203,7 +207,9 @@ impl Run {
             None => None,
         };
         let (buffers, applier) = (Arc::new(NoBuffers), Arc::new(DiskApplier));
-        let asker = Arc::new(TerminalAsker);
+        let asker = Arc::new(TerminalAsker {
+            questions: !self.json,
+        });
         let sessions = Sessions::open(environment, &root, buffers, applier, asker)?;
         Ok((
             sessions,
@@ -217,7 +223,6 @@ impl Run {
                     .collect::<Result<_, _>>()?,
                 ..Ask::default()
             },
-            mode,
         ))
     }
 

@@ -7,6 +7,8 @@ mod interrupts;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
+mod questions;
+#[cfg(test)]
 mod report;
 #[cfg(test)]
 mod review;
@@ -16,6 +18,8 @@ mod run;
 mod sessions;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod tool;
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod harness;
 mod managing;
 mod permissions;
 mod protocol;
+mod questions;
 mod review;
 mod together;
 mod turns;

@@ -147,7 +147,7 @@ impl Knob {
     pub(super) fn value(self, config: &Config) -> String {
         match self {
             Knob::Model => config.model.clone(),
-            Knob::Mode => mode_name(config.mode).to_owned(),
+            Knob::Mode => config.mode.name().to_owned(),
             Knob::MaxOutputTokens => config.max_output_tokens.to_string(),
             Knob::SessionRetentionDays => config.session_retention_days.to_string(),
             Knob::Switch(switch) => switch.get(config).to_string(),
@@ -233,14 +233,6 @@ pub(super) fn written(limit: Limit, value: f64) -> String {
         Unit::UsDollars if value.is_finite() => format!("{value}"),
         Unit::UsDollars => "none".to_owned(),
         Unit::Count | Unit::Bytes => format!("{value:.0}"),
-    }
-}
-
-fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Plan => "plan",
-        Mode::Review => "review",
-        Mode::Auto => "auto",
     }
 }
 

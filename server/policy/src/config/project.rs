@@ -6,7 +6,6 @@ use super::knobs::Setting;
 use super::nets::Net;
 use super::tools::ToolSetting;
 use crate::limits::{Limit, Limits};
-use crate::permission::Mode;
 use crate::rules::Verdict;
 
 impl Config {
@@ -14,7 +13,7 @@ impl Config {
     pub(super) fn loosens(&self, setting: &Setting) -> Option<String> {
         match setting {
             Setting::Limit(limit, value) => is_more(*limit, *value, &self.limits),
-            Setting::Mode(mode) => (strictness(*mode) < strictness(self.mode))
+            Setting::Mode(mode) => (mode.wider(self.mode) != self.mode)
                 .then(|| "a project may only choose a stricter mode".to_owned()),
             Setting::MaxOutputTokens(tokens) => (*tokens > self.max_output_tokens)
                 .then(|| format!("a project may only tighten: now {}", self.max_output_tokens)),
@@ -91,12 +90,4 @@ fn is_new(hosts: &[String], allowed: &[String]) -> Option<String> {
         "a project may only tighten: `{new}` is not among the entries so far; add it in your own \
          configuration"
     ))
-}
-
-fn strictness(mode: Mode) -> u8 {
-    match mode {
-        Mode::Auto => 0,
-        Mode::Review => 1,
-        Mode::Plan => 2,
-    }
 }

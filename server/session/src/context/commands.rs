@@ -18,6 +18,7 @@ const USER_SKILLS: &str = "skills";
 const SKILL_FILE: &str = "SKILL.md";
 
 const HELP: &str = "help";
+const MODE: &str = "mode";
 const SKILL: &str = "skill";
 const COMPACT: &str = "compact";
 
@@ -48,6 +49,8 @@ pub(super) enum Expansion {
     Answer(String),
     /// The conversation is to be summed up, with attention to this.
     Compact { focus: String },
+    /// The user wants another mode, or to know which it is.
+    Mode(String),
     /// The text of a command or a skill.
     Text {
         label: String,
@@ -84,6 +87,7 @@ pub(super) fn expand(files: &mut Files<'_>, prompt: &str) -> Option<Expansion> {
                 focus: arguments.to_owned(),
             });
         }
+        MODE => return Some(Expansion::Mode(arguments.to_owned())),
         SKILL => {
             let name = arguments.split_whitespace().next().unwrap_or_default();
             skill(files, name)
@@ -253,6 +257,11 @@ pub(super) fn all(files: &mut Files<'_>) -> Vec<PromptCommand> {
     };
     let mut all = vec![
         built_in(HELP, "Lists the commands and what can be mentioned.", None),
+        built_in(
+            MODE,
+            "Says the mode of the session, or switches it.",
+            Some("[plan|review|auto]"),
+        ),
         built_in(SKILL, "Loads a skill.", Some("NAME [what to do]")),
         built_in(
             COMPACT,
@@ -271,7 +280,7 @@ pub(super) fn all(files: &mut Files<'_>) -> Vec<PromptCommand> {
         let Some(name) = file.strip_suffix(".md").filter(|name| is_name(name)) else {
             continue;
         };
-        if matches!(name, HELP | SKILL | COMPACT) || named.contains_key(name) {
+        if matches!(name, HELP | MODE | SKILL | COMPACT) || named.contains_key(name) {
             continue;
         }
         let Some((document, origin)) = find(files, name) else {

@@ -30,7 +30,8 @@ mentions.
 - When you are done, say in one or two sentences what you changed and what you could not check.";
 
 const PLAN: &str = "\
-- You can only read. Say what you would change, file by file, and what has to be decided first.";
+- You can only read. Find out what is to be changed, file by file, ask what has to be decided first, \
+and end with `propose_plan`: when the user approves it, you can change files.";
 const REVIEW: &str = "\
 - Edits are proposals: the user reviews them hunk by hunk before anything is written. Never ask for \
 permission to edit.";
@@ -42,7 +43,7 @@ the user reviews those. Never ask for permission to edit.";
 pub(super) const MODE: &str = "mode";
 
 /// What the model is told of the mode.
-pub(super) fn mode(mode: Mode) -> &'static str {
+pub(crate) fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Plan => PLAN,
         Mode::Review => REVIEW,

@@ -226,7 +226,8 @@ fn meant(session: &Session, given: &str) -> Vec<Result<WorkspacePath, String>> {
         return vec![WorkspacePath::parse(&below).map_err(|error| error.to_string())];
     }
     let plain = WorkspacePath::parse(given).map_err(|error| error.to_string());
-    let work_dir = &session.config.mounts().work_dir;
+    let config = session.config();
+    let work_dir = &config.mounts().work_dir;
     match &plain {
         Ok(path) if !work_dir.is_root() => {
             let joined = work_dir.join(path.as_str());
@@ -251,7 +252,7 @@ fn shown(
     } else {
         "read"
     };
-    if let Some(reason) = denied(&session.config, tool, at) {
+    if let Some(reason) = denied(&session.config(), tool, at) {
         return Err((FsErrorCode::Denied, reason));
     }
     if kind == Kind::Directory {
@@ -329,7 +330,7 @@ fn excerpt(text: &str, first: usize, last: usize) -> String {
 async fn diff(session: &Arc<Session>) -> Result<Found, String> {
     let of = Arc::clone(session);
     let reading = blocking(move || {
-        let may = |path: &WorkspacePath| denied(&of.config, "read", path.as_str()).is_none();
+        let may = |path: &WorkspacePath| denied(&of.config(), "read", path.as_str()).is_none();
         of.overlay.uncommitted(MAX_ONE, may)
     });
     let found = tokio::time::timeout(GIT_TIME, reading).await;
@@ -412,14 +413,16 @@ async fn call(
     };
     let toolbox = session.environment.toolbox();
     let approver = SessionApprover { session };
+    let config = session.config();
     let running = toolbox.run(ToolRequest {
         call: &call,
-        config: &session.config,
+        config: &config,
         overlay: &session.overlay,
         ask: None,
         approver: &approver,
         cancel: cancel.clone(),
         progress: None,
+        natives: None,
     });
     tokio::select! {
         biased;
@@ -483,7 +486,8 @@ fn place(line: &str) -> Option<(String, usize)> {
 
 /// The lines around places. The paths are as tools see them.
 fn around(session: &Session, places: &[(String, usize)]) -> String {
-    let work_dir = &session.config.mounts().work_dir;
+    let config = session.config();
+    let work_dir = &config.mounts().work_dir;
     let mut text = String::new();
     let mut shown: Vec<(&str, usize)> = Vec::new();
     for (path, line) in places.iter().take(MAX_PLACES) {
@@ -494,7 +498,7 @@ fn around(session: &Session, places: &[(String, usize)]) -> String {
         let Ok(whole) = work_dir.join(path) else {
             continue;
         };
-        let kept = |path: &str| denied(&session.config, "read", path).is_some();
+        let kept = |path: &str| denied(&session.config(), "read", path).is_some();
         if kept(path) || kept(whole.as_str()) {
             continue;
         }

@@ -12,7 +12,7 @@ pub(super) fn push_block(message: &mut String, label: &str, language: &str, text
 }
 
 /// Text in a fence longer than any in it, so that it cannot close it.
-pub(super) fn push_fenced(message: &mut String, language: &str, text: &str) {
+pub(crate) fn push_fenced(message: &mut String, language: &str, text: &str) {
     let fence = "`".repeat(longest_backtick_run(text).max(2) + 1);
     let end = if text.is_empty() || text.ends_with('\n') {
         ""
@@ -28,7 +28,7 @@ fn longest_backtick_run(text: &str) -> usize {
 
 /// The beginning of a text, of at most `max` bytes, ending at a line's end where there is one in the
 /// last quarter.
-pub(super) fn cut(text: &str, max: usize) -> &str {
+pub(crate) fn cut(text: &str, max: usize) -> &str {
     if text.len() <= max {
         return text;
     }

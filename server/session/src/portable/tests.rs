@@ -83,6 +83,14 @@ fn files_that_cannot_be_read_are_told_why() {
     );
     check(
         |file| {
+            file["events"][2] = json!({"at_ms": 7, "event": "nested", "turn": 1, "parent": "c",
+                "inner": {"event": "model_answered", "turn": 1, "stop": "end_turn",
+                    "usage": {}, "cost_usd": -5.0}});
+        },
+        "event 3: -5 is no cost",
+    );
+    check(
+        |file| {
             file["events"][2] = json!({"at_ms": 7, "event": "proposal_changed", "files": 0,
                 "pending": 0, "conflicted": 0, "changed": [], "last_hunk": u64::MAX});
         },
@@ -120,6 +128,10 @@ fn no_setting_and_no_checkpoint_of_others_is_taken() {
         panic!("{past:?}")
     };
     assert_eq!((*checkpoint, hunks.len()), (None, 1));
+    // Neither is the mode that they chose.
+    let chosen = json!({"at_ms": 5, "event": "mode_changed", "mode": "auto", "plan": "c"});
+    let past = read(&file(|file| file["events"][0] = chosen.clone())).unwrap();
+    assert_eq!((past.left_out.len(), past.events.len()), (1, 2));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use super::Sessions;
 use crate::context::Told;
 use crate::error::SessionError;
+use crate::mode;
+use crate::native;
+use crate::offer::Offer;
 use crate::session::{Activity, Session, lock};
 use crate::undo;
 use boxagnts_model::Provider;
@@ -15,6 +18,7 @@ use boxagnts_workspace::Overlay;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+
 impl Sessions {
     /// The live session of that id, brought back from the journal when it is not live.
     pub(crate) fn get(&self, id: &str) -> Result<Arc<Session>, SessionError> {
@@ -44,7 +48,7 @@ impl Sessions {
             .into_iter()
             .filter_map(|entry| entry.event.known())
             .collect();
-        let config = self.config(settings(&events))?;
+        let config = mode::restored(self.config(settings(&events))?, &events);
         let provider = self.environment.connect(&config, &summary.model)?;
         let session = self.assemble(summary.session, config, provider, (&events, seq))?;
         let mut entry = self
@@ -77,13 +81,18 @@ impl Sessions {
         if !ours {
             return Ok(false);
         }
-        let mut known = lock(&session.seq);
+        let last = news.last().map_or(0, |entry| entry.seq);
         for entry in news {
-            *known = (*known).max(entry.seq);
-            if let Some(SessionEvent::Decided { hunks, .. }) = entry.event.known() {
-                session.overlay.decided_elsewhere(&hunks);
+            match entry.event.known() {
+                Some(SessionEvent::Decided { hunks, .. }) => {
+                    session.overlay.decided_elsewhere(&hunks);
+                }
+                Some(SessionEvent::ModeChanged { mode, .. }) => session.mode_elsewhere(mode),
+                _ => {}
             }
         }
+        let mut known = lock(&session.seq);
+        *known = (*known).max(last);
         Ok(true)
     }
 
@@ -167,7 +176,7 @@ impl Sessions {
         };
         Ok(Arc::new(Session {
             id,
-            config,
+            config: Mutex::new(Arc::new(config)),
             environment: Arc::clone(&self.environment),
             overlay,
             provider,
@@ -175,6 +184,8 @@ impl Sessions {
             asker: Arc::clone(&self.asker),
             query: tokio::sync::Mutex::new(query),
             activity: Mutex::new(activity),
+            steps: Mutex::new(native::latest(events)),
+            open: Mutex::default(),
             applying: Arc::clone(&self.applying),
             told_model: Mutex::new(told_model),
             told: Mutex::new(told),
@@ -206,7 +217,7 @@ impl Sessions {
             max_output_tokens: provider.max_output_tokens(),
             context_window: provider.info().and_then(|info| info.context_window),
             system,
-            tools: self.environment.known(&self.environment.specs(config)),
+            tools: Offer::of(&self.environment, config.mode()).known,
         }
     }
 }

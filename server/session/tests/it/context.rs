@@ -515,7 +515,7 @@ async fn what_the_workspace_says_can_be_switched_off() {
     let heard = world.heard();
     assert!(!heard[0].contains("Be brief."));
     assert!(
-        heard[1].contains("which is no command; the commands are: /help, /skill, /compact]"),
+        heard[1].contains("which is no command; the commands are: /help, /mode, /skill, /compact]"),
         "{}",
         heard[1]
     );

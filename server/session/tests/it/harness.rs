@@ -2,16 +2,21 @@
 
 use boxagnts_protocol::commands::{AskResult, WhenBusy};
 use boxagnts_protocol::proposal::SessionState;
+use boxagnts_protocol::question::{QuestionParams, UserAnswer};
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
 use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::{Config, Layer};
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{Sandbox, Toolbox};
 use boxagnts_session::workspace::NoBuffers;
-use boxagnts_session::{Applier, Ask, Asker, Environment, EnvironmentParts, NoAsker, Sessions};
+use boxagnts_session::{
+    Applier, Ask, Asker, Choice, DiskApplier, Environment, EnvironmentParts, NoAsker, Question,
+    Sessions,
+};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -80,8 +85,36 @@ impl World {
         if let Some(recording) = recording {
             environment.record(recording);
         }
+        self.serve(environment, applier, Arc::new(NoAsker))
+    }
+
+    /// As [`World::process`], with these settings, and somebody to ask. `project` is what the
+    /// workspace's own file sets.
+    pub fn process_asking(
+        &self,
+        settings: &Value,
+        project: &Value,
+        asker: Arc<dyn Asker>,
+    ) -> Process {
+        let mut all = json!({"model": self.model()});
+        if let (Some(all), Some(more)) = (all.as_object_mut(), settings.as_object()) {
+            all.extend(more.clone());
+        }
+        let parts = EnvironmentParts {
+            config: config(&all, project),
+            ..parts(self.state.path(), &all)
+        };
+        self.serve(Environment::new(parts), Arc::new(DiskApplier), asker)
+    }
+
+    fn serve(
+        &self,
+        environment: Arc<Environment>,
+        applier: Arc<dyn Applier>,
+        asker: Arc<dyn Asker>,
+    ) -> Process {
         let root = self.folder.path();
-        let process = Process::open(environment, root, applier, Arc::new(NoAsker));
+        let process = Process::open(environment, root, applier, asker);
         let journal = Store::open(&self.state.path().join("journal.db"));
         Process {
             journal: Some(journal.expect("a journal")),
@@ -92,6 +125,16 @@ impl World {
     pub fn read(&self, file: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(file)).expect("a file")
     }
+}
+
+/// A user's settings, and those of the workspace's own file.
+fn config(settings: &Value, project: &Value) -> Config {
+    let mut builder = Config::builder();
+    for (layer, settings) in [(Layer::User, settings), (Layer::Project, project)] {
+        let added = builder.add_json(layer, "test", settings);
+        added.expect("settings");
+    }
+    builder.build()
 }
 
 /// What an environment is made of.
@@ -198,6 +241,30 @@ impl Process {
         events.collect()
     }
 
+    /// A session, this one when it is given, whose turn with this prompt has ended, and all events of
+    /// the turn.
+    pub async fn turn(
+        &mut self,
+        session: Option<&str>,
+        prompt: &str,
+    ) -> (String, Vec<SessionEvent>) {
+        let ask = Ask {
+            prompt: prompt.to_owned(),
+            session: session.map(str::to_owned),
+            ..Ask::default()
+        };
+        let session = self.sessions.ask(ask).expect("asked").session;
+        let mut events = Vec::new();
+        loop {
+            let update = self.updates.recv().await.expect("an update");
+            let ended = matches!(update.event, SessionEvent::TurnEnded { .. });
+            events.push(update.event);
+            if ended {
+                return (session, events);
+            }
+        }
+    }
+
     pub async fn until(&mut self, fits: impl Fn(&SessionEvent) -> bool) -> SessionEvent {
         loop {
             let event = self.updates.recv().await.expect("an update").event;
@@ -223,4 +290,54 @@ impl Process {
             .map(|file| file["path"].as_str().expect("a path").to_owned())
             .collect()
     }
+}
+
+/// A user with these answers to a model's questions, who takes for ever for further ones.
+#[derive(Default)]
+pub struct Answers {
+    left: Mutex<VecDeque<UserAnswer>>,
+    /// What was asked, in order.
+    pub asked: Mutex<Vec<QuestionParams>>,
+}
+
+impl Answers {
+    pub fn new(answers: impl IntoIterator<Item = UserAnswer>) -> Arc<Answers> {
+        Arc::new(Answers {
+            left: Mutex::new(answers.into_iter().collect()),
+            asked: Mutex::default(),
+        })
+    }
+}
+
+/// An answer by choosing and by words.
+pub fn given(choices: &[&str], text: Option<&str>) -> UserAnswer {
+    UserAnswer::Given {
+        choices: choices.iter().map(|choice| (*choice).to_owned()).collect(),
+        text: text.map(str::to_owned),
+    }
+}
+
+#[async_trait::async_trait]
+impl Asker for Answers {
+    async fn ask(&self, _question: &Question) -> Choice {
+        Choice::Nobody
+    }
+
+    async fn inquire(&self, asked: &QuestionParams) -> UserAnswer {
+        self.asked.lock().expect("a lock").push(asked.clone());
+        let answer = self.left.lock().expect("a lock").pop_front();
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What tools said, in the order in which they ended, with whether they failed.
+pub fn said(events: &[SessionEvent]) -> Vec<(String, bool)> {
+    let said = events.iter().filter_map(|event| match event {
+        SessionEvent::ToolFinished { report, .. } => Some((report.for_model(), report.ok)),
+        _ => None,
+    });
+    said.collect()
 }

@@ -12,5 +12,8 @@ mod hooks;
 mod images;
 mod interrupted;
 mod managed;
+mod native;
+mod nested;
+mod plan;
 mod races;
 mod steered;

@@ -4,10 +4,12 @@
 use crate::render;
 use crate::terminal::{self, Theme, paint, visible};
 use boxagnts_protocol::conversation::ToolCall;
+use boxagnts_protocol::question::{UserAnswer, UserQuestion};
 use boxagnts_protocol::update::SessionEvent;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Writes to standard error.
@@ -18,6 +20,8 @@ pub(super) struct Display {
     /// The model's text has not ended its line.
     in_line: bool,
     running: HashMap<String, ToolCall>,
+    /// What nobody has answered yet.
+    asked: Option<UserQuestion>,
 }
 
 impl Display {
@@ -28,6 +32,7 @@ impl Display {
             waiting: None,
             in_line: false,
             running: HashMap::new(),
+            asked: None,
         }
     }
 
@@ -45,6 +50,19 @@ impl Display {
             SessionEvent::ToolFinished { id, .. } => {
                 let call = self.running.remove(id);
                 self.line(&line(event, call.as_ref(), self.theme).unwrap_or_default());
+                self.wait_for_tools();
+            }
+            SessionEvent::Asked { question, .. } => {
+                self.stop_waiting();
+                self.asked = Some(question.clone());
+            }
+            SessionEvent::Answered { answer, .. } => {
+                let asked = self.asked.take();
+                // Who could be asked has seen it.
+                if let (Some(asked), UserAnswer::Nobody) = (asked, answer) {
+                    self.line(&render::question(&asked));
+                    self.line(&render::answer(answer));
+                }
                 self.wait_for_tools();
             }
             SessionEvent::TurnEnded { .. } => self.stop_waiting(),
@@ -89,14 +107,62 @@ impl Display {
         self.stop_waiting();
         if self.terminal {
             self.end_line();
-            self.waiting = Some(spinner(what));
+            let mut screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+            if screen.questions > 0 {
+                return;
+            }
+            let bar = spinner(what);
+            screen.waiting = Some(bar.clone());
+            self.waiting = Some(bar);
         }
     }
 
     fn stop_waiting(&mut self) {
-        if let Some(bar) = self.waiting.take() {
+        // A question may have cleared it, and stands there now.
+        if let Some(bar) = self.waiting.take().filter(|bar| !bar.is_finished()) {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// What is on the terminal besides lines that stay.
+struct Screen {
+    waiting: Option<ProgressBar>,
+    /// Questions that wait for an answer, or for their turn: nothing moves meanwhile.
+    questions: usize,
+}
+
+static SCREEN: Mutex<Screen> = Mutex::new(Screen {
+    waiting: None,
+    questions: 0,
+});
+
+/// Held while the user is asked.
+static ASKING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Keeps the terminal still for a question.
+pub(crate) struct Paused {
+    _alone: Option<tokio::sync::MutexGuard<'static, ()>>,
+}
+
+/// Clears what moves on the terminal, and waits until no other question is on it.
+pub(crate) async fn pause() -> Paused {
+    {
+        let mut screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+        screen.questions += 1;
+        if let Some(bar) = screen.waiting.take() {
+            bar.finish_and_clear();
+        }
+    }
+    let mut paused = Paused { _alone: None };
+    paused._alone = Some(ASKING.lock().await);
+    paused
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        let mut screen = SCREEN.lock().unwrap_or_else(PoisonError::into_inner);
+        screen.questions = screen.questions.saturating_sub(1);
     }
 }
 
@@ -172,6 +238,18 @@ pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) 
             Some(visible(&format!("for later: {prompt}")).into_owned())
         }
         SessionEvent::Dropped { prompts } => Some(visible(&render::dropped(prompts)).into_owned()),
+        SessionEvent::Plan { items, .. } => Some(render::steps(items)),
+        SessionEvent::ModeChanged { mode, plan } => Some(render::mode(*mode, plan.is_some())),
+        SessionEvent::Nested { inner, .. } => match &**inner {
+            SessionEvent::ToolStarted { call, .. } => {
+                let input = render::input(&call.input);
+                Some(paint(
+                    theme.dim,
+                    format!("  ↳ {} {input}", visible(&call.name)),
+                ))
+            }
+            _ => None,
+        },
         _ => None,
     }
 }

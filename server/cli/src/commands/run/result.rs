@@ -20,6 +20,9 @@ pub(super) struct RunResult<'a> {
     applied: bool,
     /// What became of hunks that were decided on.
     hunks: &'a [HunkStatus],
+    /// The plan that the turn ended with, which nobody has approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a str>,
     usage: TokenUsage,
     cost_usd: Option<f64>,
     exit_code: i32,
@@ -34,6 +37,7 @@ impl<'a> RunResult<'a> {
             diff: &report.diff,
             applied: report.applied,
             hunks: &report.hunks,
+            plan: report.ended.plan.as_deref(),
             usage: report.ended.usage,
             cost_usd: report.ended.cost_usd,
             exit_code: report.exit.code(),
@@ -51,6 +55,7 @@ impl<'a> RunResult<'a> {
             diff: "",
             applied: false,
             hunks: &[],
+            plan: None,
             usage: TokenUsage::default(),
             cost_usd: None,
             exit_code: failure.exit.code(),

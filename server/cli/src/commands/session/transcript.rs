@@ -188,7 +188,14 @@ impl<'a> Transcript<'a> {
                 let text = format!("settings of the session: {settings}");
                 self.line(&paint(theme.dim, visible(&text)));
             }
-            SessionEvent::ModelRetry { .. } => {
+            SessionEvent::Asked { question, .. } => self.line(&render::question(question)),
+            SessionEvent::Answered { answer, .. } => {
+                self.line(&paint(theme.bold, render::answer(answer)));
+            }
+            SessionEvent::ModelRetry { .. }
+            | SessionEvent::Plan { .. }
+            | SessionEvent::ModeChanged { .. }
+            | SessionEvent::Nested { .. } => {
                 if let Some(line) = progress::line(event, None, theme) {
                     self.line(&line);
                 }

@@ -61,12 +61,23 @@ impl Describe {
                 )));
             }
         };
+        let native = by.is_none() && toolbox.is_native(&spec.name);
         let text = match self.json {
-            true => serde_json::to_string(&Described { spec: &spec, level })?,
+            true => serde_json::to_string(&Described {
+                spec: &spec,
+                level,
+                native,
+            })?,
             false => {
                 let text = describe(&spec, level, Theme::stdout());
                 let by = by.map(|by| format!("\nDescribed by {}.\n", described_by(by)));
-                format!("{text}{}", by.unwrap_or_default())
+                let native = match native {
+                    true => {
+                        "\nNative: sessions carry it out, for the models that they speak with.\n"
+                    }
+                    false => "",
+                };
+                format!("{text}{}{native}", by.unwrap_or_default())
             }
         };
         terminal::print(&format!("{}\n", text.trim_end()))?;

@@ -31,6 +31,9 @@ pub(super) struct Described<'a> {
     #[serde(flatten)]
     pub(super) spec: &'a ToolSpec,
     pub(super) level: Level,
+    /// Whether it is a service of sessions, and no guest.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) native: bool,
 }
 
 /// A tool that cannot be called.
@@ -70,6 +73,7 @@ impl List {
             Some(Described {
                 spec,
                 level: toolbox.level(&spec.name)?,
+                native: toolbox.is_native(&spec.name),
             })
         });
         if self.json {
@@ -86,11 +90,17 @@ impl List {
         let theme = Theme::stdout();
         let width = specs.iter().map(|spec| spec.name.len()).max().unwrap_or(0);
         let mut text = String::new();
-        for Described { spec, level } in described {
+        for Described {
+            spec,
+            level,
+            native,
+        } in described
+        {
             let name = paint(theme.bold, format!("{:width$}", spec.name));
             let level = paint(theme.dim, format!("{:7}", level_name(level)));
             let first = spec.description.lines().next().unwrap_or_default();
-            text.push_str(&format!("{name}  {level}  {}\n", visible(first)));
+            let native = if native { "(native) " } else { "" };
+            text.push_str(&format!("{name}  {level}  {native}{}\n", visible(first)));
         }
         if !refused.is_empty() {
             text.push_str("\nNot to be called:\n");

@@ -109,6 +109,7 @@ impl Run {
             progress: Some(Arc::new(|text| {
                 terminal::say(&format!("{}\n", visible(text)))
             })),
+            natives: None,
         };
         if !super::is_file(&self.name) {
             return Ok(Box::pin(toolbox.run(request)).await);

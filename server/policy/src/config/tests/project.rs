@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::config::Layer::{self, CommandLine, Editor, Project, User};
 use crate::limits::Limit;
 use crate::network::Target;
+use crate::permission::Mode;
 use crate::rules::Verdict;
 use proptest::prelude::*;
 use serde_json::json;
@@ -29,6 +30,53 @@ fn check_ignored(user: &[(&str, &str)], key: &str, text: &str, reason: &str) {
         ignored.reason
     );
     assert_eq!(with.shown(), without.shown());
+}
+
+/// The widest mode that a session may be switched to, with these modes set in layers.
+#[track_caller]
+fn check_widest(set: &[(Layer, &str)], mode: Mode, widest: Mode) {
+    let mut builder = Config::builder();
+    for (layer, mode) in set {
+        let text = format!("mode = \"{mode}\"");
+        builder.add_toml(*layer, "f", &text).unwrap();
+    }
+    let config = builder.build();
+    assert_eq!((config.mode(), config.widest_mode()), (mode, widest));
+    for other in [Mode::Plan, Mode::Review, Mode::Auto] {
+        let allowed = other.wider(widest) == widest;
+        let switched = config.with_mode(other).map(|config| config.mode());
+        assert_eq!(switched.is_ok(), allowed, "{other:?}");
+        assert_eq!(switched.unwrap_or(other), other);
+    }
+}
+
+#[test]
+fn a_projects_mode_is_a_ceiling_until_its_user_says_otherwise() {
+    check_widest(&[], Mode::Review, Mode::Auto);
+    check_widest(&[(User, "plan")], Mode::Plan, Mode::Auto);
+    check_widest(&[(Project, "plan")], Mode::Plan, Mode::Plan);
+    check_widest(
+        &[(User, "auto"), (Project, "review")],
+        Mode::Review,
+        Mode::Review,
+    );
+    // What is not taken is no ceiling.
+    check_widest(&[(User, "plan"), (Project, "auto")], Mode::Plan, Mode::Auto);
+    check_widest(
+        &[(Project, "plan"), (Editor, "review")],
+        Mode::Review,
+        Mode::Review,
+    );
+    check_widest(
+        &[(Project, "review"), (CommandLine, "plan")],
+        Mode::Plan,
+        Mode::Review,
+    );
+    check_widest(
+        &[(Project, "plan"), (CommandLine, "auto")],
+        Mode::Auto,
+        Mode::Auto,
+    );
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn check(prompt: &str, expect: Option<&str>) {
     let got = expanded.map(|expansion| match expansion {
         Expansion::Answer(text) | Expansion::Text { text, .. } | Expansion::Unknown(text) => text,
         Expansion::Compact { focus } => format!("compact: {focus}"),
+        Expansion::Mode(name) => format!("mode: {name}"),
     });
     match (&got, expect) {
         (Some(got), Some(part)) => assert!(got.contains(part), "{prompt}: {got}"),
@@ -54,9 +55,10 @@ fn prompts_that_begin_with_a_slash() {
     );
     check(
         "/fxi 7",
-        Some("`/fxi`, which is no command; the commands are: /help, /skill, /compact, /fix"),
+        Some("`/fxi`, which is no command; the commands are: /help, /mode, /skill, /compact, /fix"),
     );
     check("/compact", Some("compact: "));
+    check("/mode plan", Some("mode: plan"));
     check(" /compact  the names ", Some("compact: the names"));
     check("/skill nope x", Some("`/skill nope`, which is no command"));
     check("/usr/bin/env is there", None);
@@ -81,8 +83,8 @@ fn the_users_own_comes_first_and_built_in_ones_before_all() {
             .collect();
         (names, expand(files, "/fix 7"))
     });
-    assert_eq!(names.len(), 4);
-    assert_eq!(names[3], "fix User Mine");
+    assert_eq!(names.len(), 5);
+    assert_eq!(names[4], "fix User Mine");
     let Some(Expansion::Text { text, label, .. }) = text else {
         panic!("{text:?}");
     };
@@ -191,7 +193,7 @@ fn links_out_of_the_workspace_are_no_commands() {
         let names: Vec<String> = all(files).into_iter().map(|c| c.name).collect();
         (names, skills(files), expand(files, "/key"))
     });
-    assert_eq!(names, ["help", "skill", "compact", "ok"]);
+    assert_eq!(names, ["help", "mode", "skill", "compact", "ok"]);
     assert_eq!(skills, []);
     assert!(matches!(key, Some(Expansion::Unknown(_))), "{key:?}");
 }

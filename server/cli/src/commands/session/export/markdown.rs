@@ -7,7 +7,7 @@ use crate::render;
 use crate::terminal::{Theme, visible};
 use boxagnts_protocol::commands::{OriginKind, SessionSummary};
 use boxagnts_protocol::conversation::ToolCall;
-use boxagnts_protocol::update::SessionEvent;
+use boxagnts_protocol::update::{PlanStatus, SessionEvent};
 use boxagnts_session::store::{Entry, Recorded};
 use jiff::tz::TimeZone;
 use std::fmt::Write;
@@ -93,7 +93,36 @@ impl<'a> Page<'a> {
                     let _ = write!(self.text, "\n{fence}diff\n{diff}\n{fence}\n\n");
                 }
             }
-            SessionEvent::ModelRetry { .. } => {
+            SessionEvent::Asked { question, .. } => {
+                self.said = format!("{}\n", question.question.trim());
+                if let Some(detail) = &question.detail {
+                    self.said = format!("{}\n\n{}", detail.trim(), self.said);
+                }
+                for choice in &question.choices {
+                    let _ = writeln!(self.said, "\n- {}: {}", choice.label, choice.description);
+                }
+                self.end_words();
+            }
+            SessionEvent::Answered { answer, .. } => {
+                for line in harmless(&render::answer(answer)).trim().lines() {
+                    let _ = writeln!(self.text, "> {line}");
+                }
+                self.text.push('\n');
+            }
+            SessionEvent::Plan { items, .. } => {
+                self.text.push('\n');
+                for item in items {
+                    let mark = match item.status {
+                        PlanStatus::Completed => "x",
+                        _ => " ",
+                    };
+                    let _ = writeln!(self.text, "- [{mark}] {}", plain(&visible(&item.text)));
+                }
+                self.text.push('\n');
+            }
+            SessionEvent::ModeChanged { .. }
+            | SessionEvent::Nested { .. }
+            | SessionEvent::ModelRetry { .. } => {
                 if let Some(line) = progress::line(event, None, Theme::plain()) {
                     self.item(&plain(&line));
                 }

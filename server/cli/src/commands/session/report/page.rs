@@ -190,6 +190,9 @@ fn one_turn(turn: &Turn<'_>, zone: &TimeZone) -> Markup {
                     }
                 }
             }
+            @if !turn.steps.is_empty() {
+                details { summary { "Its steps" } (block(&render::steps(turn.steps))) }
+            }
             @if !turn.calls.is_empty() {
                 details {
                     summary { (render::count(turn.calls.len() as u64, "tool call")) }

@@ -5,7 +5,7 @@ use crate::render;
 use boxagnts_protocol::conversation::{TokenUsage, ToolCall};
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::tool::ToolReport;
-use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
+use boxagnts_protocol::update::{PlanItem, SessionEvent, TurnOutcome};
 use boxagnts_session::store::{Entry, Recorded};
 
 /// One turn.
@@ -20,6 +20,8 @@ pub(super) struct Turn<'a> {
     /// What the model said, in pieces between its tool calls.
     pub(super) said: Vec<String>,
     pub(super) calls: Vec<Called<'a>>,
+    /// What the model said last that it is about to do.
+    pub(super) steps: &'a [PlanItem],
     /// `None` for a turn without an end: the process was killed, or it still runs.
     pub(super) outcome: Option<&'a TurnOutcome>,
     pub(super) usage: TokenUsage,
@@ -107,6 +109,7 @@ pub(super) fn turns(entries: &[Entry]) -> Vec<Turn<'_>> {
                 model,
                 said: Vec::new(),
                 calls: Vec::new(),
+                steps: &[],
                 outcome: None,
                 usage: TokenUsage::default(),
                 cost_usd: Some(0.0),
@@ -126,6 +129,12 @@ impl<'a> Turn<'a> {
                 None => self.said.push(text.clone()),
             },
             SessionEvent::ModelCalled { .. } => self.said.push(String::new()),
+            SessionEvent::Plan { items, .. } => self.steps = items,
+            SessionEvent::Nested { inner, .. } => {
+                if let SessionEvent::ModelAnswered { .. } = **inner {
+                    self.take_in(inner);
+                }
+            }
             SessionEvent::ModelAnswered {
                 usage, cost_usd, ..
             } => {

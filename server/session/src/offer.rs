@@ -1,0 +1,59 @@
+//! The tools that a model is told of.
+
+use crate::environment::Environment;
+use boxagnts_policy::permission::{Level, Mode};
+use boxagnts_protocol::tool::ToolSpec;
+use boxagnts_query::ToolInfo;
+use boxagnts_tools::{PROPOSE_PLAN, Toolbox};
+use std::sync::Arc;
+
+/// Tools as the model and as the query loop are told of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Offer {
+    pub(crate) specs: Arc<[ToolSpec]>,
+    pub(crate) known: Vec<ToolInfo>,
+}
+
+impl Offer {
+    /// What the mode lets a model use; naming others would only invite refusals.
+    pub(crate) fn of(environment: &Environment, mode: Mode) -> Offer {
+        let toolbox = environment.toolbox();
+        let plans = mode == Mode::Plan;
+        Offer::some(toolbox, |spec| match spec.name.as_str() {
+            PROPOSE_PLAN => plans,
+            _ => !plans || reads(toolbox, spec),
+        })
+    }
+
+    /// What only reads, and asks nobody.
+    pub(crate) fn reading(environment: &Environment) -> Offer {
+        let toolbox = environment.toolbox();
+        Offer::some(toolbox, |spec| {
+            reads(toolbox, spec) && !toolbox.is_native(&spec.name)
+        })
+    }
+
+    fn some(toolbox: &Toolbox, fits: impl Fn(&ToolSpec) -> bool) -> Offer {
+        let specs: Vec<ToolSpec> = toolbox
+            .specs()
+            .iter()
+            .filter(|spec| fits(spec))
+            .cloned()
+            .collect();
+        let known = |spec: &ToolSpec| ToolInfo {
+            name: spec.name.clone(),
+            read_only: reads(toolbox, spec),
+            bytes: (spec.name.len() + spec.description.len()) as u64
+                + spec.input_schema.to_string().len() as u64,
+        };
+        Offer {
+            known: specs.iter().map(known).collect(),
+            specs: specs.into(),
+        }
+    }
+}
+
+fn reads(toolbox: &Toolbox, spec: &ToolSpec) -> bool {
+    let level = toolbox.level(&spec.name);
+    level.is_some_and(|level| level <= Level::Read)
+}
