@@ -100,8 +100,10 @@ fn a_page_is_fetched_where_the_user_allows_it() {
 }
 
 #[test]
-fn it_comes_last_and_is_of_the_network() {
-    let last = toolbox().specs().last().map(|spec| spec.name.clone());
+fn it_comes_last_of_the_components_and_is_of_the_network() {
+    let specs = toolbox().specs();
+    let mut components = specs.iter().filter(|spec| !toolbox().is_native(&spec.name));
+    let last = components.next_back().map(|spec| spec.name.clone());
     assert_eq!(last.as_deref(), Some("web_fetch"));
     let level = toolbox().level("web_fetch");
     assert_eq!(level, Some(boxagnts_policy::permission::Level::Network));
