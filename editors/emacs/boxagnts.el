@@ -128,8 +128,10 @@ With a prefix argument, NEW, in a new session."
 (defun boxagnts-review ()
   "Show the whole proposal as a patch.  Saving it amends the proposal."
   (interactive)
-  (let ((shown (boxagnts--in-session "boxagnts.showPatch")))
-    (pop-to-buffer (find-file-noselect (eglot--uri-to-path (plist-get shown :uri))))))
+  (let ((shown (boxagnts--in-session "boxagnts.showPatch"))
+        ;; Its name since Eglot 1.16.
+        (path (if (fboundp 'eglot-uri-to-path) 'eglot-uri-to-path 'eglot--uri-to-path)))
+    (pop-to-buffer (find-file-noselect (funcall path (plist-get shown :uri))))))
 
 (defun boxagnts-resume (session)
   "Go on with SESSION: its hunks wait again."

@@ -356,7 +356,7 @@ function M.open()
   if #windows() > 0 then
     return
   end
-  local own = vim.api.nvim_get_current_win()
+  local own, previous = vim.api.nvim_get_current_win(), vim.fn.win_getid(vim.fn.winnr '#')
   vim.cmd 'botright vertical split'
   local window = vim.api.nvim_get_current_win()
   vim.api.nvim_win_set_buf(window, buffer)
@@ -371,6 +371,8 @@ function M.open()
     vim.wo[name] = value
   end
   vim.api.nvim_win_set_cursor(window, { vim.api.nvim_buf_line_count(buffer), 0 })
+  -- For `CTRL-W p` nothing has happened.
+  vim.api.nvim_set_current_win(previous ~= 0 and previous or own)
   vim.api.nvim_set_current_win(own)
 end
 
