@@ -51,24 +51,20 @@ fn run(program: &Path, home: &Path, workspace: &Path, test: &str) {
     emacs.env_clear().envs(world.environment());
     let output = emacs.output().expect("Emacs starts");
     let text = String::from_utf8_lossy(&output.stderr);
-    assert!(text.contains("TEST PASSED"), "{text}");
+    // Emacs shows parts of the test when it fails.
+    let passed = text.lines().any(|line| line == "TEST PASSED");
+    assert!(passed && output.status.success(), "{text}");
 }
 
 #[test]
 fn a_new_user_finds_the_way_in_emacs() {
     let Some(program) = program() else { return };
     let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
-    let before = fixture.read("invoice.py");
     run(
         &program,
         home.path(),
         fixture.path(),
         include_str!("emacs/path.el"),
-    );
-    assert_eq!(
-        fixture.read("invoice.py"),
-        before,
-        "the editor saves, not we"
     );
     run(
         &program,

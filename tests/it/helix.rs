@@ -274,7 +274,7 @@ fn a_new_user_finds_the_way_in_helix() {
     };
     let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
     let before = fixture.read("invoice.py");
-    let mut helix = Helix::start(&program, &home, &fixture, "helix-path");
+    let helix = Helix::start(&program, &home, &fixture, "helix-path");
     helix.ask();
     helix.open_marked("invoice.py", &[2, 10, 19]);
 

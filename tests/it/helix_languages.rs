@@ -44,7 +44,8 @@ fn languages(program: &[u8]) -> Option<String> {
     let all = text.get(text.find("[[language]]\nname = ")?..text.rfind("[[grammar]]")?)?;
     let mut file = HEAD.to_owned();
     for language in all.split("[[language]]\n").skip(1) {
-        let name = language.strip_prefix("name = \"")?.split('"').next()?;
+        let name = language.trim_start().strip_prefix("name")?;
+        let name = name.split('"').nth(1)?;
         let servers = language.split_once("\nlanguage-servers = [");
         let mut servers = match servers {
             Some((_, behind)) => bracket(behind)?,

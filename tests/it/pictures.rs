@@ -78,7 +78,7 @@ fn neovim_looks_as_in_its_picture() {
     terminal.press(&["Enter"]);
     let file = expect_file!["../../editors/pictures/neovim.svg"];
     picture(&terminal, &file, |screen| {
-        screen.contains("tokens so far") && screen.contains("10,1") && !screen.contains(":echo")
+        screen.contains("*done*") && screen.contains("10,1") && !screen.contains(":echo")
     });
 }
 

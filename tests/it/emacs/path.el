@@ -50,5 +50,8 @@
      (test-same (buffer-string)
                 (concat "# typed\n"
                         (string-replace "half = total / 2\nprint(total, half)"
-                                        "half = sum / 2\nprint(sum, half)" before))))))
+                                        "half = sum / 2\nprint(sum, half)" before)))
+     ;; The editor saves, not the server.
+     (test-same (with-temp-buffer (insert-file-contents "invoice.py") (buffer-string)) before)
+     (save-buffer))))
 ;;; path.el ends here

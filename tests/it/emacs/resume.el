@@ -6,7 +6,7 @@
    (boxagnts)
    (setq test-answers '("rename total to sum"))
    (boxagnts-sessions)
-   (test-wait "its hunk" (equal (test-hunks) '(2)))
+   (test-wait "its hunk" (equal (test-hunks) '(3)))
    (boxagnts-ask "create note.txt with hello")
    (test-wait "the second turn" (test-happened "turn_ended"))
    (let ((began (car (cl-member "turn_started" test-updates

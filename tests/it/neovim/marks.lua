@@ -15,6 +15,7 @@ test(function()
   wait('no conflict', function()
     return not plugin.statusline():find('conflict', 1, true)
   end)
+  wait_marked { 'h1 at 3', 'h2 at 8' }
 
   -- Another buffer of the file's has no mappings once it is gone; others never had.
   vim.cmd 'edit README'

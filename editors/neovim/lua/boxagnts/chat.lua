@@ -206,6 +206,18 @@ local write = {
     append(lines, true)
     append({ '' }, true)
   end,
+  steered = function(update)
+    append(split('> ' .. update.prompt), true)
+  end,
+  queued = function(update)
+    append(split('- waits: ' .. update.prompt), true)
+  end,
+  dropped = function(update)
+    append(split('- no longer waits: ' .. table.concat(update.prompts, '; ')), true)
+  end,
+  compacted = function()
+    append({ '- the conversation was summed up, to fit the model' }, true)
+  end,
   model_called = function()
     append({ '' }, true)
   end,

@@ -27,14 +27,14 @@ local function lines(call)
   return call.range > 0 and { call.line1, call.line2 } or nil
 end
 
-local function ask(call, words, new)
-  local selected = range(call)
+local function ask(call, words, options)
+  options = vim.tbl_extend('force', { range = range(call) }, options)
   if words ~= '' then
-    return boxagnts().ask(words, { range = selected, new = new })
+    return boxagnts().ask(words, options)
   end
   vim.ui.input({ prompt = 'Ask BoxAgnts: ' }, function(prompt)
     if prompt and prompt ~= '' then
-      boxagnts().ask(prompt, { range = selected, new = new })
+      boxagnts().ask(prompt, options)
     end
   end)
 end
@@ -93,8 +93,9 @@ end
 
 -- Each: what it does with the call and its words, and what completes it.
 M.known = {
-  ask = { function(call, words) ask(call, words, false) end, complete = 'prompt' },
-  new = { function(call, words) ask(call, words, true) end, complete = 'prompt' },
+  ask = { function(call, words) ask(call, words, {}) end, complete = 'prompt' },
+  new = { function(call, words) ask(call, words, { new = true }) end, complete = 'prompt' },
+  queue = { function(call, words) ask(call, words, { busy = 'queue' }) end, complete = 'prompt' },
   chat = { nothing 'chat' },
   review = { nothing 'review' },
   quickfix = { nothing 'quickfix' },
@@ -151,6 +152,7 @@ M.known = {
     end,
   },
   delete = { nothing 'delete' },
+  compact = { function(_, words) boxagnts().compact(words ~= '' and words or nil) end },
   usage = {
     function(_, words) boxagnts().usage(words ~= '' and words or nil) end,
     complete = function() return { 'day', 'session', 'model' } end,

@@ -49,10 +49,14 @@ local function diagnostics()
 end
 
 -- Asks for something. `options`: `range` is a first and a last line, or a range of the protocol;
--- `new` begins a session.
+-- `new` begins a session; `busy` is what is done while a turn runs: `steer` (as without) has the model
+-- hear it at once, `queue` lets it wait, `interrupt` ends that turn.
 function M.ask(prompt, options)
   options = options or {}
-  local argument = { prompt = prompt, session = not options.new and session.current or nil }
+  local argument = { prompt = prompt }
+  if not options.new and session.current then
+    argument.session, argument.whenBusy = session.current, options.busy or 'steer'
+  end
   if vim.bo.buftype == '' and vim.api.nvim_buf_get_name(0) ~= '' then
     argument.textDocument = { uri = vim.uri_from_bufnr(0) }
     local range = options.range
@@ -71,6 +75,11 @@ function M.ask(prompt, options)
   client.request('boxagnts.ask', argument, function(result)
     if session.current ~= result.session then
       session.choose(result.session)
+    end
+    if result.taken == 'steers' then
+      client.say 'the model hears it in the turn that runs'
+    elseif result.taken == 'queued' then
+      client.say 'it waits for the end of the turn'
     end
     if config.options.chat then
       chat.open()
@@ -204,7 +213,9 @@ function M.amend(id)
     vim.api.nvim_buf_set_name(buffer, ('boxagnts://amend/%s'):format(hunk.id))
     vim.api.nvim_buf_set_lines(buffer, 0, -1, false, marks.lines(hunk.new_text))
     vim.bo.buftype, vim.bo.bufhidden, vim.bo.swapfile, vim.bo.modified = 'acwrite', 'wipe', false, false
-    vim.bo.filetype = vim.filetype and vim.filetype.match and vim.filetype.match { filename = file.path } or ''
+    if vim.fn.has 'nvim-0.8' == 1 then
+      vim.bo.filetype = vim.filetype.match { filename = file.path } or ''
+    end
     vim.api.nvim_create_autocmd('BufWriteCmd', {
       buffer = buffer,
       callback = function()
@@ -263,6 +274,11 @@ end
 
 function M.cancel()
   with_session 'boxagnts.cancel'
+end
+
+-- Has the model sum up a conversation that became long.
+function M.compact(focus)
+  with_session('boxagnts.compact', { focus = focus })
 end
 
 -- Goes on with a session: the one that is given, or the latest of the folder.

@@ -57,14 +57,19 @@ function M.remove(buffer)
   if not maps or not vim.api.nvim_buf_is_valid(buffer) then
     return
   end
-  vim.api.nvim_buf_call(buffer, function()
-    for keys, map in pairs(maps) do
-      pcall(vim.keymap.del, 'n', keys, { buffer = buffer })
-      if map then
-        vim.fn.mapset('n', false, map)
-      end
+  for keys, map in pairs(maps) do
+    pcall(vim.keymap.del, 'n', keys, { buffer = buffer })
+    if map then
+      vim.api.nvim_buf_set_keymap(buffer, 'n', map.lhs, map.rhs or '', {
+        callback = map.callback,
+        expr = map.expr == 1,
+        noremap = map.noremap == 1,
+        nowait = map.nowait == 1,
+        script = map.script == 1,
+        silent = map.silent == 1,
+      })
     end
-  end)
+  end
 end
 
 return M

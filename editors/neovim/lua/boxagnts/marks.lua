@@ -9,8 +9,13 @@ local keymaps = require 'boxagnts.keymaps'
 local M = {}
 
 local namespace = vim.api.nvim_create_namespace 'boxagnts'
+-- Lines of one hunk that have signs.
+local MOST_SIGNS = 500
+
 -- By buffer: hunks by the extmarks that stand for them.
 local drawn = {}
+-- Buffers whose changes are heard of.
+local followed = {}
 
 function M.highlights()
   for name, link in pairs {
@@ -87,11 +92,15 @@ local function draw_hunk(buffer, hunk)
   local first, behind = rows(hunk, count)
   -- Where the last line is the one before the insertion, that is where it hangs.
   local row = math.min(first, count - 1)
-  local options = {
-    sign_text = hunk.state == 'conflicted' and '!' or '┃',
-    sign_hl_group = hunk.state == 'conflicted' and 'BoxAgntsConflict' or 'BoxAgntsSign',
-    virt_text = hint(hunk),
-  }
+  local conflict = hunk.state == 'conflicted'
+  -- A mark of several lines would have its sign on the line behind them, too.
+  for line = row, math.max(row, math.min(behind, row + MOST_SIGNS) - 1) do
+    mark(buffer, line, {
+      sign_text = conflict and '!' or '┃',
+      sign_hl_group = conflict and 'BoxAgntsConflict' or 'BoxAgntsSign',
+    })
+  end
+  local options = { virt_text = hint(hunk) }
   if behind > first then
     options.end_row, options.end_col = behind, 0
     if not hunk.note then
@@ -124,6 +133,27 @@ local function make_room(buffer, lines)
   end
 end
 
+-- The server carries hunks over to what is typed, and to what other programs change in the buffer;
+-- extmarks do as well as they can until then.
+local function follow(buffer)
+  if followed[buffer] then
+    return
+  end
+  local function over()
+    followed[buffer] = nil
+  end
+  followed[buffer] = vim.api.nvim_buf_attach(buffer, false, {
+    on_lines = function()
+      if not drawn[buffer] then
+        over()
+        return true
+      end
+      proposal.refresh_soon(vim.uri_from_bufnr(buffer))
+    end,
+    on_detach = over,
+  })
+end
+
 -- Draws what waits in a buffer's file.
 function M.draw(buffer)
   local file = config.options.marks and proposal.of_file(vim.api.nvim_buf_get_name(buffer))
@@ -136,6 +166,7 @@ function M.draw(buffer)
     return keymaps.remove(buffer)
   end
   M.highlights()
+  follow(buffer)
   keymaps.add(buffer)
   local above = 0
   for _, hunk in ipairs(file.hunks) do
@@ -228,7 +259,9 @@ function M.open(name, which)
   else
     vim.cmd('edit ' .. vim.fn.fnameescape(name))
   end
-  M.draw(vim.api.nvim_get_current_buf())
+  if not drawn[vim.api.nvim_get_current_buf()] then
+    M.draw(vim.api.nvim_get_current_buf())
+  end
   local found = places(0)
   local place = which == 'last' and found[#found] or found[1]
   for _, candidate in ipairs(found) do
@@ -242,20 +275,12 @@ end
 proposal.on(M.draw_all)
 
 function M.watch(group)
-  vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile', 'BufWinEnter' }, {
+  -- Reading a file anew takes its marks away; hiding it does not.
+  vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile' }, {
     group = group,
     callback = function(event)
       if is_file(event.buf) then
         M.draw(event.buf)
-      end
-    end,
-  })
-  -- The server carries hunks over to what is typed; extmarks do as well as they can until then.
-  vim.api.nvim_create_autocmd({ 'TextChanged', 'TextChangedI' }, {
-    group = group,
-    callback = function(event)
-      if drawn[event.buf] then
-        proposal.refresh_soon(vim.uri_from_bufnr(event.buf))
       end
     end,
   })
