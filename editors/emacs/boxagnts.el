@@ -13,6 +13,9 @@
 ;;   M-x boxagnts-ask         with a region, about that
 ;;   M-x eglot-code-actions   at a hunk: accepts or rejects it
 ;;
+;; Only what you accepted is sent as an edit; that Eglot asks once more before it applies one is
+;; `eglot-confirm-server-edits', before Eglot 1.16 `eglot-confirm-server-initiated-edits'.
+;;
 ;; Eglot has one server for a mode in a project: `M-x boxagnts' takes the place of the mode's own
 ;; until you `M-x eglot-shutdown' it.
 

@@ -4,6 +4,10 @@
 (require 'flymake)
 (require 'cl-lib)
 
+;; What is sent was accepted before: Eglot need not ask again. The name is another since 1.16.
+(setq eglot-confirm-server-initiated-edits nil
+      eglot-confirm-server-edits nil)
+
 (defvar test-answers nil "What is answered when the user is asked, in order.")
 (defvar test-questions nil "What the user was asked, the latest first.")
 (defvar test-updates nil "What the server told, the latest first.")
