@@ -29,6 +29,67 @@ fn every_knob_is_documented() {
     expect_file!["../../server/CONFIGURATION.md"].assert_eq(&text);
 }
 
+/// The part of the README that is about editors.
+fn editors() -> &'static str {
+    let part = README.split("\n## Editors").nth(1).expect("the editors");
+    part.split("\n## ").next().unwrap_or_default()
+}
+
+/// The words behind each place that has `start`, up to a character that no name has.
+fn names_behind(start: &str) -> impl Iterator<Item = &'static str> {
+    let is_no_name = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let behind = editors().split(start).skip(1).collect::<Vec<_>>();
+    behind
+        .into_iter()
+        .map(move |behind| behind.split(is_no_name).next().unwrap_or_default())
+}
+
+#[test]
+fn the_readme_names_commands_of_editors_that_are_there() {
+    let neovim = include_str!("../../editors/neovim/lua/boxagnts/commands.lua");
+    let mut named = 0;
+    for name in names_behind(":BoxAgnts ").chain(names_behind("-c 'BoxAgnts ")) {
+        assert!(
+            neovim.contains(&format!("\n  {name} = {{")),
+            ":BoxAgnts {name}"
+        );
+        named += 1;
+    }
+    let keys = include_str!("../../editors/neovim/lua/boxagnts/config.lua");
+    for name in ["]h", "gha", "ghr", "ghc"] {
+        assert!(editors().contains(name) && keys.contains(&format!("= '{name}'")));
+    }
+    let emacs = include_str!("../../editors/emacs/boxagnts.el");
+    for name in names_behind("M-x boxagnts") {
+        assert!(
+            emacs.contains(&format!("\n(defun boxagnts{name} (")),
+            "{name}"
+        );
+        named += 1;
+    }
+    for name in names_behind("lsp-workspace-command boxagnts.") {
+        assert!(
+            editors().contains(&format!("| `boxagnts.{name}` |")),
+            "{name}"
+        );
+        named += 1;
+    }
+    assert!(named > 7, "{named} commands are named");
+}
+
+/// Pictures and files that the README refers to.
+#[test]
+fn the_readme_refers_to_what_is_there() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let links = README.split("](").skip(1);
+    let links = links.filter_map(|behind| behind.split(')').next());
+    let files: Vec<&str> = links.filter(|link| !link.contains("://")).collect();
+    for file in &files {
+        assert!(root.join(file).exists(), "{file} is not there");
+    }
+    assert!(files.iter().any(|file| file.ends_with(".svg")));
+}
+
 #[test]
 fn the_readme_names_tests_that_are_there() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

@@ -1,31 +1,43 @@
-//! A real Helix in a terminal, with nothing but its configuration: ask by a selected comment,
-//! accept one of three hunks by a code action while typing goes on.
+//! A real Helix in a terminal, with nothing but its configuration: a new user's path by a selected
+//! comment, code actions and commands; one of three hunks is accepted while typing goes on.
 
 use crate::review::{self, ABOVE, BELOW, Screens, Terminal};
 use boxagnts_test_support::Fixture;
 use boxagnts_tests::World;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tempfile::TempDir;
 
-struct Helix {
-    terminal: Terminal,
+/// What Helix does not carry out before its server is there is tried again after so long.
+const REPEAT: Duration = Duration::from_secs(2);
+
+pub struct Helix {
+    pub terminal: Terminal,
     /// What Helix writes its buffer to when the test reads it.
     buffer: PathBuf,
 }
 
+/// The file for users, with this build's program and without servers that are not there.
+fn languages() -> String {
+    let program = format!("command = {:?}", boxagnts_tests::binary());
+    let file = include_str!("../../editors/helix/languages.toml");
+    let ours = |line: &str| {
+        let name = line.split('"').nth(1).unwrap_or_default();
+        match ["python", "markdown"].contains(&name) && line.contains("language-servers") {
+            true => format!("  {{ name = \"{name}\", language-servers = [\"boxagnts\"] }},\n"),
+            false => format!("{line}\n"),
+        }
+    };
+    let file: String = file.lines().map(ours).collect();
+    file.replace(r#"command = "boxagnts""#, &program)
+}
+
 impl Helix {
-    fn start(program: &Path, home: &TempDir, fixture: &Fixture) -> Helix {
-        let languages = include_str!("../../editors/helix/languages.toml");
-        let languages = languages
-            .replace(
-                r#"command = "boxagnts""#,
-                &format!("command = {:?}", boxagnts_tests::binary()),
-            )
-            // Other servers are not there; neither are they on other machines.
-            .replace(r#""pylsp", "#, "");
-        let markdown = "\n[[language]]\nname = \"markdown\"\nlanguage-servers = [\"boxagnts\"]\n";
-        fixture.write(".helix/languages.toml", &(languages + markdown));
-        fixture.write("notes.md", format!("# {}\n", review::PROMPT));
+    pub fn start(program: &Path, home: &TempDir, fixture: &Fixture, name: &str) -> Helix {
+        fixture.write(".helix/languages.toml", &languages());
+        fixture.write("notes.md", &format!("# {}\n", review::PROMPT));
         let world = World::new(home.path());
         let terminal = Terminal::start(
             home.path(),
@@ -33,10 +45,48 @@ impl Helix {
             &world.environment(),
             program,
             &["notes.md"],
-            Screens::new("helix"),
+            Screens::new(name),
         );
         let buffer = home.path().join("buffer");
         Helix { terminal, buffer }
+    }
+
+    /// Asks by the comment in `notes.md`: Helix has no place to type a prompt.
+    pub fn ask(&self) {
+        self.terminal
+            .wait("the comment", |screen| screen.contains(review::PROMPT));
+        self.terminal.types("x");
+        self.code_actions("Ask BoxAgnts…");
+        self.terminal
+            .wait("the menu", |screen| screen.contains("Explain with"));
+        self.terminal.press(&["Enter"]);
+    }
+
+    /// Opens a file, and waits until hunks are marked at these lines.
+    pub fn open_marked(&self, file: &str, lines: &[u32]) {
+        self.command(&format!("open {file}"));
+        self.marked(lines);
+    }
+
+    pub fn marked(&self, lines: &[u32]) {
+        let what = format!("hunks at {lines:?}");
+        self.terminal.wait(&what, |screen| marked(screen) == lines);
+    }
+
+    /// Asks for the proposal of the latest session, until the server is there to answer.
+    fn proposal_is_back(&self, lines: &[u32]) {
+        let came = review::within_patience(|| {
+            self.command("lsp-workspace-command boxagnts.proposal");
+            review::within(REPEAT, || marked(&self.terminal.screen()) == lines)
+        });
+        assert!(came, "{}", self.terminal.screen());
+    }
+
+    /// Carries out the first code action at a line, which must be this one.
+    fn act(&self, line: u32, action: &str) {
+        self.terminal.types(&format!("{line}G"));
+        self.code_actions(action);
+        self.terminal.press(&["Enter"]);
     }
 
     fn command(&self, command: &str) {
@@ -45,7 +95,7 @@ impl Helix {
     }
 
     /// Opens the menu of code actions, once the server is there.
-    fn code_actions(&self, wanted: &str) {
+    pub fn code_actions(&self, wanted: &str) {
         let refused = |screen: &str| screen.contains("No configured language server");
         loop {
             self.terminal.press(&["Space"]);
@@ -112,18 +162,8 @@ fn one_of_three_hunks_is_accepted_while_typing_in_helix() {
     };
     let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
     let before = fixture.read("invoice.py");
-    let mut helix = Helix::start(&program, &home, &fixture);
-
-    // Helix has no place to type a prompt: a selected comment is one.
-    helix
-        .terminal
-        .step("opened", |screen| screen.contains(review::PROMPT));
-    helix.terminal.types("x");
-    helix.code_actions("Ask BoxAgnts…");
-    helix
-        .terminal
-        .step("ask", |screen| screen.contains("Explain with"));
-    helix.terminal.press(&["Enter"]);
+    let mut helix = Helix::start(&program, &home, &fixture, "helix");
+    helix.ask();
     helix.command("open invoice.py");
     helix
         .terminal
@@ -210,4 +250,70 @@ fn one_of_three_hunks_is_accepted_while_typing_in_helix() {
         .step("saved", |screen| screen.contains("written"));
     assert_eq!(fixture.read("invoice.py"), accepted);
     helix.command("quit-all");
+}
+
+/// The server that a Helix has started in a folder.
+fn server_in(folder: &Path) -> Option<Pid> {
+    let folder = folder.canonicalize().ok()?;
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    processes
+        .filter(|process| {
+            let program = std::fs::read_link(process.path().join("exe"));
+            let inside = std::fs::read_link(process.path().join("cwd"));
+            program.is_ok_and(|program| program == boxagnts_tests::binary())
+                && inside.is_ok_and(|inside| inside == folder)
+        })
+        .find_map(|process| process.file_name().to_str()?.parse().ok())
+        .map(Pid::from_raw)
+}
+
+#[test]
+fn a_new_user_finds_the_way_in_helix() {
+    let Some(program) = review::program("hx") else {
+        return review::skip("hx", "helix");
+    };
+    let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
+    let before = fixture.read("invoice.py");
+    let helix = Helix::start(&program, &home, &fixture, "helix-path");
+    helix.ask();
+    helix.open_marked("invoice.py", &[2, 10, 19]);
+
+    helix.act(2, "Accept hunk h1");
+    helix.marked(&[10, 19]);
+    assert_eq!(helix.text(), before.replace("total = 0", "sum = 0"));
+
+    helix.terminal.types("19G");
+    helix.code_actions("Reject hunk h3");
+    helix.terminal.press(&["Down", "Enter"]);
+    helix.marked(&[10]);
+    helix.command("lsp-workspace-command boxagnts.undo");
+    helix.marked(&[2, 10]);
+    assert_eq!(helix.text(), before);
+    helix.command("quit-all!");
+    assert_eq!(
+        fixture.read("invoice.py"),
+        before,
+        "the editor saves, not we"
+    );
+
+    // Helix is started again: the latest session of the folder goes on.
+    let mut helix = Helix::start(&program, &home, &fixture, "helix-resumed");
+    helix.command("open invoice.py");
+    helix.proposal_is_back(&[2, 10]);
+    helix.terminal.step("resumed", |_| true);
+
+    // So it does when the server is killed.
+    let server = server_in(fixture.path()).expect("the server");
+    kill(server, Signal::SIGKILL).expect("it is killed");
+    review::within_patience(|| server_in(fixture.path()).is_none());
+    helix.command("lsp-restart");
+    helix.proposal_is_back(&[2, 10]);
+    helix.act(10, "Accept hunk h2");
+    helix.marked(&[2]);
+    let lines = "half = total / 2\nprint(total, half)\n";
+    assert_eq!(
+        helix.text(),
+        before.replace(lines, &lines.replace("total", "sum"))
+    );
+    helix.command("quit-all!");
 }

@@ -3,12 +3,15 @@
 #![allow(clippy::expect_used)]
 
 mod docs;
+mod emacs;
 // What the fuzz targets do, on the inputs that were saved.
 #[path = "../fuzz/src/lib.rs"]
 #[allow(dead_code)]
 mod fuzz;
 mod helix;
+mod helix_languages;
 mod neovim;
+mod pictures;
 mod resume;
 mod review;
 mod sdks;

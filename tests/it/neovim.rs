@@ -1,5 +1,5 @@
-//! Real Neovims, old and new, attached by their own LSP client: ask, review, accept one of two
-//! hunks; in a terminal, accept one of three while typing goes on.
+//! Real Neovims, old and new, with the plugin as users install it: a new user's path, what goes
+//! wrong, what the help says; in a terminal, accept one of three hunks while typing goes on.
 
 use crate::review::{self, ABOVE, BELOW, MOST_LETTERS, Screens, Terminal};
 use boxagnts_test_support::{Answer, Fault, Fixture, ModelServer, script};
@@ -12,10 +12,7 @@ use tempfile::TempDir;
 
 const BEFORE: &str = "fn one() {}\n// a\n// b\n// c\n// d\nfn two() {}\n";
 
-const PLUGIN: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../editors/neovim/boxagnts.lua"
-);
+const PLUGIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../editors/neovim");
 
 /// The Neovims that are there: the machine's own, and one of 0.10 or later. Others are skipped.
 fn neovims() -> Vec<PathBuf> {
@@ -47,25 +44,41 @@ fn is_new(program: &Path) -> bool {
         .is_some_and(|minor: u32| minor >= 10)
 }
 
-/// Runs a Lua test in a headless Neovim that has `a.rs` open; gives the files.
-fn run(program: &Path, settings: &Value, test: &str) -> Fixture {
-    let home = TempDir::new().expect("a folder");
+/// Has the plugin among Neovim's own, as a package would be.
+pub fn runtimepath() -> String {
+    format!("set runtimepath^={PLUGIN}")
+}
+
+/// A repository that has `a.rs`.
+fn repository() -> Fixture {
     let fixture = Fixture::new("//- /.git/HEAD\nref: refs/heads/main\n");
     fixture.write("a.rs", BEFORE);
-    let world = World::new(home.path());
-    let plugin = PLUGIN;
+    fixture.write("README", "one and two\n");
+    fixture
+}
+
+/// Runs a Lua test in a headless Neovim that has a file open.
+fn run_in(
+    program: &Path,
+    home: &Path,
+    fixture: &Fixture,
+    file: &str,
+    settings: &Value,
+    test: &str,
+) {
+    let world = World::new(home);
     let options = json!({"cmd": [boxagnts_tests::binary(), "lsp"], "settings": settings});
     let mut lua = String::new();
     let _ = write!(
         lua,
-        "local options = vim.json.decode({options:?})\nlocal plugin = dofile({plugin:?})\n{}\n{test}",
-        include_str!("neovim.lua"),
+        "local options = vim.json.decode({options:?})\n{}\n{test}",
+        include_str!("neovim/common.lua"),
         options = options.to_string(),
     );
-    let path = home.path().join("test.lua");
+    let path = home.join("test.lua");
     std::fs::write(&path, lua).expect("the test");
     let mut nvim = Command::new(program);
-    nvim.args(["--clean", "--headless", "a.rs", "-c"])
+    nvim.args(["--clean", "--cmd", &runtimepath(), "--headless", file, "-c"])
         .arg(format!("luafile {}", path.display()));
     nvim.args(["-c", "qa!"])
         .current_dir(fixture.path())
@@ -75,9 +88,16 @@ fn run(program: &Path, settings: &Value, test: &str) -> Fixture {
     let text = String::from_utf8_lossy(&output.stderr).replace('\r', "");
     assert!(
         text.contains("TEST PASSED"),
-        "{text}\n{}",
+        "{}: {text}\n{}",
+        program.display(),
         String::from_utf8_lossy(&output.stdout)
     );
+}
+
+/// The same with `a.rs`; gives the files.
+fn run(program: &Path, settings: &Value, test: &str) -> Fixture {
+    let (home, fixture) = (TempDir::new().expect("a folder"), repository());
+    run_in(program, home.path(), &fixture, "a.rs", settings, test);
     fixture
 }
 
@@ -95,7 +115,7 @@ fn one_of_two_hunks_is_accepted() {
         let fixture = run(
             &program,
             &json!({"model": script.model()}),
-            include_str!("neovim_accept_one.lua"),
+            include_str!("neovim/accept_one.lua"),
         );
         assert_eq!(fixture.read("a.rs"), BEFORE, "the editor saves, not we");
     }
@@ -113,7 +133,7 @@ fn the_same_against_a_model_server_with_faults() {
             ]);
             let settings = json!({"model": "mock:m", "providers": {"mock": {
                 "kind": kind, "base_url": server.base_url()}}});
-            let fixture = run(&program, &settings, include_str!("neovim_accept_one.lua"));
+            let fixture = run(&program, &settings, include_str!("neovim/accept_one.lua"));
             assert_eq!(fixture.read("a.rs"), BEFORE);
             assert_eq!(server.requests().len(), 4);
         }
@@ -121,21 +141,88 @@ fn the_same_against_a_model_server_with_faults() {
 }
 
 #[test]
+fn a_new_user_finds_the_way() {
+    for program in neovims() {
+        let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
+        let before = fixture.read("invoice.py");
+        let settings = json!({"model": "builtin"});
+        let run = |test| {
+            run_in(
+                &program,
+                home.path(),
+                &fixture,
+                "invoice.py",
+                &settings,
+                test,
+            );
+        };
+        run(include_str!("neovim/path.lua"));
+        assert_eq!(
+            fixture.read("invoice.py"),
+            before,
+            "the editor saves, not we"
+        );
+        run(include_str!("neovim/resume.lua"));
+    }
+}
+
+#[test]
+fn a_killed_server_is_started_again_with_its_hunks() {
+    for program in neovims() {
+        let script = script(json!([
+            edits(),
+            {"text": "never said", "delay_ms": 3_600_000},
+        ]));
+        let settings = json!({"model": script.model()});
+        run(&program, &settings, include_str!("neovim/killed.lua"));
+    }
+}
+
+#[test]
+fn marks_follow_the_text() {
+    for program in neovims() {
+        let script = script(json!([edits(), {"text": "Done."}]));
+        let settings = json!({"model": script.model()});
+        run(&program, &settings, include_str!("neovim/marks.lua"));
+    }
+}
+
+#[test]
+fn a_tool_is_allowed_when_nobody_types() {
+    for program in neovims() {
+        let script = script(json!([edits(), {"text": "Done."}]));
+        let settings = json!({"model": script.model(), "ask": ["edit"]});
+        run(&program, &settings, include_str!("neovim/permission.lua"));
+    }
+}
+
+#[test]
 fn the_question_at_the_end_of_a_turn_is_answered() {
     for program in neovims() {
         let script = script(json!([edits(), {"text": "Done."}]));
-        run(
-            &program,
-            &json!({"model": script.model()}),
-            include_str!("neovim_question.lua"),
-        );
+        let settings = json!({"model": script.model()});
+        run(&program, &settings, include_str!("neovim/question.lua"));
+    }
+}
+
+#[test]
+fn without_the_program_users_are_told_what_to_do() {
+    for program in neovims() {
+        run(&program, &json!({}), include_str!("neovim/missing.lua"));
+    }
+}
+
+#[test]
+fn the_help_has_what_there_is() {
+    for program in neovims() {
+        run(&program, &json!({}), include_str!("neovim/help.lua"));
     }
 }
 
 #[test]
 fn an_edit_in_insert_mode_is_a_step_of_undo() {
     for program in neovims() {
-        run(&program, &json!({}), include_str!("neovim_undo.lua"));
+        run(&program, &json!({}), include_str!("neovim/undo.lua"));
     }
 }
 
@@ -149,12 +236,12 @@ struct Typed {
 impl Typed {
     fn start(program: &Path, home: &TempDir, fixture: &Fixture) -> Typed {
         let world = World::new(home.path());
-        let options =
-            json!({"cmd": [boxagnts_tests::binary(), "lsp"], "settings": {"model": "builtin"}});
+        let options = json!({"cmd": [boxagnts_tests::binary(), "lsp"], "settings": {"model": "builtin"},
+                "chat": false});
         let setup = format!(
-            "boxagnts = dofile({PLUGIN:?})\nboxagnts.setup(vim.json.decode({:?}))\n{}",
+            "require('boxagnts').setup(vim.json.decode({:?}))\n{}",
             options.to_string(),
-            include_str!("neovim_typed.lua"),
+            include_str!("neovim/typed.lua"),
         );
         let file = home.path().join("setup.lua");
         std::fs::write(&file, setup).expect("the setup");
@@ -169,7 +256,14 @@ impl Typed {
             fixture.path(),
             &world.environment(),
             program,
-            &["--clean", "-c", &setup, "invoice.py"],
+            &[
+                "--clean",
+                "--cmd",
+                &runtimepath(),
+                "-c",
+                &setup,
+                "invoice.py",
+            ],
             Screens::new(name),
         );
         let buffer = home.path().join("buffer");
@@ -214,7 +308,7 @@ impl Typed {
 
     /// Shows the list of hunks that wait; they must be those, at those lines.
     fn hunks(&mut self, step: &str, hunks: &[(&str, u32)]) {
-        self.command("BoxAgntsReview");
+        self.command("BoxAgnts quickfix");
         let wanted: Vec<String> = hunks
             .iter()
             .map(|(hunk, line)| format!("invoice.py|{line}| {hunk} pending"))
@@ -246,13 +340,11 @@ fn accept_while_typing(program: &Path) {
 
     nvim.terminal
         .step("opened", |screen| screen.contains("ready"));
-    nvim.command(&format!("BoxAgnts {}", review::PROMPT));
-    // Neovim asks what to do about all; here each is decided on by itself.
-    nvim.terminal
-        .step("question", |screen| screen.contains("Reject all"));
-    nvim.terminal.press(&["Enter"]);
-    nvim.terminal
-        .wait("the file", |screen| !screen.contains("Reject all"));
+    nvim.command(&format!("BoxAgnts ask {}", review::PROMPT));
+    // What would come is shown at the lines that would go.
+    nvim.terminal.step("marked", |screen| {
+        screen.contains("h2: gha accepts") && screen.contains("print(sum, half)")
+    });
     nvim.hunks("three-hunks", &[("h1", 2), ("h2", 10), ("h3", 19)]);
 
     // What is typed without saving moves them.
@@ -265,12 +357,13 @@ fn accept_while_typing(program: &Path) {
     nvim.terminal.types("7Go");
     nvim.terminal.next_letter(&mut typed);
     nvim.terminal.press(&["C-o"]);
-    nvim.command("BoxAgntsAccept h2");
+    nvim.command("BoxAgnts accept h2");
     let came = review::within_patience(|| {
         if typed.len() < MOST_LETTERS {
             nvim.terminal.next_letter(&mut typed);
         }
-        nvim.terminal.screen().contains("print(sum, half)")
+        // What would come was on the screen before; what went is gone.
+        !nvim.terminal.screen().contains("print(total, half)")
     });
     assert!(came, "the hunk does not come");
     nvim.terminal.next_letter(&mut typed);

@@ -177,6 +177,7 @@ impl Terminal {
         tmux.current_dir(folder).env_clear();
         tmux.envs(environment.iter().map(|(name, value)| (name, value)));
         tmux.envs([("TERM", "screen-256color"), ("LANG", "C.UTF-8")]);
+        tmux.env("COLORTERM", "truecolor");
         let started = tmux.status().is_ok_and(|status| status.success());
         assert!(started, "tmux starts");
         Terminal { socket, screens }
@@ -218,6 +219,17 @@ impl Terminal {
         typed.push(letter);
     }
 
+    /// Makes it larger or smaller: columns and rows.
+    pub fn resize(&self, (columns, rows): (u32, u32)) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        self.tmux(&["resize-window", "-x", &columns, "-y", &rows]);
+    }
+
+    /// What is shown now, with its colours as escape sequences.
+    pub fn coloured(&self) -> String {
+        self.tmux(&["capture-pane", "-e", "-p"])
+    }
+
     /// What is shown now.
     pub fn screen(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
@@ -254,8 +266,13 @@ impl Drop for Terminal {
 }
 
 /// Asks again and again; whether it came true. Editors tell nobody that they are done.
-pub fn within_patience(mut wanted: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + PATIENCE;
+pub fn within_patience(wanted: impl FnMut() -> bool) -> bool {
+    within(PATIENCE, wanted)
+}
+
+/// The same for so long.
+pub fn within(patience: Duration, mut wanted: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + patience;
     loop {
         if wanted() {
             return true;

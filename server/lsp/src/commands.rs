@@ -62,7 +62,9 @@ pub(crate) type Job = Box<dyn FnOnce() -> Result<Value> + Send>;
 /// Reads a command's arguments, as editors send them, and the documents as they are at this
 /// moment. The job does the rest; it may take time.
 pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) -> Result<Job> {
-    let latest = || shared.latest();
+    // An object names its session.
+    let given = matches!(arguments, [Value::Object(_)]);
+    let latest = || (!given).then(|| shared.latest()).flatten();
     let session = || params::session(command, arguments, latest()).map_err(Error::invalid_params);
     let decide = || params::decide(command, arguments, latest()).map_err(Error::invalid_params);
     fn read<T>(params: std::result::Result<T, String>) -> Result<T> {

@@ -226,6 +226,8 @@ impl Shared {
             match folder.sessions.proposal(session) {
                 Ok(_) => {
                     self.remember(session, &folder);
+                    // Its hunks are shown from now on.
+                    self.moved.notify_one();
                     return Ok(folder);
                 }
                 Err(error @ SessionError::UnknownSession { .. }) => answer = commands::error(error),
@@ -252,9 +254,18 @@ impl Shared {
         self.moved.notify_one();
     }
 
-    /// The session that was last started or looked at.
-    pub(crate) fn latest(&self) -> Option<String> {
-        lock(&self.latest).clone()
+    /// The session that was last started or looked at. Where this process knows none yet, the latest
+    /// one of the journal: an editor without a plugin goes on after a restart. Then it does I/O.
+    pub(crate) fn latest(self: &Arc<Self>) -> Option<String> {
+        if let Some(known) = lock(&self.latest).clone() {
+            return Some(known);
+        }
+        let folders = self.folders();
+        let all = folders
+            .iter()
+            .filter_map(|folder| folder.sessions.sessions().ok());
+        let newest = all.flatten().max_by_key(|session| session.updated_ms)?;
+        Some(newest.session)
     }
 
     /// The sessions of a folder that this process knows.

@@ -166,3 +166,28 @@ async fn the_marks_of_a_removed_session_go_and_a_running_one_stays() {
     marks(&mut editor, 0).await;
     harness.stop(editor).await;
 }
+
+/// An editor without a plugin knows no ids: what is said without one is about the latest session.
+#[tokio::test]
+async fn after_a_restart_the_latest_session_goes_on_without_its_id() {
+    let mut harness = Harness::new(&[("a.rs", TWO)]);
+    let mut editor = harness.start(capabilities(), edits_two("a.rs")).await;
+    check_error(
+        &mut editor,
+        "boxagnts.proposal",
+        json!(null),
+        "there is no session yet",
+    )
+    .await;
+    let session = editor.ask("rename both").await;
+    harness.stop(editor).await;
+
+    let settings = harness.settings(json!([]));
+    let mut editor = harness.start_with(capabilities(), settings).await;
+    editor.open("a.rs", TWO).await;
+    let proposal = ok(&mut editor, "boxagnts.proposal", json!(null)).await;
+    assert_eq!(proposal["session"], session.as_str());
+    let marked = editor.notification("textDocument/publishDiagnostics").await;
+    assert_eq!(marked["diagnostics"].as_array().map(Vec::len), Some(2));
+    harness.stop(editor).await;
+}

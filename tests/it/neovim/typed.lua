@@ -12,8 +12,7 @@ vim.bo.autoindent = true
 vim.bo.formatoptions = ''
 
 vim.wait(60000, function()
-  local client = boxagnts.client and vim.lsp.get_client_by_id(boxagnts.client)
-  return client and client.initialized
+  return require('boxagnts.client').ready
 end, 20)
 vim.o.laststatus = 2
 vim.o.statusline = '%f %m %l:%c ready'
