@@ -249,5 +249,10 @@ fn the_settings_of_the_extension_are_those_of_the_program() {
         "/../editors/vscode/scripts/settings.mjs"
     );
     let mut check = Command::new(node);
-    said(check.arg(script).arg(boxagnts_tests::binary()).arg("--check"));
+    said(
+        check
+            .arg(script)
+            .arg(boxagnts_tests::binary())
+            .arg("--check"),
+    );
 }

@@ -1,8 +1,8 @@
-/** Colours at hunks that wait, and the context keys of key bindings. */
+/** Colours at hunks that wait, and the context key of key bindings. */
 
 import * as vscode from 'vscode';
 import type { Hunk } from './generated/protocol';
-import { fromServer, hunkAt } from './places';
+import { fromServer } from './places';
 import type { Proposals } from './proposals';
 
 const LINES = 40;
@@ -33,15 +33,11 @@ export function marks(proposals: Proposals): vscode.Disposable {
       editor.setDecorations(replaced, options(here.filter((hunk) => hunk.old_text !== '')));
       editor.setDecorations(inserted, options(here.filter((hunk) => hunk.old_text === '')));
     }
-    place();
-  };
-  const place = () => {
-    const editor = vscode.window.activeTextEditor;
-    const at = editor && hunkAt(proposals.of(editor.document.uri), editor.selection.active.line);
-    const set = (key: string, value: boolean) =>
-      void vscode.commands.executeCommand('setContext', `boxagnts.${key}`, value);
-    set('hunks', proposals.all().length > 0);
-    set('hunkAtCursor', at !== undefined);
+    void vscode.commands.executeCommand(
+      'setContext',
+      'boxagnts.hunks',
+      proposals.all().length > 0,
+    );
   };
   paint();
   return vscode.Disposable.from(
@@ -49,8 +45,6 @@ export function marks(proposals: Proposals): vscode.Disposable {
     inserted,
     proposals.onChange(paint),
     vscode.window.onDidChangeVisibleTextEditors(paint),
-    vscode.window.onDidChangeActiveTextEditor(place),
-    vscode.window.onDidChangeTextEditorSelection(place),
   );
 }
 

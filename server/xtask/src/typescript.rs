@@ -35,7 +35,11 @@ pub(crate) fn module(schema: &Value, version: u32) -> String {
 /// Each type of `$defs` with its declaration.
 pub(crate) fn definitions(schema: &Value) -> Vec<(String, String)> {
     let declared = entries(&schema["$defs"]).map(|(name, schema)| {
-        let body = format!("{}export type {name} = {};\n", comment(schema, ""), of(schema));
+        let body = format!(
+            "{}export type {name} = {};\n",
+            comment(schema, ""),
+            of(schema)
+        );
         (name.clone(), body)
     });
     declared.collect()
@@ -176,7 +180,10 @@ mod tests {
     fn schemas_become_types() {
         check(json!({"type": ["string", "null"]}), "string | null");
         check(json!({"$ref": "#/$defs/Hunk"}), "Hunk");
-        check(json!({"type": "array", "items": {"enum": ["a", "it's"]}}), "('a' | 'it\\'s')[]");
+        check(
+            json!({"type": "array", "items": {"enum": ["a", "it's"]}}),
+            "('a' | 'it\\'s')[]",
+        );
         check(
             json!({"type": "object", "properties": {"a": {"type": "integer"}, "b": {"const": "x"}}, "required": ["b"]}),
             "{\n  a?: number;\n  b: 'x';\n}",
@@ -186,6 +193,9 @@ mod tests {
             "('a' | 'b') & {\n}",
         );
         check(json!(true), "unknown");
-        check(json!({"type": "object", "additionalProperties": {"type": "number"}}), "Record<string, number>");
+        check(
+            json!({"type": "object", "additionalProperties": {"type": "number"}}),
+            "Record<string, number>",
+        );
     }
 }

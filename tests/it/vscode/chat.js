@@ -82,6 +82,7 @@ start(async (page) => {
   // The next is rejected, with words for the model.
   await page.keyboard.press('Control+Home');
   await page.keyboard.press('Alt+]');
+  await page.locator('.statusbar-item', { hasText: 'Ln 10, Col 1' }).waitFor();
   await page.keyboard.press('Control+Alt+m');
   await page.getByPlaceholder('keep the old name here').fill(COMMENT);
   await page.keyboard.press('Enter');

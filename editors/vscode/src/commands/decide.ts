@@ -66,6 +66,7 @@ async function here(proposals: Proposals): Promise<Waiting | undefined> {
   if (!editor) {
     return undefined;
   }
+  const { line } = editor.selection.active;
   await proposals.look();
-  return hunkAt(proposals.of(editor.document.uri), editor.selection.active.line);
+  return hunkAt(proposals.of(editor.document.uri), line);
 }
