@@ -163,6 +163,8 @@ fn comment(schema: &Value, indent: &str) -> String {
     let Some(said) = schema.get("description").and_then(Value::as_str) else {
         return String::new();
     };
+    // Links of rustdoc mean nothing here.
+    let said = said.replace("[`", "`").replace("`]", "`");
     let said = said.replace("*/", "* /").replace('\n', " ");
     format!("{indent}/** {said} */\n")
 }
