@@ -2,7 +2,7 @@
 
 export const PROTOCOL_VERSION = 1;
 
-/** Parameters of [`AMEND`]. */
+/** Parameters of `AMEND`. */
 export type AmendParams = {
   /** `true` to accept it at once. */
   accept?: boolean;
@@ -27,7 +27,7 @@ export type AnswerPiece = {
   type: 'tool_call';
 };
 
-/** Parameters of [`ASK`]. */
+/** Parameters of `ASK`. */
 export type AskParams = {
   /** What the editor's language servers say of the document: the model is shown it where the prompt says `@diagnostics`. */
   diagnostics?: Diagnostic[] | null;
@@ -47,7 +47,7 @@ export type AskParams = {
   whenBusy?: WhenBusy;
 };
 
-/** Result of [`ASK`]. */
+/** Result of `ASK`. */
 export type AskResult = {
   /** The session. */
   session: string;
@@ -101,7 +101,7 @@ export type Checkpoint = {
 /** What made a checkpoint. */
 export type CheckpointKind = 'accept' | 'undo' | 'restore';
 
-/** Parameters of [`CHECKPOINTS`]. */
+/** Parameters of `CHECKPOINTS`. */
 export type CheckpointsParams = {
   /** At most so many, the newest; 100 when absent. */
   limit?: number | null;
@@ -112,7 +112,7 @@ export type CheckpointsParams = {
 /** Who wrote a command. */
 export type CommandOrigin = 'built_in' | 'user' | 'project';
 
-/** Parameters of [`COMPACT`]. */
+/** Parameters of `COMPACT`. */
 export type CompactParams = {
   /** What the summary should pay attention to. */
   focus?: string | null;
@@ -134,7 +134,7 @@ export type Compaction = {
   trimmed?: Trimmed[];
 };
 
-/** Parameters of [`ACCEPT`] and [`REJECT`]. Exactly one of `hunks`, `files`, `groups`, `all` is given. */
+/** Parameters of `ACCEPT` and `REJECT`. Exactly one of `hunks`, `files`, `groups`, `all` is given. */
 export type DecideParams = {
   /** `true` for everything that is pending. */
   all?: boolean | null;
@@ -150,7 +150,7 @@ export type DecideParams = {
   session: string;
 };
 
-/** Result of [`ACCEPT`] and [`REJECT`]: the commands answer at once; an accepted hunk becomes `accepted` once the editor's text proves it, which an update tells. */
+/** Result of `ACCEPT` and `REJECT`: the commands answer at once; an accepted hunk becomes `accepted` once the editor's text proves it, which an update tells. */
 export type DecideResult = {
   /** The hunks that the decision covers, with their state at this moment. */
   hunks: HunkStatus[];
@@ -189,7 +189,7 @@ export type FileProposal = {
   uri: string;
 };
 
-/** Parameters of [`FORK`]. */
+/** Parameters of `FORK`. */
 export type ForkParams = {
   /** The session. */
   session: string;
@@ -205,7 +205,7 @@ export type GateDecision = {
   verdict: Verdict;
 };
 
-/** Parameters of [`HISTORY`]. */
+/** Parameters of `HISTORY`. */
 export type HistoryParams = {
   /** Only what is behind this event: `next` of the page before. */
   after?: number | null;
@@ -215,7 +215,7 @@ export type HistoryParams = {
   session: string;
 };
 
-/** Result of [`HISTORY`]. */
+/** Result of `HISTORY`. */
 export type HistoryResult = {
   /** What to give as `after` for the next page; absent behind the last one. */
   next?: number | null;
@@ -294,7 +294,7 @@ export type Image = {
   media_type: string;
 };
 
-/** A picture of [`AskParams`]. */
+/** A picture of `AskParams`. */
 export type ImageParam = {
   /** Its bytes in base64. */
   data: string;
@@ -326,7 +326,7 @@ export type Position = {
   line: number;
 };
 
-/** One entry of the result of [`COMMANDS`]: a prompt may begin with `/NAME`. */
+/** One entry of the result of `COMMANDS`: a prompt may begin with `/NAME`. */
 export type PromptCommand = {
   /** What to write behind it. */
   argument_hint?: string | null;
@@ -364,7 +364,7 @@ export type Proposal = {
   waiting_files: number;
 };
 
-/** Parameters of [`PROPOSAL`]. */
+/** Parameters of `PROPOSAL`. */
 export type ProposalParams = {
   /** Only files behind this one: `next` of the page before. */
   after?: string | null;
@@ -406,7 +406,7 @@ export type RefusedFile = {
   reason: string;
 };
 
-/** Parameters of [`RENAME`]. */
+/** Parameters of `RENAME`. */
 export type RenameParams = {
   /** The session. */
   session: string;
@@ -414,7 +414,7 @@ export type RenameParams = {
   title: string;
 };
 
-/** Parameters of [`REPROPOSE`]. */
+/** Parameters of `REPROPOSE`. */
 export type ReproposeParams = {
   /** Hunks that were rejected. */
   hunks: string[];
@@ -422,13 +422,13 @@ export type ReproposeParams = {
   session: string;
 };
 
-/** Parameters of [`RESTORE`]. */
+/** Parameters of `RESTORE`. */
 export type RestoreParams = {
   /** The files become what they were before it. */
   checkpoint: number;
 };
 
-/** Who speaks in a [`Message`]. */
+/** Who speaks in a `Message`. */
 export type Role = 'user' | 'assistant';
 
 /** Where the past of a session comes from. */
@@ -450,7 +450,7 @@ export type SessionParams = {
 /** State of a session as its user sees it. */
 export type SessionState = 'running' | 'review' | 'idle';
 
-/** One entry of the result of [`SESSIONS`] and of `boxagnts session list`. */
+/** One entry of the result of `SESSIONS` and of `boxagnts session list`. */
 export type SessionSummary = {
   /** Milliseconds since the Unix epoch. */
   created_ms: number;
@@ -480,7 +480,7 @@ export type Shown = {
   what: string;
 };
 
-/** Parameters of [`SPLIT`]. */
+/** Parameters of `SPLIT`. */
 export type SplitParams = {
   /** The hunk. */
   hunk: string;
@@ -536,7 +536,7 @@ export type ToolCall = {
 export type ToolFailure = {
   /** The kind. */
   kind: FailureKind;
-  /** Name of the limit that stopped it, for [`FailureKind::Limit`]. */
+  /** Name of the limit that stopped it, for `FailureKind::Limit`. */
   limit?: string | null;
   /** For people and the model: thing, place, remedy. */
   message: string;
@@ -605,7 +605,7 @@ export type TurnOutcome = {
   message: string;
 };
 
-/** Parameters of [`UNDO`]. */
+/** Parameters of `UNDO`. */
 export type UndoParams = {
   /** The checkpoint; the latest accepted batch that was not taken back when absent. */
   checkpoint?: number | null;
@@ -613,7 +613,7 @@ export type UndoParams = {
   session?: string | null;
 };
 
-/** What came of [`UNDO`] or [`RESTORE`]. */
+/** What came of `UNDO` or `RESTORE`. */
 export type UndoResult = {
   /** The checkpoint that was made by that: undoing it brings back what was taken back. Absent when no file had to change. */
   checkpoint?: number | null;
@@ -625,7 +625,7 @@ export type UndoResult = {
   refused?: RefusedFile[];
 };
 
-/** Answer of [`UNDO`] and [`RESTORE`], at once; an update tells the result. */
+/** Answer of `UNDO` and `RESTORE`, at once; an update tells the result. */
 export type UndoStarted = {
   /** The checkpoints that are being taken back, the newest first. */
   checkpoints: number[];
@@ -829,10 +829,10 @@ export type Update = ({
   session: string;
 };
 
-/** What [`USAGE`] and `boxagnts usage` add up. */
+/** What `USAGE` and `boxagnts usage` add up. */
 export type UsageBy = 'day' | 'session' | 'model';
 
-/** Parameters of [`USAGE`]. */
+/** Parameters of `USAGE`. */
 export type UsageParams = {
   /** `true` for the sessions of every folder, else those of the editor's. */
   all?: boolean;
@@ -842,7 +842,7 @@ export type UsageParams = {
   since?: string | null;
 };
 
-/** Result of [`USAGE`]. What a session took over from another is not in it: it was spent there. */
+/** Result of `USAGE`. What a session took over from another is not in it: it was spent there. */
 export type UsageResult = {
   /** Days in order; sessions and models with the most expensive first. */
   rows: UsageRow[];
