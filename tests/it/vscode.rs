@@ -1,7 +1,9 @@
-//! A real VS Code with our extension, as code-server in a browser: ask by a command, accept one of
-//! three hunks by its lens while typing goes on. `vscode/review.js` is who clicks and types.
+//! A real VS Code with our extension, as code-server in a browser. `vscode/review.js` asks by a command
+//! and accepts one of three hunks by its lens while it types on; `vscode/chat.js` talks in the side bar,
+//! reviews by keys, reloads the window and kills the server.
 
 use crate::review::{self, Screens};
+use boxagnts_test_support::Fixture;
 use boxagnts_tests::World;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -10,6 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// What `tests/setup vscode` installs.
@@ -36,8 +39,13 @@ impl Installed {
         (done && installed.node.is_file()).then_some(installed)
     }
 
-    /// Builds the extension as it is published; gives the file.
+    /// Builds the extension as it is published, once for all tests; gives the file.
     fn package(&self) -> PathBuf {
+        static PACKAGED: OnceLock<PathBuf> = OnceLock::new();
+        PACKAGED.get_or_init(|| self.build()).clone()
+    }
+
+    fn build(&self) -> PathBuf {
         let mut path = self.modules.join(".bin").into_os_string();
         path.push(":");
         path.push(std::env::var_os("PATH").unwrap_or_default());
@@ -144,44 +152,68 @@ fn configure(home: &Path) {
     }
 }
 
+/// One VS Code, and who clicks and types in it.
+struct Driven {
+    fixture: Fixture,
+    /// What the driver prints.
+    end: Value,
+}
+
+impl Driven {
+    /// Runs `vscode/SCRIPT.js`; `None` when there is no VS Code here.
+    fn by(script: &str) -> Option<Driven> {
+        let Some(installed) = Installed::find() else {
+            review::skip("code-server", "vscode");
+            return None;
+        };
+        let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
+        let world = World::new(home.path());
+        let extension = installed.package();
+        let mut install = installed.code_server(&world, home.path());
+        said(install.arg("--install-extension").arg(extension));
+        configure(home.path());
+
+        let screens = Screens::new(&format!("vscode-{script}"));
+        let server = Server::start(&installed, &world, home.path(), fixture.path());
+        let arguments = json!({
+            "url": server.url,
+            "browser": installed.chromium,
+            "program": boxagnts_tests::binary(),
+            "screens": screens.folder(),
+            "file": fixture.path().join("invoice.py"),
+            "prompt": review::PROMPT,
+            "above": review::ABOVE,
+            "below": review::BELOW,
+        });
+        let scripts = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/it/vscode"));
+        let mut driver = Command::new(&installed.node);
+        driver
+            .arg(scripts.join(script).with_extension("js"))
+            .arg(arguments.to_string())
+            .env_clear()
+            .envs(world.environment())
+            .env("NODE_PATH", &installed.modules);
+        let end = serde_json::from_str(&said(&mut driver)).expect("JSON");
+        Some(Driven { fixture, end })
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.end[name].as_str().expect("text")
+    }
+}
+
 #[test]
 fn one_of_three_hunks_is_accepted_while_typing_in_vs_code() {
-    let Some(installed) = Installed::find() else {
-        return review::skip("code-server", "vscode");
+    let before = review::workspace().read("invoice.py");
+    let Some(driven) = Driven::by("review") else {
+        return;
     };
-    let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
-    let before = fixture.read("invoice.py");
-    let world = World::new(home.path());
-    let extension = installed.package();
-    let mut install = installed.code_server(&world, home.path());
-    said(install.arg("--install-extension").arg(extension));
-    configure(home.path());
-
-    let screens = Screens::new("vscode");
-    let server = Server::start(&installed, &world, home.path(), fixture.path());
-    let arguments = json!({
-        "url": server.url,
-        "browser": installed.chromium,
-        "screens": screens.folder(),
-        "file": fixture.path().join("invoice.py"),
-        "prompt": review::PROMPT,
-        "above": review::ABOVE,
-        "below": review::BELOW,
-    });
-    let mut driver = Command::new(&installed.node);
-    driver
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/it/vscode/review.js"))
-        .arg(arguments.to_string())
-        .env_clear()
-        .envs(world.environment())
-        .env("NODE_PATH", &installed.modules);
-    let end: Value = serde_json::from_str(&said(&mut driver)).expect("JSON");
-    let text = |name: &str| end[name].as_str().expect("text");
-
+    let text = |name| driven.text(name);
     let typed = text("typed");
     assert_eq!(text("accepted"), review::expected(&before, typed, true));
     assert_eq!(text("saved"), text("accepted"));
-    assert_eq!(fixture.read("invoice.py"), text("saved"), "saved once");
+    let file = driven.fixture.read("invoice.py");
+    assert_eq!(file, text("saved"), "saved once");
     assert_eq!(
         text("decided"),
         text("saved").replace("'paid', total", "'paid', sum")
@@ -190,5 +222,37 @@ fn one_of_three_hunks_is_accepted_while_typing_in_vs_code() {
     assert_eq!(
         review::without(text("undone"), typed),
         review::without(&review::expected(&before, typed, false), typed)
+    );
+}
+
+#[test]
+fn a_session_outlives_the_window_and_the_server_in_vs_code() {
+    let Some(driven) = Driven::by("chat") else {
+        return;
+    };
+    let text = |name| driven.text(name);
+    let first = |text: &str| text.replacen("total = 0", "sum = 0", 1);
+    assert_eq!(text("accepted"), first(text("before")));
+    // The first and the last of three: the second one was rejected.
+    let wanted = first(text("before")).replace("'paid', total", "'paid', sum");
+    assert_eq!(text("decided"), wanted);
+    assert_eq!(driven.fixture.read("invoice.py"), wanted);
+}
+
+#[test]
+fn the_settings_of_the_extension_are_those_of_the_program() {
+    let Some(node) = review::program("node") else {
+        return review::skip("node", "vscode");
+    };
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../editors/vscode/scripts/settings.mjs"
+    );
+    let mut check = Command::new(node);
+    said(
+        check
+            .arg(script)
+            .arg(boxagnts_tests::binary())
+            .arg("--check"),
     );
 }

@@ -5,8 +5,21 @@ import { access, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 
-/** The program of a setting: an absolute path, one that begins with `~/`, or a name on the PATH. */
-export async function find(setting: string): Promise<string | undefined> {
+/** What the setting is unless the user says otherwise. */
+const DEFAULT = 'boxagnts';
+
+/**
+ * The program of a setting: an absolute path, one that begins with `~/`, or a name on the PATH. With no
+ * setting, the one that comes with the extension counts before the PATH.
+ */
+export async function find(setting: string, extension: string): Promise<string | undefined> {
+  if (setting === DEFAULT) {
+    const ending = process.platform === 'win32' ? '.exe' : '';
+    const bundled = join(extension, 'bin', DEFAULT + ending);
+    if (await runs(bundled)) {
+      return bundled;
+    }
+  }
   const given = setting.startsWith('~/') ? join(homedir(), setting.slice(2)) : setting;
   if (isAbsolute(given)) {
     return (await runs(given)) ? given : undefined;

@@ -3,6 +3,7 @@
 use crate::commands;
 use crate::patch;
 use crate::positions::Encoding;
+use boxagnts_protocol::catalog::PROTOCOL_VERSION;
 use serde_json::{Value, json};
 use tower_lsp::ls_types::*;
 
@@ -134,10 +135,7 @@ pub(crate) fn server(encoding: Encoding) -> ServerCapabilities {
             resolve_provider: Some(false),
         }),
         execute_command_provider: Some(ExecuteCommandOptions {
-            commands: commands::ALL
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect(),
+            commands: commands::names().map(str::to_owned).collect(),
             ..ExecuteCommandOptions::default()
         }),
         workspace: Some(WorkspaceServerCapabilities {
@@ -147,6 +145,8 @@ pub(crate) fn server(encoding: Encoding) -> ServerCapabilities {
             }),
             ..WorkspaceServerCapabilities::default()
         }),
+        // What a client says of itself is at the same place.
+        experimental: Some(json!({"boxagnts": {"protocolVersion": PROTOCOL_VERSION}})),
         ..ServerCapabilities::default()
     }
 }

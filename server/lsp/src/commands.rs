@@ -8,6 +8,7 @@ use crate::params;
 use crate::patch;
 use crate::positions::Encoding;
 use crate::server::Shared;
+use boxagnts_protocol::catalog;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
     ACCEPT, AMEND, ANSWER, ASK, AmendParams, AnswerParams, AskParams, CANCEL, CHECKPOINTS,
@@ -28,30 +29,9 @@ use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 use tower_lsp::ls_types::MessageType;
 
 /// Names of all commands.
-pub(crate) const ALL: &[&str] = &[
-    ASK,
-    PROPOSAL,
-    ACCEPT,
-    REJECT,
-    AMEND,
-    SPLIT,
-    REPROPOSE,
-    UNDO,
-    CHECKPOINTS,
-    RESTORE,
-    SHOW_PATCH,
-    COMPACT,
-    CANCEL,
-    SESSIONS,
-    HISTORY,
-    RENAME,
-    FORK,
-    DELETE_SESSION,
-    USAGE,
-    COMMANDS,
-    SET_MODE,
-    ANSWER,
-];
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    catalog::ALL.iter().map(|command| command.name)
+}
 
 /// Checkpoints that are listed when nobody says how many.
 const CHECKPOINTS_SHOWN: usize = 100;
@@ -158,7 +138,7 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
         other => {
             return Err(Error::invalid_params(format!(
                 "unknown command `{other}`; known commands: {}",
-                ALL.join(", ")
+                names().collect::<Vec<_>>().join(", ")
             )));
         }
     })

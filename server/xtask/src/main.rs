@@ -2,6 +2,8 @@
 
 mod guests;
 mod manifest;
+mod protocol;
+mod typescript;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,12 @@ enum Chore {
         #[arg(long, conflicts_with = "check")]
         out: Option<PathBuf>,
     },
+    /// Writes protocol/PROTOCOL.md, protocol/schema.json and the types of the extension of VS Code.
+    Protocol {
+        /// Only compares.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,6 +43,8 @@ fn main() -> anyhow::Result<()> {
             let out = out.unwrap_or_else(|| root.join("tools-wasm/dist"));
             guests::build(&root, &out).map(drop)
         }
+        Chore::Protocol { check: true } => protocol::check(&root),
+        Chore::Protocol { check: false } => protocol::write(&root),
     }
 }
 

@@ -31,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("lsp", &["session", "protocol"]),
     ("cli", &["lsp", "session", "protocol"]),
     ("test-support", &["protocol"]),
-    ("xtask", &[]),
+    ("xtask", &["protocol"]),
     ("tests", &[]),
 ];
 

@@ -2,9 +2,10 @@
 
 import * as vscode from 'vscode';
 import type { Client } from '../client';
+import type { Sessions } from '../sessions';
 
-export async function cancel(client: Client): Promise<void> {
-  const [session] = client.sessions.runningFirst();
+export async function cancel(client: Client, sessions: Sessions): Promise<void> {
+  const [session] = sessions.runningFirst();
   if (session === undefined) {
     void vscode.window.showInformationMessage('BoxAgnts: nothing is running.');
     return;

@@ -1,48 +1,72 @@
-/** “Accept …” and “Reject …”: decides on hunks that wait. */
+/** “Accept …”, “Reject …” and “Undo”: decisions on hunks. */
 
 import * as vscode from 'vscode';
 import type { Client } from '../client';
-import { type DecideParams, type Hunk, waits } from '../protocol';
+import { hunkAt } from '../places';
+import type { Proposals, Waiting } from '../proposals';
+import type { ChangeNode } from '../views/changes';
 
-type Decision = 'boxagnts.accept' | 'boxagnts.reject';
+export type Decision = 'accept' | 'reject';
 
-/** Decides on every hunk of the latest session that has some. */
-export async function decideAll(client: Client, decision: Decision): Promise<void> {
-  for (const session of client.sessions.latestFirst()) {
-    const proposal = await client.proposal(session);
-    if (proposal.files.some((file) => file.hunks.some(waits))) {
-      return decide(client, decision, { session, all: true });
-    }
+/** Decides on every hunk of the first session that has some. */
+export async function decideAll(proposals: Proposals, decision: Decision): Promise<void> {
+  await proposals.look();
+  const [first] = proposals.all();
+  if (first) {
+    await proposals[decision](first.session, { all: true });
+  } else {
+    void vscode.window.showInformationMessage('BoxAgnts: no hunk waits for a decision.');
   }
-  void vscode.window.showInformationMessage('BoxAgnts: no hunk waits for a decision.');
 }
 
-/** Decides on the hunk under the cursor, of the latest session that has one there. */
-export async function decideHere(client: Client, decision: Decision): Promise<void> {
+/** Decides on a hunk or file of the tree, or else on the hunk under the cursor. */
+export async function decide(
+  proposals: Proposals,
+  decision: Decision,
+  node?: ChangeNode,
+  comment?: string,
+): Promise<void> {
+  const what = node ?? (await here(proposals));
+  if (!what) {
+    void vscode.window.showInformationMessage('BoxAgnts: no hunk waits at the cursor.');
+    return;
+  }
+  const hunks = 'hunks' in what ? what.hunks : [what];
+  await proposals[decision](what.session, {
+    hunks: hunks.map(({ hunk }) => hunk.id),
+    ...(comment === undefined ? {} : { comment }),
+  });
+}
+
+/** Rejects, and tells the model why. */
+export async function rejectWithComment(proposals: Proposals, node?: ChangeNode): Promise<void> {
+  // The hunk that is there now, not when the comment is done.
+  const what = node ?? (await here(proposals));
+  if (!what) {
+    return decide(proposals, 'reject');
+  }
+  const comment = await vscode.window.showInputBox({
+    title: 'Reject with a comment',
+    prompt: 'Why? The agent hears it with what you say next.',
+    placeHolder: 'keep the old name here',
+    ignoreFocusOut: true,
+  });
+  if (comment?.trim()) {
+    await decide(proposals, 'reject', what, comment);
+  }
+}
+
+/** Takes back what was accepted last. */
+export async function undo(client: Client): Promise<void> {
+  await client.execute('boxagnts.undo', {});
+}
+
+async function here(proposals: Proposals): Promise<Waiting | undefined> {
   const editor = vscode.window.activeTextEditor;
-  for (const session of editor ? client.sessions.latestFirst() : []) {
-    const proposal = await client.proposal(session);
-    const here = proposal.files.filter((file) => isSame(file.uri, editor?.document.uri));
-    const hunk = here
-      .flatMap((file) => file.hunks)
-      .find((hunk) => waits(hunk) && covers(hunk, editor?.selection.active.line));
-    if (hunk) {
-      return decide(client, decision, { session, hunks: [hunk.id] });
-    }
+  if (!editor) {
+    return undefined;
   }
-  void vscode.window.showInformationMessage('BoxAgnts: no hunk waits at the cursor.');
-}
-
-async function decide(client: Client, decision: Decision, params: DecideParams): Promise<void> {
-  await client.execute(decision, params);
-}
-
-/** Servers and editors spell URIs differently. */
-function isSame(uri: string, other: vscode.Uri | undefined): boolean {
-  return vscode.Uri.parse(uri).toString() === other?.toString();
-}
-
-/** A hunk ends before the line that its range ends at; an insertion is at its line. */
-function covers({ range: { start, end } }: Hunk, line: number | undefined): boolean {
-  return line !== undefined && line >= start.line && (line < end.line || line === start.line);
+  const { line } = editor.selection.active;
+  await proposals.look();
+  return hunkAt(proposals.of(editor.document.uri), line);
 }

@@ -1,31 +1,71 @@
-/** The commands of the palette. Code lenses and code actions are the server's own. */
+/** The commands of palette, keys and menus. Code lenses and code actions are the server's own. */
 
 import * as vscode from 'vscode';
-import { type Client, words } from '../client';
-import { ask } from './ask';
+import { words } from '../client';
+import type { SessionSummary } from '../generated/protocol';
+import type { Keys } from '../keys';
+import type { ChangeNode } from '../views/changes';
+import type { Chat } from '../views/chat';
+import { ask, mention } from './ask';
 import { cancel } from './cancel';
-import { decideAll, decideHere } from './decide';
-
-const COMMANDS: Record<string, (client: Client) => Promise<void>> = {
-  'boxagnts.client.ask': ask,
-  'boxagnts.client.cancel': cancel,
-  'boxagnts.client.acceptAll': (client) => decideAll(client, 'boxagnts.accept'),
-  'boxagnts.client.rejectAll': (client) => decideAll(client, 'boxagnts.reject'),
-  'boxagnts.client.acceptHunk': (client) => decideHere(client, 'boxagnts.accept'),
-  'boxagnts.client.rejectHunk': (client) => decideHere(client, 'boxagnts.reject'),
-  'boxagnts.client.restart': (client) => client.restart(),
-};
+import { decide, decideAll, rejectWithComment, undo } from './decide';
+import { reviewAll, showHunk, step } from './review';
+import { begin, fork, type Managing, open, remove, rename } from './sessions';
 
 /** Registers them all. */
-export function register(client: Client): vscode.Disposable {
-  const registered = Object.entries(COMMANDS).map(([name, run]) =>
-    vscode.commands.registerCommand(name, async () => {
+export function register(managing: Managing, keys: Keys, chat: Chat): vscode.Disposable {
+  const { client, sessions, proposals } = managing;
+  // What a tree or menu gives; nothing when it is by the palette or a key.
+  type Given = ChangeNode & SessionSummary;
+  const commands: Record<string, (given: Given | undefined) => Promise<void>> = {
+    ask: () => ask(client, sessions),
+    cancel: () => cancel(client, sessions),
+    mention: async () => {
+      const text = mention();
+      if (text) {
+        await chat.insert(`${text} `);
+      }
+    },
+    acceptAll: () => decideAll(proposals, 'accept'),
+    rejectAll: () => decideAll(proposals, 'reject'),
+    acceptHunk: (node) => decide(proposals, 'accept', isChange(node)),
+    rejectHunk: (node) => decide(proposals, 'reject', isChange(node)),
+    rejectWithComment: (node) => rejectWithComment(proposals, isChange(node)),
+    undo: () => undo(client),
+    nextHunk: () => step(proposals, 1),
+    previousHunk: () => step(proposals, -1),
+    showHunk: async (node) => {
+      if (node) {
+        await showHunk(proposals, node);
+      }
+    },
+    reviewAll: () => reviewAll(proposals),
+    newSession: () => begin(managing),
+    openSession: (given) => open(managing, given),
+    renameSession: (given) => rename(managing, given),
+    forkSession: (given) => fork(managing, given),
+    deleteSession: (given) => remove(managing, given),
+    setKey: async () => {
+      if (await keys.ask()) {
+        await client.restart();
+      }
+    },
+    restart: () => client.restart(),
+    showLog: async () => client.log.show(),
+  };
+  const registered = Object.entries(commands).map(([name, run]) =>
+    vscode.commands.registerCommand(`boxagnts.client.${name}`, async (given?: Given) => {
       try {
-        await run(client);
+        await run(given);
       } catch (error) {
         void vscode.window.showErrorMessage(words(error));
       }
     }),
   );
   return vscode.Disposable.from(...registered);
+}
+
+/** Menus of editors give a document instead. */
+function isChange(node: ChangeNode | undefined): ChangeNode | undefined {
+  return node && 'session' in node ? node : undefined;
 }

@@ -197,5 +197,7 @@ async fn the_server_says_what_it_can() {
     assert_eq!(commands.as_array().map(Vec::len), Some(22));
     let virtual_documents = &capabilities["workspace"]["textDocumentContent"];
     assert_eq!(virtual_documents, &json!({"schemes": ["boxagnts"]}));
+    let own = &capabilities["experimental"]["boxagnts"];
+    assert_eq!(own, &json!({"protocolVersion": 1}));
     harness.stop(editor).await;
 }

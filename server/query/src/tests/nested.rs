@@ -86,7 +86,11 @@ fn a_call_ends_the_turn_when_its_batch_has_ended() {
     query.end_turn();
     assert_eq!(play(&mut query, "done a the plan"), []);
     let ended = play(&mut query, "done b text");
-    let [Effect::Refuse { call, .. }, Effect::Finish(TurnOutcome::Done)] = &ended[..] else {
+    let [
+        Effect::Refuse { call, .. },
+        Effect::Finish(TurnOutcome::Done),
+    ] = &ended[..]
+    else {
         panic!("{ended:?}")
     };
     assert_eq!(call.id, "c", "what had not begun is answered");
