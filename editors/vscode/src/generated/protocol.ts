@@ -14,6 +14,26 @@ export type AmendParams = {
   text: string;
 };
 
+/** One answer that can be chosen. */
+export type AnswerChoice = {
+  /** What it means or leads to. */
+  description?: string;
+  /** A few words, unlike those of the others. */
+  label: string;
+};
+
+/** Parameters of `ANSWER`. */
+export type AnswerParams = {
+  /** Labels of what is chosen. */
+  choices?: string[];
+  /** The tool call that asks, as in the event `asked`; the only one that is open when absent. */
+  id?: string | null;
+  /** The session. */
+  session: string;
+  /** The user's words. */
+  text?: string | null;
+};
+
 /** A piece of an answer, in short: texts and calls are told by other events. */
 export type AnswerPiece = {
   /** How many. */
@@ -318,6 +338,17 @@ export type NamedHunk = {
 /** How a session took over the past of another. */
 export type OriginKind = 'fork' | 'import';
 
+/** A step of a model's plan. */
+export type PlanItem = {
+  /** How far it is. */
+  status: PlanStatus;
+  /** What is to be done. */
+  text: string;
+};
+
+/** How far a step of a model's plan is. */
+export type PlanStatus = 'pending' | 'in_progress' | 'completed';
+
 /** A position as in LSP: zero-based line and character in UTF-16 code units. */
 export type Position = {
   /** Zero-based offset in the line, in UTF-16 code units. */
@@ -390,6 +421,32 @@ export type ProposedDiff = {
   path: string;
 };
 
+/** Parameters of `METHOD`. */
+export type QuestionParams = {
+  /** Whether the user may answer in words, besides or instead of choosing. */
+  allow_free_text?: boolean;
+  /** What can be chosen; empty for a question that is answered in words alone. */
+  choices?: AnswerChoice[];
+  /** A text in Markdown that it is about: the plan that is to be approved. */
+  detail?: string | null;
+  /** The tool call that asks, as in the event `asked`. */
+  id: string;
+  /** Whether more than one can be chosen. */
+  multi_select?: boolean;
+  /** The question. */
+  question: string;
+  /** The session. */
+  session: string;
+};
+
+/** Result of `METHOD`; `null` when the user put the question away. */
+export type QuestionResult = {
+  /** Labels of what was chosen. */
+  choices?: string[];
+  /** The user's words. */
+  text?: string | null;
+};
+
 /** A half-open range of positions. */
 export type Range = {
   /** Position behind the last. */
@@ -431,6 +488,230 @@ export type RestoreParams = {
 /** Who speaks in a `Message`. */
 export type Role = 'user' | 'assistant';
 
+/** What can happen in a session. */
+export type SessionEvent = {
+  event: 'configured';
+  /** Keys and values as in a configuration file. */
+  settings: unknown;
+} | {
+  event: 'instructed';
+  /** Where its text comes from, as far as it is neither ours nor the user's words. */
+  shown?: Shown[];
+  /** The system prompt of the whole session, in the first event of this kind alone. */
+  system?: PromptPart[];
+  /** The turn. */
+  turn: number;
+} | {
+  /** What the model is told along with it: where the user looks, what was rejected. */
+  context?: string | null;
+  event: 'turn_started';
+  /** `provider:model`. */
+  model: string;
+  /** What the user asked. */
+  prompt: string;
+  /** Number of the turn, from 1. */
+  turn: number;
+} | {
+  event: 'attached';
+  /** The picture. Its data is in the journal alone, and empty where this is told while it happens. */
+  image: Image;
+  /** The turn. */
+  turn: number;
+  /** What the user calls it. */
+  what: string;
+} | {
+  /** Whether it asks for a summary of the conversation, which nobody is shown. */
+  compacting?: boolean;
+  event: 'model_called';
+  /** Number of the request in the turn, from 1. */
+  step: number;
+  /** The turn. */
+  turn: number;
+} | {
+  /** How. */
+  compaction: Compaction;
+  event: 'compacted';
+  /** The turn. */
+  turn: number;
+} | {
+  event: 'steered';
+  /** What the user said. */
+  prompt: string;
+  /** The turn. */
+  turn: number;
+} | {
+  /** How many prompts wait before it. */
+  behind: number;
+  event: 'queued';
+  /** What the user asked. */
+  prompt: string;
+} | {
+  event: 'dropped';
+  /** What the user asked, in order. */
+  prompts: string[];
+} | {
+  event: 'noted';
+  /** On whose side: behind what the user said, or as the model's answer in place of what it said. */
+  role: Role;
+  /** The text. */
+  text: string;
+  /** The turn. */
+  turn: number;
+} | {
+  event: 'text_delta';
+  /** What it said. */
+  text: string;
+  /** The turn. */
+  turn: number;
+} | {
+  /** Number of the attempt that failed, from 1. */
+  attempt: number;
+  event: 'model_retry';
+  /** Why. */
+  reason: string;
+  /** The turn. */
+  turn: number;
+  /** How long we wait, in milliseconds. */
+  wait_ms: number;
+} | {
+  /** US dollars, where the price is known. */
+  cost_usd?: number | null;
+  event: 'model_answered';
+  /** Why it stopped. */
+  stop: StopReason;
+  /** The turn. */
+  turn: number;
+  /** Its tokens. */
+  usage: TokenUsage;
+} | {
+  /** All of the answer, in order. */
+  answer: AnswerPiece[];
+  event: 'thought';
+  /** The turn. */
+  turn: number;
+} | {
+  /** The call. */
+  call: ToolCall;
+  event: 'tool_started';
+  /** The turn. */
+  turn: number;
+} | {
+  event: 'tool_finished';
+  /** The call's id. */
+  id: string;
+  /** The tool's name. */
+  name: string;
+  /** What came of it. */
+  report: ToolReport;
+  /** The turn. */
+  turn: number;
+} | {
+  /** What it answered, where that was an answer. */
+  answer?: HookAnswer | null;
+  /** The tool call that it ran for. */
+  call?: string | null;
+  event: 'hooked';
+  /** When it ran. */
+  hook: HookEvent;
+  /** What the model is told, so that the turn goes on. */
+  remark?: string | null;
+  /** What came of the tool. */
+  report: ToolReport;
+  /** The tool that it is. */
+  tool: string;
+  /** The turn, or the latest one. */
+  turn: number;
+} | {
+  event: 'asked';
+  /** The tool call that asks. */
+  id: string;
+  /** What is asked. */
+  question: UserQuestion;
+  /** The turn. */
+  turn: number;
+} | {
+  /** What became of it. */
+  answer: UserAnswer;
+  event: 'answered';
+  /** As in `SessionEvent::Asked`. */
+  id: string;
+  /** The turn. */
+  turn: number;
+} | {
+  event: 'plan';
+  /** All steps, in order. */
+  items: PlanItem[];
+  /** The turn. */
+  turn: number;
+} | {
+  event: 'mode_changed';
+  /** The mode from now on. */
+  mode: SessionMode;
+  /** The tool call by which a plan was approved; absent when the user chose the mode directly. */
+  plan?: string | null;
+} | {
+  event: 'nested';
+  /** What: a model call or a tool call, from `model_called` to `tool_finished`. It comes first: the journal finds by that what was paid for. */
+  inner: SessionEvent;
+  /** The tool call. */
+  parent: string;
+  /** The turn. */
+  turn: number;
+} | {
+  /** The files whose change is another than in the event before: together they bring the proposal back after a restart. */
+  changed: ProposedDiff[];
+  /** Hunks that conflict. */
+  conflicted: number;
+  event: 'proposal_changed';
+  /** Files with hunks that await a decision. */
+  files: number;
+  /** Number of the youngest hunk; ids are never used twice. */
+  last_hunk: number;
+  /** Hunks that await a decision. */
+  pending: number;
+} | {
+  /** The checkpoint by which the accepted ones can be taken back. */
+  checkpoint?: number | null;
+  /** The user's words. */
+  comment?: string | null;
+  event: 'decided';
+  /** The hunks and what became of them. */
+  hunks: HunkStatus[];
+} | {
+  /** The checkpoints that were taken back, the newest first. */
+  checkpoints: number[];
+  event: 'undone';
+  /** What came of it. */
+  result: UndoResult;
+} | {
+  /** Whether all of it is in the user's files; else nothing of it is, but for `refused`. */
+  applied: boolean;
+  /** The batch. */
+  checkpoint: number;
+  event: 'recovered';
+  /** Its files. */
+  files: string[];
+  /** Files that could not be brought back to what they were, with the reason. */
+  refused?: RefusedFile[];
+} | {
+  event: 'notice';
+  /** What. */
+  message: string;
+} | {
+  /** US dollars of the session so far, where prices are known. */
+  cost_usd?: number | null;
+  event: 'turn_ended';
+  /** How. */
+  outcome: TurnOutcome;
+  /** The turn. */
+  turn: number;
+  /** Tokens of the whole session so far. */
+  usage: TokenUsage;
+};
+
+/** How a session treats what its tools want, as the configuration's `mode`. */
+export type SessionMode = 'plan' | 'review' | 'auto';
+
 /** Where the past of a session comes from. */
 export type SessionOrigin = {
   /** Events that were taken over: the first ones. */
@@ -468,6 +749,14 @@ export type SessionSummary = {
   updated_ms: number;
   /** Absolute path of its workspace. */
   workspace: string;
+};
+
+/** Parameters of `SET_MODE`; they are its result, too. */
+export type SetModeParams = {
+  /** The mode from its next step on. */
+  mode: SessionMode;
+  /** The session. */
+  session: string;
 };
 
 /** Something that the model was shown without asking for it. */
@@ -773,6 +1062,42 @@ export type Update = ({
   /** The turn, or the latest one. */
   turn: number;
 } | {
+  event: 'asked';
+  /** The tool call that asks. */
+  id: string;
+  /** What is asked. */
+  question: UserQuestion;
+  /** The turn. */
+  turn: number;
+} | {
+  /** What became of it. */
+  answer: UserAnswer;
+  event: 'answered';
+  /** As in `SessionEvent::Asked`. */
+  id: string;
+  /** The turn. */
+  turn: number;
+} | {
+  event: 'plan';
+  /** All steps, in order. */
+  items: PlanItem[];
+  /** The turn. */
+  turn: number;
+} | {
+  event: 'mode_changed';
+  /** The mode from now on. */
+  mode: SessionMode;
+  /** The tool call by which a plan was approved; absent when the user chose the mode directly. */
+  plan?: string | null;
+} | {
+  event: 'nested';
+  /** What: a model call or a tool call, from `model_called` to `tool_finished`. It comes first: the journal finds by that what was paid for. */
+  inner: SessionEvent;
+  /** The tool call. */
+  parent: string;
+  /** The turn. */
+  turn: number;
+} | {
   /** The files whose change is another than in the event before: together they bring the proposal back after a restart. */
   changed: ProposedDiff[];
   /** Hunks that conflict. */
@@ -868,6 +1193,35 @@ export type UsageRow = {
   unpriced_calls: number;
 };
 
+/** What became of a question. */
+export type UserAnswer = {
+  /** Labels of what was chosen. */
+  choices?: string[];
+  kind: 'given';
+  /** The user's words. */
+  text?: string | null;
+} | {
+  kind: 'dismissed';
+} | {
+  kind: 'nobody';
+} | {
+  kind: 'withdrawn';
+};
+
+/** What the user is asked. */
+export type UserQuestion = {
+  /** Whether the user may answer in words, besides or instead of choosing. */
+  allow_free_text?: boolean;
+  /** What can be chosen; empty for a question that is answered in words alone. */
+  choices?: AnswerChoice[];
+  /** A text in Markdown that it is about: the plan that is to be approved. */
+  detail?: string | null;
+  /** Whether more than one can be chosen. */
+  multi_select?: boolean;
+  /** The question. */
+  question: string;
+};
+
 /** What the gate can decide. */
 export type Verdict = 'allowed' | 'approved' | 'denied';
 
@@ -877,6 +1231,7 @@ export type WhenBusy = 'refuse' | 'steer' | 'queue' | 'interrupt';
 export interface Params {
   'boxagnts.accept': DecideParams;
   'boxagnts.amend': AmendParams;
+  'boxagnts.answer': AnswerParams;
   'boxagnts.ask': AskParams;
   'boxagnts.cancel': SessionParams;
   'boxagnts.checkpoints': CheckpointsParams;
@@ -891,6 +1246,7 @@ export interface Params {
   'boxagnts.repropose': ReproposeParams;
   'boxagnts.restore': RestoreParams;
   'boxagnts.sessions': null;
+  'boxagnts.setMode': SetModeParams;
   'boxagnts.showPatch': SessionParams;
   'boxagnts.split': SplitParams;
   'boxagnts.undo': UndoParams;
@@ -900,6 +1256,7 @@ export interface Params {
 export interface Results {
   'boxagnts.accept': DecideResult;
   'boxagnts.amend': DecideResult;
+  'boxagnts.answer': null;
   'boxagnts.ask': AskResult;
   'boxagnts.cancel': null;
   'boxagnts.checkpoints': Checkpoint[];
@@ -914,6 +1271,7 @@ export interface Results {
   'boxagnts.repropose': DecideResult;
   'boxagnts.restore': UndoStarted;
   'boxagnts.sessions': SessionSummary[];
+  'boxagnts.setMode': SetModeParams;
   'boxagnts.showPatch': TextDocument;
   'boxagnts.split': DecideResult;
   'boxagnts.undo': UndoStarted;
