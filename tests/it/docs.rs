@@ -82,7 +82,7 @@ fn the_readme_names_commands_of_editors_that_are_there() {
 fn the_readme_refers_to_what_is_there() {
     let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let links = README.split("](").skip(1);
-    let links = links.filter_map(|behind| behind.split(')').next());
+    let links = links.filter_map(|behind| behind.split([')', '#']).next());
     let files: Vec<&str> = links.filter(|link| !link.contains("://")).collect();
     for file in &files {
         assert!(root.join(file).exists(), "{file} is not there");

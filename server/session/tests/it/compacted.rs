@@ -8,7 +8,7 @@ use boxagnts_test_support::{Answer, ModelServer, Recorded};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const WINDOW: u64 = 20_000;
+const WINDOW: u64 = 30_000;
 
 fn process(world: &World, server: &ModelServer, window: u64) -> Process {
     let settings = json!({
@@ -59,7 +59,7 @@ fn reader(request: &Recorded) -> Answer {
 async fn a_long_conversation_stays_in_its_window_and_comes_back() {
     let server = ModelServer::with(reader);
     let world = World::new(&[]);
-    let text = "A line of the file that is read.\n".repeat(120);
+    let text = ("A line of the file that is read.".repeat(4) + "\n").repeat(120);
     std::fs::write(world.folder.path().join("a.txt"), text).expect("a file");
     let mut process = process(&world, &server, WINDOW);
     let mut session = None;
