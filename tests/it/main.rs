@@ -10,6 +10,7 @@ mod emacs;
 mod fuzz;
 mod helix;
 mod helix_languages;
+mod litellm;
 mod neovim;
 mod pictures;
 mod resume;
