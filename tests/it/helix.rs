@@ -36,8 +36,8 @@ fn languages() -> String {
 
 impl Helix {
     pub fn start(program: &Path, home: &TempDir, fixture: &Fixture, name: &str) -> Helix {
-        fixture.write(".helix/languages.toml", &languages());
-        fixture.write("notes.md", &format!("# {}\n", review::PROMPT));
+        fixture.write(".helix/languages.toml", languages());
+        fixture.write("notes.md", format!("# {}\n", review::PROMPT));
         let world = World::new(home.path());
         let terminal = Terminal::start(
             home.path(),
