@@ -71,7 +71,10 @@ impl Proxy {
         let mut proxy = Proxy { child, port };
         let until = Instant::now() + PATIENCE;
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(proxy.child.try_wait().is_ok_and(|ended| ended.is_none()), "it ended");
+            assert!(
+                proxy.child.try_wait().is_ok_and(|ended| ended.is_none()),
+                "it ended"
+            );
             assert!(Instant::now() < until, "it does not listen");
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -104,7 +107,10 @@ fn our_client_works_through_a_translator_of_others() {
         ("chat", "anthropic", host.clone()),
     ] {
         let what = format!("{kind} to {model}");
-        let (home, fixture) = (TempDir::new().expect("a folder"), Fixture::new("//- /a.txt\none \"two\"\n"));
+        let (home, fixture) = (
+            TempDir::new().expect("a folder"),
+            Fixture::new("//- /a.txt\none \"two\"\n"),
+        );
         let world = World::new(home.path());
         world.configure(&format!(
             "model = \"proxy:{model}\"\n[providers.proxy]\nkind = \"{kind}\"\nbase_url = \"{base}\"\n\

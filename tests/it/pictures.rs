@@ -38,7 +38,10 @@ fn picture(terminal: &Terminal, file: &ExpectFile, wanted: impl Fn(&str) -> bool
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         return file.assert_eq(&svg);
     }
-    assert!(file.data().starts_with("<svg"), "`tests/record` takes the picture");
+    assert!(
+        file.data().starts_with("<svg"),
+        "`tests/record` takes the picture"
+    );
 }
 
 #[test]
