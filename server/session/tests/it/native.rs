@@ -40,7 +40,9 @@ async fn check(input: Value, answer: UserAnswer, ok: bool, expect: &str) {
         SessionEvent::Answered { id, answer, .. } => Some((id, Some(answer))),
         _ => None,
     });
-    let ((asked, None), (answered, Some(_))) = (pair.next().unwrap(), pair.next().unwrap()) else {
+    let ((asked, None), (answered, Some(_))) =
+        (pair.next().expect("asked"), pair.next().expect("answered"))
+    else {
         panic!("{events:?}");
     };
     assert_eq!(asked, answered);

@@ -125,7 +125,10 @@ async fn check_ends(asker: Arc<dyn Asker>) {
     // The conversation goes on.
     let (_, events) = process.turn(Some(&session), "and?").await;
     assert_eq!(asked(&events), 1);
-    assert_eq!(process.sessions.mode(&session).unwrap(), SessionMode::Plan);
+    assert_eq!(
+        process.sessions.mode(&session).expect("a mode"),
+        SessionMode::Plan
+    );
 }
 
 #[tokio::test]
