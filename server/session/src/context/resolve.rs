@@ -112,8 +112,13 @@ pub(super) async fn resolve(
         match found {
             Ok(Found {
                 picture: Some(picture),
+                path,
                 ..
-            }) => resolved.show(&raw, picture, blind),
+            }) => {
+                // Without the full stop of a sentence.
+                let name = path.map_or(raw, |path| format!("@{path}"));
+                resolved.show(&name, picture, blind);
+            }
             Ok(found) => resolved.add(&raw, found),
             Err(reason) => resolved.tell(&raw, &reason),
         }
