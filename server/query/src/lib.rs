@@ -3,9 +3,11 @@
 
 mod answer;
 mod budget;
+mod calls;
 mod compact;
 mod nested;
 mod query;
+mod record;
 mod repeats;
 mod restore;
 

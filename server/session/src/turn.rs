@@ -250,33 +250,8 @@ async fn drive(
 
 /// Journals an effect that is nothing but that.
 fn record(session: &Session, turn: u64, effect: Effect) -> Result<(), StoreError> {
-    match effect {
-        Effect::Keep { answer } => session.emit(SessionEvent::Thought { turn, answer }),
-        Effect::Compacted(compaction) => session.emit(SessionEvent::Compacted { turn, compaction }),
-        Effect::Say { text } => session.emit(SessionEvent::TextDelta { turn, text }),
-        Effect::Note { role, text } => session.emit(SessionEvent::Noted { turn, role, text }),
-        Effect::Notice { message } => session.emit(SessionEvent::Notice { message }),
-        Effect::Refuse {
-            call,
-            started,
-            kind,
-            message,
-        } => {
-            let (id, name) = (call.id.clone(), call.name.clone());
-            if !started {
-                session.emit(SessionEvent::ToolStarted { turn, call })?;
-            }
-            session.emit(SessionEvent::ToolFinished {
-                turn,
-                id,
-                name,
-                report: ToolReport::refused(kind, message),
-            })
-        }
-        Effect::CallModel { .. } | Effect::RunTools { .. } | Effect::Abort | Effect::Finish(_) => {
-            Ok(())
-        }
-    }
+    let mut events = effect.into_events(turn).into_iter();
+    events.try_for_each(|event| session.emit(event))
 }
 
 /// What is known of the answer that streams in.

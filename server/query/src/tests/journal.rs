@@ -95,35 +95,9 @@ impl Journal {
                     compacting,
                 });
             }
-            Effect::Keep { answer } => self.events.push(SessionEvent::Thought { turn, answer }),
-            Effect::Compacted(compaction) => {
-                self.events
-                    .push(SessionEvent::Compacted { turn, compaction });
-            }
-            Effect::Say { text } => self.events.push(SessionEvent::TextDelta { turn, text }),
-            Effect::Note { role, text } => {
-                self.events.push(SessionEvent::Noted { turn, role, text });
-            }
             Effect::RunTools { calls } => {
                 let started = |call| SessionEvent::ToolStarted { turn, call };
                 self.events.extend(calls.into_iter().map(started));
-            }
-            Effect::Refuse {
-                call,
-                started,
-                kind,
-                message,
-            } => {
-                let (id, name) = (call.id.clone(), call.name.clone());
-                if !started {
-                    self.events.push(SessionEvent::ToolStarted { turn, call });
-                }
-                self.events.push(SessionEvent::ToolFinished {
-                    turn,
-                    id,
-                    name,
-                    report: ToolReport::refused(kind, message),
-                });
             }
             Effect::Abort => self.answering = false,
             Effect::Finish(outcome) => {
@@ -135,7 +109,7 @@ impl Journal {
                     cost_usd: query.cost_usd(),
                 });
             }
-            Effect::Notice { .. } => {}
+            effect => self.events.extend(effect.into_events(turn)),
         }
     }
 

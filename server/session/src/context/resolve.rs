@@ -115,8 +115,11 @@ pub(super) async fn resolve(
                 path,
                 ..
             }) => {
-                // Without the full stop of a sentence.
-                let name = path.map_or(raw, |path| format!("@{path}"));
+                // A mention without the full stop of its sentence.
+                let name = match path.filter(|_| raw.starts_with('@')) {
+                    Some(path) => format!("@{path}"),
+                    None => raw,
+                };
                 resolved.show(&name, picture, blind);
             }
             Ok(found) => resolved.add(&raw, found),

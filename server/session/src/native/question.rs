@@ -180,12 +180,6 @@ impl Asking<'_> {
                         let stream = self.session.provider.stream(request);
                         waiting = Waiting::Answer(stream, TokenUsage::default());
                     }
-                    // It lives no longer than its turn, and does not come back.
-                    Effect::Keep { .. }
-                    | Effect::Compacted(_)
-                    | Effect::Say { .. }
-                    | Effect::Note { .. }
-                    | Effect::Notice { .. } => {}
                     Effect::RunTools { calls } => {
                         let running = FuturesUnordered::new();
                         for call in calls {
@@ -194,19 +188,18 @@ impl Asking<'_> {
                         }
                         waiting = Waiting::Tools(running);
                     }
-                    Effect::Refuse {
-                        call,
-                        started,
-                        kind,
-                        message,
-                    } => {
-                        if !started {
-                            self.started(&call)?;
-                        }
-                        self.finished(&call, ToolReport::refused(kind, message))?;
-                    }
                     Effect::Abort => waiting = Waiting::Nothing,
                     Effect::Finish(outcome) => return Ok(outcome),
+                    // Its calls are told; its words live no longer than its turn.
+                    effect @ Effect::Refuse { .. } => {
+                        let mut events = effect.into_events(self.turn).into_iter();
+                        events.try_for_each(|event| self.emit(event))?;
+                    }
+                    Effect::Keep { .. }
+                    | Effect::Compacted(_)
+                    | Effect::Say { .. }
+                    | Effect::Note { .. }
+                    | Effect::Notice { .. } => {}
                 }
             }
             events.push(self.next(&mut waiting).await?);
