@@ -268,7 +268,6 @@ fn server_in(folder: &Path) -> Option<Pid> {
 }
 
 #[test]
-#[ignore = "not shown to work yet: resuming and rejecting by commands in Helix"]
 fn a_new_user_finds_the_way_in_helix() {
     let Some(program) = review::program("hx") else {
         return review::skip("hx", "helix");
@@ -299,7 +298,14 @@ fn a_new_user_finds_the_way_in_helix() {
 
     // Helix is started again: the latest session of the folder goes on.
     let mut helix = Helix::start(&program, &home, &fixture, "helix-resumed");
+    // What is typed before it has drawn itself is lost.
+    helix
+        .terminal
+        .wait("the comment", |screen| screen.contains(review::PROMPT));
     helix.command("open invoice.py");
+    helix
+        .terminal
+        .wait("the file", |screen| screen.contains("total = 0"));
     helix.proposal_is_back(&[2, 10]);
     helix.terminal.step("resumed", |_| true);
 

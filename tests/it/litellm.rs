@@ -93,7 +93,8 @@ impl Drop for Proxy {
 fn our_client_works_through_a_translator_of_others() {
     let program = review::editors().join("litellm/bin/litellm");
     if !program.is_file() {
-        // It is half a gigabyte of Python: `tests/setup litellm` for who wants it.
+        // It is 756 MB of Python, and no part of CI.
+        eprintln!("skipped: `tests/setup litellm` installs litellm");
         return;
     }
     let mock = ModelServer::with(|request| answer(&request.body));
