@@ -12,6 +12,7 @@ mod helix;
 mod helix_languages;
 mod litellm;
 mod neovim;
+mod otlp;
 mod pictures;
 mod resume;
 mod review;

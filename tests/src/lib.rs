@@ -14,6 +14,8 @@ pub fn binary() -> &'static Path {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--locked", "--package", "boxagnts-cli"]);
+        // With all that users may switch on.
+        build.args(["--features", "otlp"]);
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         // What cargo says of this package to its tests would have build scripts of others run again.
         for (name, _) in std::env::vars_os() {

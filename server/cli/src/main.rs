@@ -4,6 +4,7 @@ mod args;
 mod asking;
 mod commands;
 mod exit;
+mod exports;
 mod interrupt;
 mod log;
 mod outfile;

@@ -11,6 +11,7 @@ mod providers;
 mod proxy;
 mod reading;
 mod switches;
+mod telemetry;
 mod tools;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use nets::{Net, Nets, add};
 use std::collections::BTreeMap;
 use std::fmt;
 use tools::Own;
+use url::Url;
 
 pub use builder::Builder;
 pub use hooks::{Hook, HookEvent};
@@ -81,6 +83,7 @@ pub struct Config {
     mounts: Mounts,
     rules: Rules,
     proxy: Proxy,
+    otlp_endpoint: Option<Url>,
     providers: BTreeMap<String, Provider>,
     models: BTreeMap<String, KnownModel>,
     tools: BTreeMap<String, Own>,
@@ -163,6 +166,7 @@ impl Config {
             mounts: Mounts::none(),
             rules: Rules::default(),
             proxy: Proxy::None,
+            otlp_endpoint: None,
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             tools: BTreeMap::new(),
@@ -275,6 +279,11 @@ impl Config {
     /// What connections go through.
     pub fn proxy(&self) -> &Proxy {
         &self.proxy
+    }
+
+    /// Base URL of the OTLP collector that traces of turns are sent to; `None` sends nothing.
+    pub fn otlp_endpoint(&self) -> Option<&Url> {
+        self.otlp_endpoint.as_ref()
     }
 
     /// The limits of one tool.
@@ -400,6 +409,7 @@ impl Config {
             Setting::Rules(Verdict::Ask, rules) => add(&mut self.rules.ask, rules),
             Setting::Rules(Verdict::Deny, rules) => add(&mut self.rules.deny, rules),
             Setting::Proxy(proxy) => self.proxy = proxy.clone(),
+            Setting::OtlpEndpoint(endpoint) => self.otlp_endpoint.clone_from(endpoint),
             Setting::Hooks(hooks) => self.add_hooks(layer, hooks),
             Setting::Provider(name, field) => {
                 field.put(self.providers.entry(name.clone()).or_default());

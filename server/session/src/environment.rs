@@ -1,18 +1,21 @@
 //! What all sessions of a process share: configuration, journal, tools.
 
 use crate::approvals::JournalApprovals;
+use crate::ended::{EndedTurn, EndedTurns};
 use boxagnts_model::{
     Effort, ModelError, ModelInfo, Provider, ProviderKind, ProviderSettings, Reach, Recording,
     RetryPolicy, Settings, ThinkingStyle,
 };
 use boxagnts_policy::config::{self, Config};
 use boxagnts_protocol::conversation::Price;
-use boxagnts_store::Store;
+use boxagnts_protocol::update::SessionEvent;
+use boxagnts_store::{Store, StoreError};
 use boxagnts_tools::{ToolFolders, Toolbox};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::sync::mpsc::Sender;
 
 /// The parts of an [`Environment`].
 pub struct EnvironmentParts {
@@ -30,6 +33,7 @@ pub struct Environment {
     store: Arc<Store>,
     toolbox: Arc<Toolbox>,
     recording: OnceLock<Arc<Recording>>,
+    ended: OnceLock<EndedTurns>,
     user_folder: Option<PathBuf>,
     /// Models without a price of which the user was told.
     unpriced: Mutex<BTreeSet<String>>,
@@ -43,6 +47,7 @@ impl Environment {
             store: Arc::new(parts.store),
             toolbox: parts.toolbox,
             recording: OnceLock::new(),
+            ended: OnceLock::new(),
             user_folder: None,
             unpriced: Mutex::default(),
         })
@@ -62,6 +67,7 @@ impl Environment {
             store,
             toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
             recording: OnceLock::new(),
+            ended: OnceLock::new(),
             user_folder,
             unpriced: Mutex::default(),
         })
@@ -86,6 +92,20 @@ impl Environment {
     /// first recording stays.
     pub fn record(&self, recording: Arc<Recording>) {
         let _ = self.recording.set(recording);
+    }
+
+    /// Tells of every turn that ends from now on. The first listener stays.
+    pub fn tell_ended_turns(&self, listener: Sender<EndedTurn>) {
+        let _ = self.ended.set(EndedTurns::new(listener));
+    }
+
+    /// Appends an event to the journal. Gives its number there.
+    pub(crate) fn journal(&self, session: &str, event: &SessionEvent) -> Result<u64, StoreError> {
+        let seq = self.store.append(session, event)?;
+        if let Some(ended) = self.ended.get() {
+            ended.journalled(&self.store, session, seq, event);
+        }
+        Ok(seq)
     }
 
     /// Makes a model ready to be asked; speaks to nobody yet.

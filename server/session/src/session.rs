@@ -49,7 +49,7 @@ impl Hub {
     ) -> Result<u64, StoreError> {
         // Held across the append, so that listeners hear events in the journal's order.
         let mut listeners = lock(&self.listeners);
-        let (seq, result) = match environment.store().append(session, &event) {
+        let (seq, result) = match environment.journal(session, &event) {
             Ok(seq) => (seq, Ok(seq)),
             // Listeners still hear how a turn ends when the journal cannot be written; 0 is no
             // place in any journal.

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 ///
 /// The path says which format is spoken: `/v1/messages` Anthropic's, `/responses` and
 /// `/chat/completions` OpenAI's, `:streamGenerateContent` Gemini's, `/api/chat` Ollama's. Any other
-/// is answered with 404; Ollama's `/api/show` describes every model and is not recorded.
+/// is answered with 404, or with the fault's status; Ollama's `/api/show` describes every model and is not recorded.
 pub struct ModelServer {
     origin: String,
     requests: Requests,

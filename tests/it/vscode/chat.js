@@ -29,6 +29,13 @@ function servers() {
   return found;
 }
 
+/** What the editor keeps of text that is not saved; it would come back with the next window. */
+function backups() {
+  const folder = path.join(process.env.HOME, 'vscode', 'User', 'Backups');
+  const all = fs.existsSync(folder) ? fs.readdirSync(folder, { recursive: true, withFileTypes: true }) : [];
+  return all.filter((entry) => entry.isFile()).map((entry) => entry.name);
+}
+
 start(async (page) => {
   const name = path.basename(file);
   const saved = () => fs.readFileSync(file, 'utf8');
@@ -99,6 +106,7 @@ start(async (page) => {
   await step('undone');
   await page.keyboard.press('Control+s');
   await page.locator('.tab.active:not(.dirty)').waitFor();
+  await until('backups that are gone', backups, (left) => left.length === 0);
 
   // The window is another one; the session is the same, with its past.
   const [old] = servers();

@@ -2,6 +2,7 @@
 
 use crate::args::SettingArgs;
 use crate::exit::{Exit, Failure};
+use crate::exports::Exports;
 use crate::settings::{self, Overrides};
 use crate::setup;
 use boxagnts_lsp::Connector;
@@ -43,16 +44,20 @@ impl Lsp {
         let overrides = self.settings.overrides();
         // Found out now, and told where an editor shows it; later it would only fail a request.
         settings::load(Path::new("."), None, &overrides)?;
-        let connector = Connections {
+        let connector = Arc::new(Connections {
             toolbox: setup::toolbox()?,
             overrides,
             recording: setup::recording(self.record.as_deref())?,
-        };
+            exports: Exports::default(),
+        });
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             "language server starts"
         );
-        boxagnts_lsp::serve(tokio::io::stdin(), tokio::io::stdout(), Arc::new(connector)).await;
+        let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
+        let served = Arc::clone(&connector);
+        boxagnts_lsp::serve(stdin, stdout, served).await;
+        connector.exports.finish().await;
         tracing::info!("language server ends");
         Ok(Exit::Done)
     }
@@ -63,6 +68,7 @@ struct Connections {
     toolbox: Arc<Toolbox>,
     overrides: Overrides,
     recording: Option<Arc<Recording>>,
+    exports: Exports,
 }
 
 impl Connector for Connections {
@@ -80,6 +86,9 @@ impl Connector for Connections {
             .map_err(|failure| failure.message)?;
         if let Some(recording) = &self.recording {
             environment.record(Arc::clone(recording));
+        }
+        if let Err(reason) = self.exports.export(&environment) {
+            tracing::warn!("{reason}");
         }
         setup::prewarm(environment.toolbox(), environment.config().limits());
         Ok(environment)

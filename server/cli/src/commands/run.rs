@@ -8,6 +8,7 @@ pub(crate) mod review;
 use crate::args::SettingArgs;
 use crate::asking::TerminalAsker;
 use crate::exit::{Exit, Failure};
+use crate::exports::Exports;
 use crate::outfile::OutFile;
 use crate::render;
 use crate::settings;
@@ -129,7 +130,8 @@ impl Run {
             .map(|path| OutFile::find("the diff", path))
             .transpose()?;
         let recording = setup::recording(self.record.as_deref())?;
-        let (sessions, ask) = self.open(recording.as_ref())?;
+        let exports = Exports::default();
+        let (sessions, ask) = self.open(recording.as_ref(), &exports)?;
         setup::recover(&sessions).await?;
         let mut updates = sessions.subscribe();
         // What the command line says holds for a session that had another mode, too.
@@ -140,6 +142,8 @@ impl Run {
         // Behind it, for it may go on with an old one.
         drop(sessions.forget_old());
         let ended = self.follow(&sessions, &asked, &mut updates).await?;
+        // Beside what is still to be done, which may be a user's review.
+        let exported = tokio::spawn(async move { exports.finish().await });
         if let Some(reason) = recording.and_then(|recording| recording.failure()) {
             terminal::warn(&format!("the recording is not whole: {reason}"));
         }
@@ -181,6 +185,7 @@ impl Run {
                 terminal::say(&format!("the diff is in {}\n", patch.path().display()));
             }
         }
+        let _ = exported.await;
         Ok(Report {
             session,
             ended,
@@ -192,7 +197,11 @@ impl Run {
     }
 
     /// The sessions of the folder, and what to ask.
-    fn open(&self, recording: Option<&Arc<Recording>>) -> Result<(Arc<Sessions>, Ask), Failure> {
+    fn open(
+        &self,
+        recording: Option<&Arc<Recording>>,
+        exports: &Exports,
+    ) -> Result<(Arc<Sessions>, Ask), Failure> {
         let prompt = prompt(&self.prompt)?;
         let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &self.settings.overrides())?;
@@ -200,6 +209,9 @@ impl Run {
         setup::prewarm(environment.toolbox(), environment.config().limits());
         if let Some(recording) = recording {
             environment.record(Arc::clone(recording));
+        }
+        if let Err(reason) = exports.export(&environment) {
+            terminal::warn(&reason);
         }
         let session = match &self.session {
             Some(id) => Some(environment.store().session(id)?.session),

@@ -6,6 +6,7 @@ use super::nets::Net;
 use super::providers::{FIELDS, Field, field_schema, provider_field};
 use super::proxy::Proxy;
 use super::switches::Switch;
+use super::telemetry;
 use super::tools::{self, ToolSetting};
 use super::{Config, Layer};
 use crate::limits::{self, Limit, Unit};
@@ -15,6 +16,7 @@ use crate::permission::Mode;
 use crate::rules::{self, Rule, Verdict};
 use serde_json::{Value, json};
 use std::fmt::Write;
+use url::Url;
 
 /// Rules that one layer may have of a kind: each of them is prepared at every start, and a
 /// repository may bring some.
@@ -34,6 +36,7 @@ pub(super) enum Knob {
     Rules(Verdict),
     Hooks,
     Proxy,
+    OtlpEndpoint,
     Limit(Limit),
 }
 
@@ -52,6 +55,7 @@ pub(super) enum Setting {
     Rules(Verdict, Vec<Rule>),
     Hooks(Vec<Hook>),
     Proxy(Proxy),
+    OtlpEndpoint(Option<Url>),
     Provider(String, Field),
     Known(String, KnownField),
     Tool(String, ToolSetting),
@@ -69,7 +73,7 @@ impl Knob {
         all.extend(Net::ALL.map(Knob::Net));
         all.extend([Knob::WorkDir, Knob::MapDirs]);
         all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
-        all.extend([Knob::Hooks, Knob::Proxy]);
+        all.extend([Knob::Hooks, Knob::Proxy, Knob::OtlpEndpoint]);
         all.extend(Limit::ALL.iter().copied().map(Knob::Limit));
         all
     }
@@ -87,6 +91,7 @@ impl Knob {
             Knob::Rules(verdict) => verdict.knob(),
             Knob::Hooks => "hooks",
             Knob::Proxy => "proxy",
+            Knob::OtlpEndpoint => "otlp_endpoint",
             Knob::Limit(limit) => limit.name(),
         }
         .to_owned()
@@ -139,6 +144,14 @@ impl Knob {
                 "What connections go through: `none`, `environment` (what `HTTPS_PROXY` and its \
                  like say) or `http://host:port`."
             }
+            Knob::OtlpEndpoint => {
+                "Where traces of turns are sent by OTLP over HTTP: `none`, or the base URL of a \
+                 collector, such as `http://localhost:4318`. They have names, times, counts and \
+                 costs, and nothing that was said or read. Keys and the format are taken from \
+                 `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_EXPORTER_OTLP_PROTOCOL` \
+                 (`http/protobuf` or `http/json`). Works in programs that are built with the \
+                 feature `otlp`."
+            }
             Knob::Limit(limit) => limit.doc(),
         }
         .to_owned()
@@ -156,6 +169,7 @@ impl Knob {
             }
             Knob::WorkDir => config.mounts.work_dir.to_string(),
             Knob::Proxy => config.proxy.to_string(),
+            Knob::OtlpEndpoint => telemetry::shown(config.otlp_endpoint.as_ref()),
             Knob::Limit(limit) => written(limit, config.limits.get(limit)),
         }
     }
@@ -188,7 +202,7 @@ impl Knob {
             Knob::Switch(_) => json!({"type": "boolean"}),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
             Knob::Hooks => hooks::schema(),
-            Knob::WorkDir | Knob::Proxy => json!({"type": "string"}),
+            Knob::WorkDir | Knob::Proxy | Knob::OtlpEndpoint => json!({"type": "string"}),
             Knob::Limit(limit) => limit_schema(limit),
         };
         schema["description"] = json!(self.doc());
@@ -251,6 +265,7 @@ impl Setting {
             Setting::Rules(verdict, _) => Knob::Rules(*verdict).name(),
             Setting::Hooks(_) => Knob::Hooks.name(),
             Setting::Proxy(_) => Knob::Proxy.name(),
+            Setting::OtlpEndpoint(_) => Knob::OtlpEndpoint.name(),
             Setting::Provider(name, field) => format!("providers.{name}.{}", field.name()),
             Setting::Known(pattern, field) => format!("models.{pattern}.{}", field.name()),
             Setting::Tool(name, setting) => format!("tools.{name}.{}", setting.field()),
@@ -416,6 +431,7 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
         }
         Some(Knob::Hooks) => Hook::parse_all(key, value).map(Setting::Hooks),
         Some(Knob::Proxy) => Proxy::parse(&text(key, value)?).map(Setting::Proxy),
+        Some(Knob::OtlpEndpoint) => telemetry::parse(&text(key, value)?).map(Setting::OtlpEndpoint),
         Some(Knob::Limit(limit)) => limits::parse(limit, scalar(key, value)?.trim())
             .map(|value| Setting::Limit(limit, value))
             .map_err(|error| error.to_string()),

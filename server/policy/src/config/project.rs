@@ -41,6 +41,11 @@ impl Config {
                  configuration"
                     .to_owned(),
             ),
+            Setting::OtlpEndpoint(_) => Some(
+                "a project may not choose who is told of your work; set it in your own \
+                 configuration"
+                    .to_owned(),
+            ),
             Setting::Hooks(hooks) => hooks::loosens(hooks),
             Setting::MapDirs(_) => Some(
                 "a project may not choose folders of your machine; set it in your own \

@@ -261,6 +261,17 @@ fn what_cannot_be_enforced_is_an_error_with_its_line() {
          relative to the workspace root",
     );
     check_error(
+        "otlp_endpoint = \"grpc://localhost:4317\"",
+        "c.toml:1: `otlp_endpoint`: `grpc://localhost:4317` is refused: only `http://` and `https://` \
+         can be requested; expected none or the base URL of a collector, such as \
+         http://localhost:4318",
+    );
+    check_error(
+        "otlp_endpoint = \"http://localhost:4318?key=1\"",
+        "c.toml:1: `otlp_endpoint` is `http://localhost:4318?key=1`; expected none or the base URL of \
+         a collector, such as http://localhost:4318",
+    );
+    check_error(
         "proxy = \"socks5://localhost:1\"",
         "c.toml:1: `proxy`: `socks5://localhost:1` is refused: only `http://` and `https://` can \
          be requested; expected none, environment or http://host:port",
@@ -382,6 +393,13 @@ fn lists_are_replaced_or_added_to() {
         "user",
     );
     check_shown(&[], "proxy", "none", "built-in");
+    check_shown(
+        &[(User, "otlp_endpoint", "https://o.example/base/")],
+        "otlp_endpoint",
+        "https://o.example/base",
+        "user",
+    );
+    check_shown(&[], "otlp_endpoint", "none", "built-in");
 }
 
 #[test]

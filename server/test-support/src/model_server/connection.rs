@@ -99,10 +99,6 @@ async fn respond(
     answer: &Answer,
 ) -> Result<(), Early> {
     wait(socket, Duration::from_millis(answer.turn.delay_ms)).await?;
-    let Some(format) = Format::of(path) else {
-        let body = json!({"error": {"message": format!("there is nothing at {path}")}});
-        return whole(socket, 404, "", &body.to_string()).await;
-    };
     let fault = answer.fault.as_ref();
     match fault {
         Some(Fault::CloseBeforeHeaders) => return Err(Early::Fault),
@@ -121,6 +117,10 @@ async fn respond(
         }
         _ => {}
     }
+    let Some(format) = Format::of(path) else {
+        let body = json!({"error": {"message": format!("there is nothing at {path}")}});
+        return whole(socket, 404, "", &body.to_string()).await;
+    };
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ntransfer-encoding: chunked\r\n\
          connection: close\r\n\r\n",

@@ -193,6 +193,13 @@ fn a_project_may_not_open_anything() {
         "none",
         "what connections go through",
     );
+    check_ignored(&[], "otlp_endpoint", "http://evil:4318", "who is told");
+    check_ignored(
+        &[("otlp_endpoint", "http://mine:4318")],
+        "otlp_endpoint",
+        "none",
+        "who is told",
+    );
     check_ignored(&[("work_dir", "a")], "work_dir", ".", "where tools begin");
     check_ignored(&[("work_dir", "a")], "work_dir", "a/b", "where tools begin");
     check_ignored(&[], "max_redirects", "6", "6 is more than 5");
