@@ -4,6 +4,7 @@
 //! schema, so that the journal, `--json` output, the `boxagnts/*` notifications and the editor
 //! extensions all speak of the same things.
 
+pub mod canonical;
 pub mod catalog;
 pub mod commands;
 pub mod conversation;

@@ -139,7 +139,7 @@ pub struct PlanItem {
 // One at a time is on its way; the journal has the others.
 #[expect(clippy::large_enum_variant)]
 pub enum SessionEvent {
-    /// The session has settings of its own.
+    /// The session has settings of its own. A later event of this kind replaces an earlier one.
     Configured {
         /// Keys and values as in a configuration file.
         settings: serde_json::Value,

@@ -57,7 +57,6 @@ fn run(program: &Path, home: &Path, workspace: &Path, test: &str) {
 }
 
 #[test]
-#[ignore = "Eglot in batch mode does not answer workspace/applyEdit yet"]
 fn a_new_user_finds_the_way_in_emacs() {
     let Some(program) = program() else { return };
     let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());

@@ -2,6 +2,7 @@
 // Helpers of tests fail as tests do.
 #![allow(clippy::expect_used)]
 
+mod acp;
 mod docs;
 mod emacs;
 // What the fuzz targets do, on the inputs that were saved.

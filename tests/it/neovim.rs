@@ -57,7 +57,7 @@ fn repository() -> Fixture {
     fixture
 }
 
-/// Runs a Lua test in a headless Neovim that has a file open.
+/// Runs a Lua test in a headless Neovim that has a file open; gives what it said.
 fn run_in(
     program: &Path,
     home: &Path,
@@ -65,7 +65,7 @@ fn run_in(
     file: &str,
     settings: &Value,
     test: &str,
-) {
+) -> String {
     let world = World::new(home);
     let options = json!({"cmd": [boxagnts_tests::binary(), "lsp"], "settings": settings});
     let mut lua = String::new();
@@ -92,6 +92,7 @@ fn run_in(
         program.display(),
         String::from_utf8_lossy(&output.stdout)
     );
+    text
 }
 
 /// The same with `a.rs`; gives the files.
@@ -193,6 +194,42 @@ fn a_tool_is_allowed_when_nobody_types() {
         let script = script(json!([edits(), {"text": "Done."}]));
         let settings = json!({"model": script.model(), "ask": ["edit"]});
         run(&program, &settings, include_str!("neovim/permission.lua"));
+    }
+}
+
+#[test]
+fn a_model_asks_its_user() {
+    for program in neovims().into_iter().filter(|program| is_new(program)) {
+        let ask = |input| json!({"name": "ask_user", "input": input});
+        let choices = json!([{"label": "First", "description": "the first one"},
+            {"label": "Second"}, {"label": "Third"}]);
+        let script = script(json!([
+            {"tool_calls": [ask(json!({"question": "Which one?", "choices": choices}))]},
+            {"tool_calls": [ask(json!({"question": "And now?", "choices": choices}))]},
+            {"tool_calls": [ask(json!({"question": "Which of them?", "choices": choices,
+                "multi_select": true}))]},
+            {"tool_calls": [ask(json!({"question": "Why?"}))]},
+            {"tool_calls": [ask(json!({"question": "Really?", "choices": choices}))]},
+            {"text": "Done."},
+        ]));
+        let settings = json!({"model": script.model()});
+        run(&program, &settings, include_str!("neovim/asked.lua"));
+    }
+}
+
+/// As [`crate::vscode`] has it.
+#[test]
+#[ignore = "measures, and asserts nothing"]
+fn measure_the_key_that_accepts_in_neovim() {
+    for program in neovims() {
+        let script = script(json!([edits(), {"text": "Done."}]));
+        let settings = json!({"model": script.model()});
+        let (home, fixture) = (TempDir::new().expect("a folder"), repository());
+        let test = include_str!("neovim/latency.lua");
+        let said = run_in(&program, home.path(), &fixture, "a.rs", &settings, test);
+        let times = said.lines().find_map(|line| line.split("TIMES ").nth(1));
+        let times = serde_json::from_str(times.expect("times")).expect("JSON");
+        review::tell_times(&program.display().to_string(), &times);
     }
 }
 

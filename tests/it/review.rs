@@ -283,3 +283,18 @@ pub fn within(patience: Duration, mut wanted: impl FnMut() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(30));
     }
 }
+
+/// Says what was measured, in milliseconds.
+pub fn tell_times(what: &str, times: &serde_json::Value) {
+    let times = times.as_array().expect("times");
+    let mut times: Vec<f64> = times.iter().filter_map(serde_json::Value::as_f64).collect();
+    times.sort_by(f64::total_cmp);
+    let at = |share: usize| times[(times.len() - 1) * share / 100];
+    eprintln!(
+        "{what}: {} times, median {:.1} ms, p95 {:.1} ms, most {:.1} ms",
+        times.len(),
+        at(50),
+        at(95),
+        at(100)
+    );
+}

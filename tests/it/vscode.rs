@@ -3,7 +3,7 @@
 //! reviews by keys, reloads the window and kills the server.
 
 use crate::review::{self, Screens};
-use boxagnts_test_support::Fixture;
+use boxagnts_test_support::{Fixture, script};
 use boxagnts_tests::World;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -133,10 +133,10 @@ impl Drop for Server {
 }
 
 /// What is started is a setting of the machine; the others make room on the screen.
-fn configure(home: &Path) {
+fn configure(home: &Path, model: &str) {
     let machine = json!({
         "boxagnts.path": boxagnts_tests::binary(),
-        "boxagnts.settings": {"model": "builtin"},
+        "boxagnts.settings": {"model": model},
     });
     let user = json!({
         "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -161,7 +161,7 @@ struct Driven {
 
 impl Driven {
     /// Runs `vscode/SCRIPT.js`; `None` when there is no VS Code here.
-    fn by(script: &str) -> Option<Driven> {
+    fn by(script: &str, model: &str) -> Option<Driven> {
         let Some(installed) = Installed::find() else {
             review::skip("code-server", "vscode");
             return None;
@@ -171,7 +171,7 @@ impl Driven {
         let extension = installed.package();
         let mut install = installed.code_server(&world, home.path());
         said(install.arg("--install-extension").arg(extension));
-        configure(home.path());
+        configure(home.path(), model);
 
         let screens = Screens::new(&format!("vscode-{script}"));
         let server = Server::start(&installed, &world, home.path(), fixture.path());
@@ -205,7 +205,7 @@ impl Driven {
 #[test]
 fn one_of_three_hunks_is_accepted_while_typing_in_vs_code() {
     let before = review::workspace().read("invoice.py");
-    let Some(driven) = Driven::by("review") else {
+    let Some(driven) = Driven::by("review", "builtin") else {
         return;
     };
     let text = |name| driven.text(name);
@@ -227,7 +227,7 @@ fn one_of_three_hunks_is_accepted_while_typing_in_vs_code() {
 
 #[test]
 fn a_session_outlives_the_window_and_the_server_in_vs_code() {
-    let Some(driven) = Driven::by("chat") else {
+    let Some(driven) = Driven::by("chat", "builtin") else {
         return;
     };
     let text = |name| driven.text(name);
@@ -237,6 +237,33 @@ fn a_session_outlives_the_window_and_the_server_in_vs_code() {
     let wanted = first(text("before")).replace("'paid', total", "'paid', sum");
     assert_eq!(text("decided"), wanted);
     assert_eq!(driven.fixture.read("invoice.py"), wanted);
+}
+
+#[test]
+fn a_model_asks_its_user_in_vs_code() {
+    let ask = |input| json!({"name": "ask_user", "input": input});
+    let choices = json!([{"label": "First", "description": "the first one"}, {"label": "Second"}]);
+    let script = script(json!([
+        {"tool_calls": [ask(json!({"question": "Which one?", "choices": choices}))]},
+        {"tool_calls": [ask(json!({"question": "And now?", "choices": choices}))]},
+        {"tool_calls": [
+            {"name": "todo", "input": {"items": [{"text": "ask", "status": "completed"}]}},
+            ask(json!({"question": "Really?", "choices": choices, "allow_free_text": false})),
+        ]},
+        {"text": "I see."},
+    ]));
+    Driven::by("questions", &script.model());
+}
+
+/// As many milliseconds as in `server/BENCHMARKS.md`:
+/// `cargo test --release -p boxagnts-tests --test it -- --ignored --nocapture measure`.
+#[test]
+#[ignore = "measures, and asserts nothing"]
+fn measure_the_key_that_accepts_in_vs_code() {
+    let Some(driven) = Driven::by("latency", "builtin") else {
+        return;
+    };
+    review::tell_times("VS Code", &driven.end["times"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ import {
 import { type Params, PROTOCOL_VERSION, type Results, type Update } from './generated/protocol';
 import type { Keys } from './keys';
 import { find } from './program';
+import { ask } from './questions';
 import { initial } from './settings';
 
 /** How the server is. */
@@ -120,7 +121,7 @@ export class Client implements vscode.Disposable {
         // This extension tells how turns end, and shows what waits.
         capabilities.experimental = {
           ...capabilities.experimental,
-          boxagnts: { review: true, protocolVersion: PROTOCOL_VERSION },
+          boxagnts: { review: true, questions: true, protocolVersion: PROTOCOL_VERSION },
         };
       },
       initialize: () => {},
@@ -128,6 +129,7 @@ export class Client implements vscode.Disposable {
       clear: () => {},
     });
     client.onNotification('boxagnts/update', (update: Update) => this.updates.fire(update));
+    client.onRequest('boxagnts/question', ask);
     client.onDidChangeState(({ newState }) => {
       // `end` has let go of it before.
       if (newState === State.Stopped && this.client === client && this.health === 'running') {

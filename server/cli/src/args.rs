@@ -2,7 +2,7 @@
 //! declared in the file of that command.
 
 use crate::commands::{
-    checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo, usage,
+    acp, checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo, usage,
 };
 use crate::settings::Overrides;
 use boxagnts_protocol::update::SessionMode;
@@ -39,6 +39,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Lsp(lsp::Lsp),
+    Acp(acp::Acp),
     Run(run::Run),
     Demo(demo::Demo),
     #[command(subcommand)]

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod acp;
 pub(crate) mod checkpoint;
 pub(crate) mod config;
 pub(crate) mod demo;

@@ -47,6 +47,7 @@ fn main() {
 fn dispatch(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Lsp(args) => block_on(4, args.run()),
+        Command::Acp(args) => block_on(4, args.run()),
         Command::Run(args) => block_on(2, args.run()),
         Command::Demo(args) => block_on(2, args.run()),
         Command::Tool(command) => block_on(2, command.run()),

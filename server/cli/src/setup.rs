@@ -2,6 +2,7 @@
 
 use crate::asking::TerminalAsker;
 use crate::exit::Failure;
+use crate::exports::Exports;
 use crate::settings::{self, Overrides};
 use crate::terminal;
 use boxagnts_protocol::commands::SessionSummary;
@@ -88,6 +89,60 @@ pub(crate) fn environment(
         folders,
         settings::user_folder(),
     ))
+}
+
+/// What faces that serve an editor make the environments of workspace folders of; the folders share
+/// what is compiled.
+pub(crate) struct Serving {
+    toolbox: Arc<Toolbox>,
+    overrides: Overrides,
+    recording: Option<Arc<Recording>>,
+    exports: Exports,
+}
+
+impl Serving {
+    /// What the command line says.
+    pub(crate) fn new(overrides: Overrides, record: Option<&Path>) -> Result<Serving, Failure> {
+        // Found out now, and told where an editor shows it; later it would only fail a request.
+        settings::load(Path::new("."), None, &overrides)?;
+        Ok(Serving {
+            toolbox: toolbox()?,
+            overrides,
+            recording: recording(record)?,
+            exports: Exports::default(),
+        })
+    }
+
+    /// The environment of a folder, with the editor's settings. Loads tools in the background.
+    ///
+    /// # Errors
+    /// Settings that cannot be used, in words.
+    pub(crate) fn environment(
+        &self,
+        root: &Path,
+        settings: Option<&serde_json::Value>,
+    ) -> Result<Arc<Environment>, String> {
+        let loaded = settings::load(root, settings, &self.overrides);
+        let loaded = loaded.map_err(|failure| failure.message)?;
+        for problem in &loaded.problems {
+            tracing::warn!("{problem}");
+        }
+        let environment = environment(loaded.config, Arc::clone(&self.toolbox), root)
+            .map_err(|failure| failure.message)?;
+        if let Some(recording) = &self.recording {
+            environment.record(Arc::clone(recording));
+        }
+        if let Err(reason) = self.exports.export(&environment) {
+            tracing::warn!("{reason}");
+        }
+        prewarm(environment.toolbox(), environment.config().limits());
+        Ok(environment)
+    }
+
+    /// Sends what is to be exported still.
+    pub(crate) async fn finish(&self) {
+        self.exports.finish().await;
+    }
 }
 
 /// The recording that the command line asks for.

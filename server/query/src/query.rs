@@ -119,6 +119,12 @@ impl Query {
         self.config.tools = tools;
     }
 
+    /// Goes on with another model between turns. What was spent stays spent; what was learned of the
+    /// window of the last model is forgotten.
+    pub fn set_model(&mut self, config: Config) {
+        self.config = config;
+    }
+
     /// Says what the system prompt is: before the first step, as models cache what does not change.
     pub fn set_system(&mut self, system: Arc<str>) {
         self.config.system = system;

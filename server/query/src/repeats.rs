@@ -1,5 +1,6 @@
 //! Notices a model that goes in circles: the same call with the same result, over and over.
 
+use boxagnts_protocol::canonical;
 use boxagnts_protocol::conversation::{ToolCall, ToolResult};
 use boxagnts_protocol::update::TurnOutcome;
 use std::collections::HashMap;
@@ -26,7 +27,7 @@ impl Repeats {
     /// Takes in what came of a call; says what the model should hear.
     pub(crate) fn ended(&mut self, call: &ToolCall, result: &ToolResult) -> Option<String> {
         let result = hash(&(result.output.as_str(), result.is_error));
-        let key = hash(&(call.name.as_str(), call.input.to_string()));
+        let key = hash(&(call.name.as_str(), canonical::text(&call.input)));
         let seen = self.seen.entry(key).or_insert(Seen { result, times: 0 });
         if seen.result != result {
             *seen = Seen { result, times: 0 };

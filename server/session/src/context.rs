@@ -224,7 +224,7 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
     let instead = match &gathered.expansion {
         Some(Expansion::Answer(answer)) => Some(Instead::Answer(answer.clone())),
         Some(Expansion::Mode(name)) => Some(Instead::Answer(session.mode_command(name))),
-        Some(Expansion::Compact { .. }) if session.provider.id() == BUILTIN => {
+        Some(Expansion::Compact { .. }) if session.provider().id() == BUILTIN => {
             Some(Instead::Answer(NOTHING_TO_SUM_UP.to_owned()))
         }
         Some(Expansion::Compact { focus }) => Some(Instead::Compact {
@@ -269,8 +269,9 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
         _ => {}
     }
     let diagnostics = &turn.wish.around.diagnostics;
-    let model = session.provider.id();
-    let blind = (!session.provider.sees_images()).then(|| format!("{model} takes no pictures"));
+    let provider = session.provider();
+    let model = provider.id();
+    let blind = (!provider.sees_images()).then(|| format!("{model} takes no pictures"));
     let pictures = Pictures {
         given: pictures(&turn.wish.around.attached),
         blind: blind.as_deref(),

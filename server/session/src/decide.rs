@@ -41,6 +41,8 @@ pub(crate) fn accept(
 /// Applies a selection and says what became of each hunk.
 pub(crate) async fn apply(session: &Arc<Session>, selection: &Selection) -> Vec<HunkStatus> {
     let _turnstile = session.applying.lock().await;
+    let files = session.overlay.files_of(selection);
+    session.overlay.refresh_buffers(&files).await;
     // Planned again: a batch before this one may have moved or decided hunks.
     let (plans, gone) = match session.overlay.plan_to_apply(selection) {
         Ok(planned) => planned,

@@ -1,6 +1,6 @@
 //! One conversation between a user, a model and tools: journal, proposal, decisions, budget.
 //!
-//! Faces (`lsp`, `cli`) talk to [`Sessions`] and to nothing below it; types of the lower layers
+//! Faces (`lsp`, `acp`, `cli`) talk to [`Sessions`] and to nothing below it; types of the lower layers
 //! reach them through the re-exports here. A session runs at most one turn at a time, in a task of
 //! its own; every event goes to the journal before anyone else hears of it.
 
@@ -45,7 +45,7 @@ pub use error::SessionError;
 pub use permission::{Asker, Choice, NoAsker, Question};
 pub use portable::{Imported, export, flat};
 pub use recover::recovered;
-pub use sessions::{Ask, Sessions, Sides};
+pub use sessions::{Ask, Sessions, Settled, Sides};
 pub use spent::{start_of_day, usage};
 pub use trace::{Span, SpanEvent, SpanKind, SpanStatus, trace};
 pub use undo::Undoing;

@@ -4,6 +4,7 @@
 use crate::session::Session;
 use async_trait::async_trait;
 use boxagnts_policy::permission::Level;
+use boxagnts_protocol::canonical;
 use boxagnts_protocol::question::{QuestionParams, UserAnswer};
 use boxagnts_tools::{Approval, ApprovalRequest, Approver};
 use sha2::{Digest, Sha256};
@@ -17,6 +18,8 @@ const MAX_SHOWN: usize = 600;
 pub struct Question {
     /// The session that the call is of; empty for a call without one.
     pub session: String,
+    /// The call's id, as in its events.
+    pub call: String,
     /// The tool's name.
     pub tool: String,
     /// Why the user is asked.
@@ -80,7 +83,7 @@ impl Scope {
         match request.level {
             Level::Network if !request.by_rule => Scope::Tool,
             _ => {
-                let digest = Sha256::digest(request.input.to_string().as_bytes());
+                let digest = Sha256::digest(canonical::text(request.input).as_bytes());
                 Scope::Input(digest.iter().map(|byte| format!("{byte:02x}")).collect())
             }
         }
@@ -129,6 +132,7 @@ impl Approver for SessionApprover<'_> {
         }
         let question = Question {
             session: session.id.clone(),
+            call: request.call.to_owned(),
             tool: request.tool.to_owned(),
             reason: request.reason.to_owned(),
             input: shown(&request.input.to_string()),

@@ -98,7 +98,8 @@ pub(crate) struct Session {
     pub(crate) config: Mutex<Arc<Config>>,
     pub(crate) environment: Arc<Environment>,
     pub(crate) overlay: Arc<Overlay>,
-    pub(crate) provider: Arc<dyn Provider>,
+    /// Read by [`Session::provider`]; another one only between turns.
+    pub(crate) provider: Mutex<Arc<dyn Provider>>,
     pub(crate) applier: Arc<dyn Applier>,
     pub(crate) asker: Arc<dyn Asker>,
     /// Locked by the running turn for its whole length.
@@ -123,6 +124,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Who speaks for it at this moment.
+    pub(crate) fn provider(&self) -> Arc<dyn Provider> {
+        Arc::clone(&lock(&self.provider))
+    }
+
     /// Journals an event and tells listeners.
     pub(crate) fn emit(&self, event: SessionEvent) -> Result<(), StoreError> {
         let mut known = lock(&self.seq);

@@ -27,8 +27,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 mod live;
+mod settled;
 
 pub(crate) use live::proposed;
+pub use settled::Settled;
 
 /// How often an idle task asks whether its sessions are still there.
 const IDLE: Duration = Duration::from_secs(60);

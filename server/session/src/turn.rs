@@ -118,7 +118,7 @@ async fn drive(
         turn: number,
         prompt,
         context: Some(context).filter(|context| !context.is_empty()),
-        model: session.provider.id().to_owned(),
+        model: session.provider().id().to_owned(),
     })?;
     prepared.journal_pictures(session, number)?;
     prepared.journal(session, number)?;
@@ -137,12 +137,12 @@ async fn drive(
     };
     if let Some(message) = session
         .environment
-        .unpriced(&session.config(), &*session.provider)
+        .unpriced(&session.config(), &*session.provider())
     {
         session.emit(SessionEvent::Notice { message })?;
     }
     let mut answer = Answer {
-        price: session.provider.price(),
+        price: session.provider().price(),
         patience: Duration::from_millis(session.config().limits().model_timeout),
         ..Answer::default()
     };
@@ -193,7 +193,7 @@ async fn drive(
                         answers: query.answers(),
                     };
                     answer.begins(compacting);
-                    waiting = Waiting::Answer(session.provider.stream(request));
+                    waiting = Waiting::Answer(session.provider().stream(request));
                 }
                 Effect::RunTools { calls } => {
                     natives.may_spend(query.left());
@@ -420,12 +420,22 @@ fn run_tool(
 ) -> BoxFuture<'static, (ToolCall, ToolReport)> {
     let (session, natives) = (Arc::clone(session), Arc::clone(natives));
     async move {
+        session.overlay.refresh_buffers(&named(&call)).await;
         let config = session.config();
         let with = (&*config, Some(&*natives as &dyn Natives));
         let report = hooks::around(&session, turn, &call, with, &cancel).await;
         (call, report)
     }
     .boxed()
+}
+
+/// The files that a call's input names, as far as its top level tells.
+fn named(call: &ToolCall) -> Vec<WorkspacePath> {
+    let named = ["path", "from", "to"].into_iter();
+    let named = named.filter_map(|key| call.input.get(key)?.as_str());
+    named
+        .filter_map(|path| WorkspacePath::parse(path).ok())
+        .collect()
 }
 
 /// Accepts what is proposed, except where a change could do harm by itself (a hook, an editor's

@@ -7,6 +7,8 @@ use serde_json::Value;
 /// What the user is asked about.
 #[derive(Debug, Clone, Copy)]
 pub struct ApprovalRequest<'a> {
+    /// The call's id.
+    pub call: &'a str,
     /// The tool's name.
     pub tool: &'a str,
     /// SHA-256 of its component: an answer for later holds for this tool alone.

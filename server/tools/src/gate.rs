@@ -9,6 +9,7 @@ use serde_json::Value;
 
 /// A call before the gate.
 pub(crate) struct Wish<'a> {
+    pub(crate) call: &'a str,
     pub(crate) tool: &'a str,
     pub(crate) sha256: &'a str,
     pub(crate) level: Level,
@@ -43,6 +44,7 @@ pub(crate) async fn pass(
         Decision::Ask { reason, by_rule } => {
             let approval = approver
                 .approve(&ApprovalRequest {
+                    call: wish.call,
                     tool: wish.tool,
                     sha256: wish.sha256,
                     level: wish.level,

@@ -14,6 +14,7 @@ use crate::toolbox::ToolRequest;
 use crate::transaction::sha256;
 use async_trait::async_trait;
 use boxagnts_policy::permission::Level;
+use boxagnts_protocol::canonical;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{
     Audit, FailureKind, ToolFailure, ToolReport, ToolSpec, ToolUsage, Verdict,
@@ -74,7 +75,10 @@ pub(crate) fn all() -> Vec<NativeTool> {
     inputs::specs()
         .into_iter()
         .map(|(spec, level)| NativeTool {
-            sha256: sha256(format!("{}\n{}", spec.name, spec.input_schema).as_bytes()),
+            sha256: {
+                let schema = canonical::text(&spec.input_schema);
+                sha256(format!("{}\n{schema}", spec.name).as_bytes())
+            },
             spec,
             level,
             schema: InputSchema::default(),
@@ -85,15 +89,16 @@ pub(crate) fn all() -> Vec<NativeTool> {
 impl NativeTool {
     /// Runs one call. Everything that can go wrong is in the report.
     pub(crate) async fn run(&self, request: ToolRequest<'_>) -> ToolReport {
-        let ToolCall { name, input, .. } = request.call;
+        let ToolCall { id, name, input } = request.call;
         if let Err(message) = self.schema.check(name, &self.spec.input_schema, input) {
             return ToolReport::refused(FailureKind::InvalidInput, message);
         }
         let audit = Audit {
-            input_sha256: sha256(input.to_string().as_bytes()),
+            input_sha256: sha256(canonical::text(input).as_bytes()),
             ..Audit::default()
         };
         let wish = Wish {
+            call: id,
             tool: name,
             sha256: &self.sha256,
             level: self.level,

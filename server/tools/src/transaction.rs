@@ -8,6 +8,7 @@ use crate::report;
 use crate::toolbox::ToolRequest;
 use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::Level;
+use boxagnts_protocol::canonical;
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::tool::{Audit, FailureKind, HostContact, ToolReport, Verdict};
 use boxagnts_sandbox::{
@@ -37,10 +38,11 @@ pub(crate) async fn run(callee: Callee<'_>, request: ToolRequest<'_>) -> ToolRep
     let config = request.config;
     let mut audit = Audit {
         tool_sha256: callee.sha256.to_owned(),
-        input_sha256: sha256(input.to_string().as_bytes()),
+        input_sha256: sha256(canonical::text(input).as_bytes()),
         ..Audit::default()
     };
     let wish = Wish {
+        call: &request.call.id,
         tool: name,
         sha256: callee.sha256,
         level: level(&callee, config, name),

@@ -1,6 +1,8 @@
 //! What the editor holds that is not on disk yet.
 
 use boxagnts_policy::path::WorkspacePath;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// An open document of the editor.
@@ -21,6 +23,15 @@ pub trait Buffers: Send + Sync {
 
     /// Where documents are open.
     fn open_paths(&self) -> Vec<WorkspacePath>;
+
+    /// Asks the editor what it holds of these files, where it does not tell by itself; [`Buffers::get`]
+    /// answers by that afterwards. Ends in bounded time, whatever the editor does.
+    fn refresh<'a>(
+        &'a self,
+        _paths: &'a [WorkspacePath],
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// For faces without an editor.

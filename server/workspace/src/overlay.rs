@@ -278,6 +278,18 @@ impl Overlay {
         diff::unified(&plans.into_iter().filter_map(file_diff).collect::<Vec<_>>())
     }
 
+    /// Asks an editor that does not tell by itself what it holds of these files. Call it before what
+    /// reads or plans them.
+    pub async fn refresh_buffers(&self, paths: &[WorkspacePath]) {
+        self.buffers.refresh(paths).await;
+    }
+
+    /// The files of which the selection has hunks; none when it cannot be carried out.
+    pub fn files_of(&self, selection: &Selection) -> Vec<WorkspacePath> {
+        let selected = self.lock().select(selection).unwrap_or_default();
+        selected.into_iter().map(|(path, _)| path).collect()
+    }
+
     /// Where the user's text of a file lives now.
     pub fn live(&self, path: &WorkspacePath) -> (Live, Option<Content>) {
         view::live(&self.root, &*self.buffers, path)

@@ -30,7 +30,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("telemetry", &["session"]),
     ("lsp", &["session", "protocol"]),
-    ("cli", &["lsp", "session", "telemetry", "protocol"]),
+    ("acp", &["session", "protocol"]),
+    ("cli", &["acp", "lsp", "session", "telemetry", "protocol"]),
     ("test-support", &["protocol"]),
     ("xtask", &["protocol"]),
     ("tests", &[]),
@@ -39,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 /// Technologies that few crates may know, most of them one alone.
 const OWNERS: &[(&str, &[&str])] = &[
     ("tower-lsp-server", &["lsp"]),
+    ("agent-client-protocol", &["acp"]),
     ("wasmtime", &["sandbox"]),
     ("wasmtime-wasi", &["sandbox"]),
     ("wasmtime-wasi-http", &["sandbox"]),

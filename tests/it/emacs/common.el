@@ -31,7 +31,13 @@ An empty one where there is no answer."
      (while (not ,condition)
        (when (> (float-time) end)
          (error "Waited in vain for %s: %S %S" ,what test-questions test-updates))
-       (accept-process-output nil 0.05))))
+       (accept-process-output nil 0.05)
+       (test-idle))))
+
+(defun test-idle ()
+  "What Eglot does when Emacs is idle, which it never is in batch mode: tell what changed."
+  (when (and (eglot-current-server) eglot--recent-changes)
+    (eglot--signal-textDocument/didChange)))
 
 (defun test-happened (event &optional times)
   "Whether EVENT happened, TIMES times."

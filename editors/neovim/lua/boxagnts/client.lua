@@ -73,9 +73,12 @@ function M.capabilities()
     -- It can show lenses, and marks of our own are better than diagnostics at hunks.
     all.textDocument.codeLens = { dynamicRegistration = false }
   end
-  if not config.options.questions then
-    all.experimental = { boxagnts = { review = true } }
-  end
+  all.experimental = {
+    boxagnts = {
+      review = not config.options.questions,
+      questions = handlers.questions_take_time,
+    },
+  }
   return all
 end
 

@@ -2,7 +2,7 @@
 
 import DOMPurify from 'dompurify';
 import { marked } from 'marked';
-import type { TokenUsage, Update, WhenBusy } from '../generated/protocol';
+import type { PlanItem, TokenUsage, Update, UserAnswer, WhenBusy } from '../generated/protocol';
 import type { FromPage, ToPage } from './messages';
 
 declare function acquireVsCodeApi(): {
@@ -114,23 +114,33 @@ function callLine(id: string, name: string, input: unknown): HTMLDetailsElement 
   return line;
 }
 
-/** Plans come from servers that have such an event. */
-function drawPlan(items: unknown): void {
+/** The steps of the task, above the box. */
+function drawPlan(items: PlanItem[]): void {
   plan.replaceChildren();
-  for (const item of Array.isArray(items) ? items : []) {
+  for (const { text, status } of items) {
     const line = document.createElement('li');
-    line.textContent = String(item?.text ?? '');
-    line.dataset['status'] = String(item?.status ?? 'pending');
+    line.textContent = text;
+    line.dataset['status'] = status;
     plan.append(line);
   }
   plan.hidden = plan.childElementCount === 0;
 }
 
-function draw(update: Update): void {
-  if ((update as { event: string }).event === 'plan') {
-    drawPlan((update as unknown as { items: unknown }).items);
-    return;
+/** What became of a question. */
+function answer(given: UserAnswer): string {
+  switch (given.kind) {
+    case 'given':
+      return [...(given.choices ?? []), given.text].filter(Boolean).join(', ');
+    case 'dismissed':
+      return 'The question was put away.';
+    case 'nobody':
+      return 'There was nobody to ask.';
+    case 'withdrawn':
+      return 'The turn ended before there was an answer.';
   }
+}
+
+function draw(update: Update): void {
   if (update.event !== 'text_delta') {
     finish();
   }
@@ -182,6 +192,20 @@ function draw(update: Update): void {
       break;
     case 'undone':
       add('note', `Taken back: ${update.result.files.join(', ')}`);
+      break;
+    case 'plan':
+      drawPlan(update.items);
+      break;
+    case 'asked': {
+      const { question, detail } = update.question;
+      render({ text: detail ? `${question}\n\n${detail}` : question, into: add('model') });
+      break;
+    }
+    case 'answered':
+      add('note', answer(update.answer));
+      break;
+    case 'mode_changed':
+      add('note', `The mode is now ${update.mode}.`);
       break;
     case 'notice':
       add('note', update.message);

@@ -2,13 +2,9 @@
 
 use crate::args::SettingArgs;
 use crate::exit::{Exit, Failure};
-use crate::exports::Exports;
-use crate::settings::{self, Overrides};
-use crate::setup;
+use crate::setup::Serving;
 use boxagnts_lsp::Connector;
 use boxagnts_session::Environment;
-use boxagnts_session::model::Recording;
-use boxagnts_session::tools::Toolbox;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,15 +37,8 @@ pub(crate) struct Lsp {
 
 impl Lsp {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
-        let overrides = self.settings.overrides();
-        // Found out now, and told where an editor shows it; later it would only fail a request.
-        settings::load(Path::new("."), None, &overrides)?;
-        let connector = Arc::new(Connections {
-            toolbox: setup::toolbox()?,
-            overrides,
-            recording: setup::recording(self.record.as_deref())?,
-            exports: Exports::default(),
-        });
+        let serving = Serving::new(self.settings.overrides(), self.record.as_deref())?;
+        let connector = Arc::new(Folders(serving));
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             "language server starts"
@@ -57,40 +46,20 @@ impl Lsp {
         let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
         let served = Arc::clone(&connector);
         boxagnts_lsp::serve(stdin, stdout, served).await;
-        connector.exports.finish().await;
+        connector.0.finish().await;
         tracing::info!("language server ends");
         Ok(Exit::Done)
     }
 }
 
-/// Makes the environment of each workspace folder; the folders share what is compiled.
-struct Connections {
-    toolbox: Arc<Toolbox>,
-    overrides: Overrides,
-    recording: Option<Arc<Recording>>,
-    exports: Exports,
-}
+struct Folders(Serving);
 
-impl Connector for Connections {
+impl Connector for Folders {
     fn connect(
         &self,
         root: &Path,
         settings: &serde_json::Value,
     ) -> Result<Arc<Environment>, String> {
-        let loaded = settings::load(root, Some(settings), &self.overrides);
-        let loaded = loaded.map_err(|failure| failure.message)?;
-        for problem in &loaded.problems {
-            tracing::warn!("{problem}");
-        }
-        let environment = setup::environment(loaded.config, Arc::clone(&self.toolbox), root)
-            .map_err(|failure| failure.message)?;
-        if let Some(recording) = &self.recording {
-            environment.record(Arc::clone(recording));
-        }
-        if let Err(reason) = self.exports.export(&environment) {
-            tracing::warn!("{reason}");
-        }
-        setup::prewarm(environment.toolbox(), environment.config().limits());
-        Ok(environment)
+        self.0.environment(root, Some(settings))
     }
 }

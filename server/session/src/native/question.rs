@@ -103,7 +103,7 @@ struct Conversation {
 impl Conversation {
     fn new(asking: &Asking<'_>, allotment: Allotment) -> Conversation {
         let limits = asking.config.limits();
-        let provider = &asking.session.provider;
+        let provider = asking.session.provider();
         let query = Query::new(query::Config {
             limits: Limits {
                 max_turns: limits.max_turns.min(MAX_TURNS),
@@ -177,7 +177,7 @@ impl Asking<'_> {
                             max_output_tokens,
                             answers: query.answers(),
                         };
-                        let stream = self.session.provider.stream(request);
+                        let stream = self.session.provider().stream(request);
                         waiting = Waiting::Answer(stream, TokenUsage::default());
                     }
                     Effect::RunTools { calls } => {
@@ -260,7 +260,7 @@ impl Asking<'_> {
                 Event::ModelUsage(so_far)
             }
             Delta::Stop(stop) => {
-                let price = self.session.provider.price();
+                let price = self.session.provider().price();
                 self.emit(SessionEvent::ModelAnswered {
                     turn: self.turn,
                     stop,

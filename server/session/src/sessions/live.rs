@@ -48,9 +48,14 @@ impl Sessions {
             .into_iter()
             .filter_map(|entry| entry.event.known())
             .collect();
-        let config = mode::restored(self.config(settings(&events))?, &events);
-        let provider = self.environment.connect(&config, &summary.model)?;
-        let session = self.assemble(summary.session, config, provider, (&events, seq))?;
+        let settings = settings(&events);
+        let config = mode::restored(self.config(settings)?, &events);
+        // The one that the session began with, unless its user took another since.
+        let chosen = settings.and_then(|settings| settings.get("model")?.as_str());
+        let model = chosen.unwrap_or(&summary.model);
+        let provider = self.environment.connect(&config, model)?;
+        let overlay = self.restored(&config, &events)?;
+        let session = self.assemble(summary.session, config, provider, overlay, (&events, seq));
         let mut entry = self
             .live
             .entry(id.to_owned())
@@ -127,7 +132,8 @@ impl Sessions {
             .store()
             .create_session(&self.workspace(), provider.id())?;
         self.environment.store().hold_session(&id)?;
-        let session = self.assemble(id.clone(), config, provider, (&[], 0))?;
+        let overlay = self.restored(&config, &[])?;
+        let session = self.assemble(id.clone(), config, provider, overlay, (&[], 0));
         // First of all: what comes back from the journal is as strict as it was.
         if let Some(settings) = settings {
             session.emit(SessionEvent::Configured { settings })?;
@@ -136,18 +142,28 @@ impl Sessions {
         Ok(session)
     }
 
+    /// The overlay with what the events say is proposed, and the files whose proposals are lost.
+    fn restored(
+        &self,
+        config: &Config,
+        events: &[SessionEvent],
+    ) -> Result<(Arc<Overlay>, Vec<String>), SessionError> {
+        let overlay = Overlay::open(&self.root, config.mounts(), Arc::clone(&self.buffers))?;
+        let (files, last_hunk) = proposed(events);
+        let lost = overlay.restore(&files, last_hunk);
+        Ok((overlay, lost))
+    }
+
     /// A session with the past that the events tell; the number is that of the last one.
-    fn assemble(
+    pub(super) fn assemble(
         &self,
         id: String,
         config: Config,
         provider: Arc<dyn Provider>,
+        (overlay, lost): (Arc<Overlay>, Vec<String>),
         (events, seq): (&[SessionEvent], u64),
-    ) -> Result<Arc<Session>, SessionError> {
-        let overlay = Overlay::open(&self.root, config.mounts(), Arc::clone(&self.buffers))?;
+    ) -> Arc<Session> {
         let mut notes = Vec::new();
-        let (files, last_hunk) = proposed(events);
-        let lost = overlay.restore(&files, last_hunk);
         if !lost.is_empty() {
             tracing::warn!(session = %id, files = ?lost, "proposals cannot come back");
             notes.push(format!(
@@ -174,12 +190,12 @@ impl Sessions {
             queue: VecDeque::new(),
             notes,
         };
-        Ok(Arc::new(Session {
+        Arc::new(Session {
             id,
             config: Mutex::new(Arc::new(config)),
             environment: Arc::clone(&self.environment),
             overlay,
-            provider,
+            provider: Mutex::new(provider),
             applier: Arc::clone(&self.applier),
             asker: Arc::clone(&self.asker),
             query: tokio::sync::Mutex::new(query),
@@ -193,7 +209,7 @@ impl Sessions {
             seq: Mutex::new(seq),
             hub: Arc::clone(&self.hub),
             watcher: Arc::clone(&self.watcher),
-        }))
+        })
     }
 
     pub(super) fn query_config(
@@ -222,9 +238,9 @@ impl Sessions {
     }
 }
 
-/// The settings that a session was begun with.
-fn settings(events: &[SessionEvent]) -> Option<&serde_json::Value> {
-    events.iter().find_map(|event| match event {
+/// The settings that a session has: the last ones that were journalled.
+pub(super) fn settings(events: &[SessionEvent]) -> Option<&serde_json::Value> {
+    events.iter().rev().find_map(|event| match event {
         SessionEvent::Configured { settings } => Some(settings),
         _ => None,
     })

@@ -1,0 +1,140 @@
+//! One folder that the client works in: its sessions, and its files as the client has them.
+
+use crate::applier::ClientApplier;
+use crate::asker::ClientAsker;
+use crate::files::ClientFiles;
+use crate::observer::{Announced, Followed, Observer};
+use crate::peer::Peer;
+use boxagnts_protocol::proposal::FileProposal;
+use boxagnts_protocol::update::SessionEvent;
+use boxagnts_session::policy::path::WorkspacePath;
+use boxagnts_session::workspace::Buffers;
+use boxagnts_session::{Environment, PageQuery, SessionError, Sessions};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A folder with its sessions.
+pub(crate) struct Folder {
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) files: Arc<ClientFiles>,
+    pub(crate) followed: Arc<Followed>,
+    pub(crate) environment: Arc<Environment>,
+    /// As the client spells it.
+    pub(crate) root: PathBuf,
+    /// What the first session's user should know.
+    notices: Mutex<Vec<String>>,
+}
+
+impl Folder {
+    /// Opens a folder. Blocks; must be called inside a tokio runtime.
+    pub(crate) fn open(
+        peer: &Arc<Peer>,
+        environment: Arc<Environment>,
+        root: &Path,
+    ) -> Result<Arc<Folder>, SessionError> {
+        let real = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+        let files = Arc::new(ClientFiles::new(Arc::clone(peer), root, &real));
+        let announced = Arc::new(Announced::default());
+        let applier = ClientApplier {
+            files: Arc::clone(&files),
+        };
+        let asker = ClientAsker {
+            peer: Arc::clone(peer),
+            announced: Arc::clone(&announced),
+            root: root.to_path_buf(),
+        };
+        let buffers: Arc<dyn Buffers> = files.clone();
+        let sessions = Sessions::open(
+            Arc::clone(&environment),
+            root,
+            buffers,
+            Arc::new(applier),
+            Arc::new(asker),
+        )?;
+        let followed = Arc::new(Followed::default());
+        let observer = Observer {
+            peer: Arc::clone(peer),
+            sessions: Arc::downgrade(&sessions),
+            environment: Arc::clone(&environment),
+            root: root.to_path_buf(),
+            followed: Arc::clone(&followed),
+            announced,
+        };
+        tokio::spawn(observer.run(sessions.subscribe()));
+        Ok(Arc::new(Folder {
+            sessions,
+            files,
+            followed,
+            environment,
+            root: root.to_path_buf(),
+            notices: Mutex::default(),
+        }))
+    }
+
+    /// Brings batches to an end that a killed process left.
+    pub(crate) async fn recover(&self) {
+        let notices = match self.sessions.recover().await {
+            Ok(events) => events.into_iter().filter_map(recovered).collect(),
+            Err(error) => vec![format!("interrupted changes cannot be looked at: {error}")],
+        };
+        *self.notices.lock().unwrap_or_else(PoisonError::into_inner) = notices;
+    }
+
+    /// What is to be told, once.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The files of a session with hunks that wait, with the client's texts of now.
+    pub(crate) async fn waiting(
+        self: &Arc<Self>,
+        session: &str,
+    ) -> Result<Vec<FileProposal>, SessionError> {
+        let files = self.proposed(session).await?;
+        let paths = files
+            .iter()
+            .flat_map(|file| file.from.iter().chain([&file.path]));
+        let paths: Vec<WorkspacePath> = paths
+            .filter_map(|path| WorkspacePath::parse(path).ok())
+            .collect();
+        if paths.is_empty() || !self.files.peer().reads {
+            return Ok(files);
+        }
+        self.files.refresh(&paths).await;
+        self.proposed(session).await
+    }
+
+    async fn proposed(self: &Arc<Self>, session: &str) -> Result<Vec<FileProposal>, SessionError> {
+        let query = PageQuery {
+            waiting: true,
+            ..PageQuery::default()
+        };
+        let id = session.to_owned();
+        let page = self.blocking(move |folder| folder.sessions.page(&id, &query));
+        Ok(page.await??.files)
+    }
+
+    /// Runs what reads files or the journal where it holds up nobody.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Folder) -> T + Send + 'static,
+    ) -> Result<T, SessionError> {
+        let folder = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&folder)).await;
+        done.map_err(|error| SessionError::Stopped {
+            reason: error.to_string(),
+        })
+    }
+}
+
+fn recovered(event: SessionEvent) -> Option<String> {
+    match event {
+        SessionEvent::Recovered {
+            applied,
+            files,
+            refused,
+            ..
+        } => Some(boxagnts_session::recovered(applied, &files, &refused)),
+        _ => None,
+    }
+}
