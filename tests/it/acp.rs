@@ -74,7 +74,7 @@ fn the_official_sdk_reviews_kills_and_loads() {
     let kinds = seen["kinds"].as_array().expect("an array");
     assert_eq!(
         &kinds[..3],
-        ["user_message_chunk", "tool_call", "tool_call"].map(Value::from),
+        ["user_message_chunk", "tool_call", "tool_call_update"].map(Value::from),
         "{seen:#}"
     );
     assert_eq!(seen["again"], "end_turn");

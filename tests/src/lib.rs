@@ -13,9 +13,10 @@ pub fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--locked", "--package", "boxagnts-cli"]);
-        // With all that users may switch on.
-        build.args(["--features", "otlp"]);
+        // With what the tests of all crates have built: a build of the binary alone would have other
+        // features, and begin anew. And with all that users may switch on.
+        build.args(["test", "--no-run", "--quiet", "--locked", "--workspace"]);
+        build.args(["--test", "cli", "--features", "boxagnts-cli/otlp"]);
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         // What cargo says of this package to its tests would have build scripts of others run again.
         for (name, _) in std::env::vars_os() {

@@ -27,10 +27,11 @@ test(function()
       table.insert(answers, update.answer)
     end
   end
+  -- Several stand in the order of the question.
   same(answers, {
     { kind = 'given', choices = { 'First' } },
     { kind = 'given', text = 'neither' },
-    { kind = 'given', choices = { 'Third', 'First' } },
+    { kind = 'given', choices = { 'First', 'Third' } },
     { kind = 'given', text = 'because' },
     { kind = 'dismissed' },
   })

@@ -52,10 +52,10 @@ test(function()
     return require('boxagnts.session').current ~= first
   end)
   answer = 'both names'
+  said = {}
   vim.cmd 'BoxAgnts sessions'
   wait('the question', function()
     return #questions > 0
   end)
-  said = {}
   wait('the session', was_said 'nothing waits')
 end)

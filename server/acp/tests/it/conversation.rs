@@ -4,6 +4,7 @@ use crate::harness::{Behaves, EDITOR, Harness, Reply, calls, edits_both};
 use agent_client_protocol::v1::schema::{
     SetSessionConfigOptionRequest, SetSessionModeRequest, StopReason,
 };
+use boxagnts_test_support::{Answer, ModelServer};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -334,12 +335,15 @@ async fn limits_and_failures_have_their_reasons() {
     );
     client.stop().await;
 
-    let harness = Harness::new(json!([]));
+    let server = ModelServer::with(|_| Answer::status(400, None, "no such thing"));
+    let mut harness = Harness::new(json!([]));
+    harness.settings = json!({"model": "mock:m",
+        "providers": {"mock": {"kind": "anthropic", "base_url": server.base_url()}}});
     let (client, session) = harness.begin(EDITOR).await;
     let failed = client
         .prompt(&session, "say")
         .await
-        .expect_err("an empty script");
-    assert!(failed.message.contains("script"), "{failed}");
+        .expect_err("a provider that says no");
+    assert!(failed.message.contains("no such thing"), "{failed}");
     client.stop().await;
 }

@@ -27,7 +27,13 @@ async fn malformed_input_is_answered() {
     let early = json!({"jsonrpc": "2.0", "id": 1, "method": "session/new",
         "params": {"cwd": "/", "mcpServers": []}});
     let said = check(&mut raw, &line(&early), json!(1), -32600).await;
-    assert!(said.contains("initialize"), "{said}");
+    assert!(said.contains("initialization"), "{said}");
+    raw.send(&line(&hello)).await;
+    let answer = raw.hear().await;
+    assert_eq!(
+        (&answer["id"], &answer["result"]["protocolVersion"]),
+        (&json!("hello"), &json!(1))
+    );
     let said = check(&mut raw, b"{secret\n", Value::Null, -32700).await;
     assert!(!said.contains("secret"), "{said}");
     check(&mut raw, b"\xff\xfe\n", Value::Null, -32700).await;
@@ -51,12 +57,7 @@ async fn malformed_input_is_answered() {
         .await;
     raw.send(&line(&json!({"jsonrpc": "2.0", "method": "nonsense"})))
         .await;
-    raw.send(&line(&hello)).await;
-    let answer = raw.hear().await;
-    assert_eq!(
-        (&answer["id"], &answer["result"]["protocolVersion"]),
-        (&json!("hello"), &json!(1))
-    );
+    check(&mut raw, &line(&unknown), json!(2), -32601).await;
     drop(raw);
     serving.await.expect("it ends with its client");
 }

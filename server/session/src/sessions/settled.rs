@@ -74,7 +74,8 @@ impl Sessions {
         let config = mode::restored(self.config(Some(&own))?, &events);
         let provider = self.environment.connect(&config, model)?;
         session.emit(SessionEvent::Configured { settings: own })?;
-        query.set_model(self.query_config(&config, &*provider, query.system()));
+        let system = query.system();
+        query.set_model(self.query_config(&config, &*provider, system));
         *lock(&session.provider) = provider;
         *lock(&session.config) = Arc::new(config);
         Ok(())
