@@ -74,9 +74,23 @@ A property list, as in (:model \"ollama:qwen3\" :total_budget_usd 2)."
 Its answer is about the text that the user sees."
   (let ((server (boxagnts--server)))
     (eglot--signal-textDocument/didChange)
-    (jsonrpc-request server :workspace/executeCommand
-                     (list :command command
-                           :arguments (if argument (vector argument) [])))))
+    (prog1 (jsonrpc-request server :workspace/executeCommand
+                            (list :command command
+                                  :arguments (if argument (vector argument) [])))
+      (boxagnts--read-on server))))
+
+(defun boxagnts--read-on (server &rest _)
+  "Have messages of SERVER looked at that came together with an answer.
+The jsonrpc of Emacs 28 would leave them, such as an edit, until more comes."
+  (when (boxagnts--is server)
+    (let ((process (jsonrpc--process server)))
+      (run-at-time 0 nil
+                   (lambda ()
+                     (when (process-live-p process)
+                       (funcall (process-filter process) process "")))))))
+
+;; Behind a code action.
+(advice-add 'eglot-execute-command :after #'boxagnts--read-on)
 
 (defun boxagnts--in-session (command &rest argument)
   "Run COMMAND of the server about the current session, with ARGUMENT."

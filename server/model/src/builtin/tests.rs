@@ -1,6 +1,7 @@
 //! What `builtin` does and says, as transcripts.
 
 use super::*;
+use boxagnts_protocol::canonical;
 use std::fmt::Write;
 
 /// Speaks `prompt`, answers each call with the next of `results`, and compares all that was done
@@ -19,7 +20,8 @@ fn converse(prompt: &str, results: &[Result<&str, &str>]) -> String {
         let mut calls = Vec::new();
         let mut answers = Vec::new();
         for call in &turn.tool_calls {
-            let _ = writeln!(transcript, "{} {}", call.name, call.input);
+            let input = canonical::text(&call.input);
+            let _ = writeln!(transcript, "{} {input}", call.name);
             let id = format!("{}-{}", messages.len(), calls.len());
             let result = results.next().expect("a result for every call");
             answers.push(Content::ToolResult(ToolResult {

@@ -200,7 +200,7 @@ fn a_project_only_tightens_and_the_user_has_the_last_word() {
     assert_eq!((config.model(), config.mode()), ("builtin", Mode::Review));
     assert!(config.providers().is_empty());
     let names: Vec<&str> = config.ignored().iter().map(|i| i.name.as_str()).collect();
-    assert_eq!(names, ["model", "providers.openai.base_url", "wasm_fuel"]);
+    assert_eq!(names, ["wasm_fuel", "model", "providers.openai.base_url"]);
 }
 
 #[test]

@@ -140,7 +140,7 @@ async fn a_call_can_be_refused_before_it_is_made() {
     let yes = answers(READ, r#"{"decision":"allow","context":"b is next"}"#);
     let context = "[The hook `guard` says: b is next]";
     check(hook.clone(), yes, &["a", "b"], context, "").await;
-    let text = "the hook `guard` says: {\"event\":\"before_tool\",\"fixed\":1,\"input\":{\"content\":\"A\\n\"";
+    let text = r#""tool":"write","input":{"path":"a","content":"A\n"},"fixed":1}"#;
     let with_input = json!({"event": "before_tool", "tool": "guard", "input": {"fixed": 1}});
     check(with_input, echoes(), &["a", "b"], "", text).await;
 }
@@ -269,7 +269,7 @@ async fn accepted_hunks_can_be_refused_and_stay() {
     let writes = answers(WRITE, "fine");
     check(writes, Some("only reads, and `guard` does more")).await;
     let notes = check(echoes(), None).await;
-    let files = r#""files":[{"hunks":["h1"],"path":"a"}]"#;
+    let files = r#""files":[{"path":"a","hunks":["h1"]}]"#;
     assert!(notes.contains(files), "{notes}");
 }
 

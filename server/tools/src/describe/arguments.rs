@@ -54,8 +54,11 @@ pub(crate) fn arguments(input: &Value, invocation: &Invocation) -> Vec<String> {
     let Value::Object(fields) = input else {
         return Vec::new();
     };
+    // Whatever order a model writes them in, the command line is the same.
+    let mut sorted: Vec<_> = fields.iter().collect();
+    sorted.sort_by_key(|(field, _)| field.as_str());
     let mut arguments = Vec::new();
-    for (field, value) in fields {
+    for (field, value) in sorted {
         if invocation.positional.contains(field) {
             continue;
         }

@@ -309,14 +309,14 @@ mod tests {
             "#,
             expect![[r#"
                 Some("wc") Some("Counts.") Some(Read) ["https://example.com"] None
-                {"additionalProperties":false,"properties":{"file":{"items":{"type":"string"},"type":"array"},"max_count":{"default":3,"description":"Stop there","type":"integer"},"n":{"type":"boolean"},"unit":{"enum":["lines","words"],"type":"string"}},"required":["file"],"type":"object"}
+                {"type":"object","properties":{"max_count":{"type":"integer","default":3,"description":"Stop there"},"unit":{"type":"string","enum":["lines","words"]},"n":{"type":"boolean"},"file":{"type":"array","items":{"type":"string"}}},"required":["file"],"additionalProperties":false}
                 {"positional":["file"],"spelled":{"unit":"-unit"}}"#]],
         );
         check(
             "positional = ['a']\n[input_schema]\ntype = 'object'\nproperties.a.type = 'string'",
             expect![[r#"
                 None None None [] None
-                {"properties":{"a":{"type":"string"}},"type":"object"}
+                {"type":"object","properties":{"a":{"type":"string"}}}
                 {"positional":["a"]}"#]],
         );
         check(

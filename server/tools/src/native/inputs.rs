@@ -128,25 +128,25 @@ mod tests {
         check(
             ASK_USER,
             expect![[
-                r#"{"additionalProperties":false,"properties":{"allow_free_text":{"description":"The user may answer in words; always so without choices (default true).","type":"boolean"},"choices":{"description":"Answers to choose from, the one you would take first.","items":{"additionalProperties":false,"description":"One answer that can be chosen.","properties":{"description":{"description":"What it means or leads to.","maxLength":500,"type":"string"},"label":{"description":"A few words, unlike those of the others.","maxLength":100,"minLength":1,"type":"string"}},"required":["label"],"type":"object"},"maxItems":8,"minItems":2,"type":"array"},"multi_select":{"description":"Several can be chosen.","type":"boolean"},"question":{"description":"One question, with what the user needs to decide.","maxLength":4000,"minLength":1,"type":"string"}},"required":["question"],"type":"object"}"#
+                r#"{"type":"object","additionalProperties":false,"properties":{"question":{"type":"string","description":"One question, with what the user needs to decide.","minLength":1,"maxLength":4000},"choices":{"type":"array","items":{"description":"One answer that can be chosen.","type":"object","properties":{"label":{"description":"A few words, unlike those of the others.","type":"string","minLength":1,"maxLength":100},"description":{"description":"What it means or leads to.","type":"string","maxLength":500}},"required":["label"],"additionalProperties":false},"description":"Answers to choose from, the one you would take first.","minItems":2,"maxItems":8},"multi_select":{"type":"boolean","description":"Several can be chosen."},"allow_free_text":{"type":"boolean","description":"The user may answer in words; always so without choices (default true)."}},"required":["question"]}"#
             ]],
         );
         check(
             TODO,
             expect![[
-                r#"{"additionalProperties":false,"properties":{"items":{"description":"The whole list, in order; it replaces the one before.","items":{"additionalProperties":false,"description":"A step of a model's plan.","properties":{"status":{"enum":["pending","in_progress","completed"],"type":"string"},"text":{"description":"What is to be done.","maxLength":500,"minLength":1,"type":"string"}},"required":["text","status"],"type":"object"},"maxItems":50,"type":"array"}},"required":["items"],"type":"object"}"#
+                r#"{"type":"object","additionalProperties":false,"properties":{"items":{"type":"array","items":{"description":"A step of a model's plan.","type":"object","properties":{"text":{"description":"What is to be done.","type":"string","minLength":1,"maxLength":500},"status":{"type":"string","enum":["pending","in_progress","completed"]}},"required":["text","status"],"additionalProperties":false},"description":"The whole list, in order; it replaces the one before.","maxItems":50}},"required":["items"]}"#
             ]],
         );
         check(
             PROPOSE_PLAN,
             expect![[
-                r#"{"additionalProperties":false,"properties":{"plan":{"description":"Markdown: what changes in which file, in which order, and how it is checked.","maxLength":40000,"minLength":1,"type":"string"}},"required":["plan"],"type":"object"}"#
+                r#"{"type":"object","additionalProperties":false,"properties":{"plan":{"type":"string","description":"Markdown: what changes in which file, in which order, and how it is checked.","minLength":1,"maxLength":40000}},"required":["plan"]}"#
             ]],
         );
         check(
             QUESTION,
             expect![[
-                r#"{"additionalProperties":false,"properties":{"prompt":{"description":"All that the other needs to know: it sees nothing of this conversation.","maxLength":20000,"minLength":1,"type":"string"}},"required":["prompt"],"type":"object"}"#
+                r#"{"type":"object","additionalProperties":false,"properties":{"prompt":{"type":"string","description":"All that the other needs to know: it sees nothing of this conversation.","minLength":1,"maxLength":20000}},"required":["prompt"]}"#
             ]],
         );
     }

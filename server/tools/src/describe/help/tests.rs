@@ -68,15 +68,15 @@ Options:
 
             Permission level: read
             level: Level(Read)
-              color: {"default":"auto","description":"Colour the output","enum":["auto","always","never"],"type":"string"}
-              file_path: {"description":"A file that lists more patterns, one a line","type":"string"}
-              glob: {"description":"Only these","items":{"type":"string"},"type":"array"}
-              ignore_case: {"description":"Upper and lower case are the same","type":"boolean"}
-              max_count: {"default":100,"description":"Stop after so many","type":"integer"}
-              paths: {"default":["."],"description":"Folders to look into","items":{"type":"string"},"type":"array"}
-              pattern: {"description":"What to look for","type":"string"}
-              strict: {"description":"Fail on unreadable files","type":"boolean"}
-              verbose: {"description":"Say more","type":"boolean"}
+              pattern: {"type":"string","description":"What to look for"}
+              file_path: {"type":"string","description":"A file that lists more patterns, one a line"}
+              max_count: {"type":"integer","default":100,"description":"Stop after so many"}
+              color: {"type":"string","enum":["auto","always","never"],"default":"auto","description":"Colour the output"}
+              ignore_case: {"type":"boolean","description":"Upper and lower case are the same"}
+              glob: {"type":"array","items":{"type":"string"},"description":"Only these"}
+              verbose: {"type":"boolean","description":"Say more"}
+              strict: {"type":"boolean","description":"Fail on unreadable files"}
+              paths: {"type":"array","items":{"type":"string"},"default":["."],"description":"Folders to look into"}
             required: ["pattern"]
             {"positional":["paths"],"explicit":["strict"]}
         "#]],
@@ -127,12 +127,12 @@ Options:
             edit: Edits a file.
 
             Replaces one text by another, everywhere.
-              dry_run: {"description":"--dry-run only says what it would do","type":"boolean"}
-              file_path: {"description":"The file to edit It must exist.","type":"string"}
-              mode: {"default":"exact","description":"How to match Possible values: - exact: Byte for byte - fuzzy: Whatever the spaces","enum":["exact","fuzzy"],"type":"string"}
-              new_string: {"description":"What to put there","type":"string"}
-              old_string: {"description":"--old-string is what is there","type":"string"}
-              r: {"description":"Every place","type":"boolean"}
+              file_path: {"type":"string","description":"The file to edit It must exist."}
+              old_string: {"type":"string","description":"--old-string is what is there"}
+              new_string: {"type":"string","description":"What to put there"}
+              mode: {"type":"string","enum":["exact","fuzzy"],"default":"exact","description":"How to match Possible values: - exact: Byte for byte - fuzzy: Whatever the spaces"}
+              r: {"type":"boolean","description":"Every place"}
+              dry_run: {"type":"boolean","description":"--dry-run only says what it would do"}
             required: ["file_path","old_string","new_string"]
         "#]],
     );
@@ -164,11 +164,11 @@ ARGS:
 ",
         expect![[r#"
             wc-tool: Counts lines and words
-              encoding: {"default":"utf-8","description":"The encoding","enum":["utf-8","latin-1"],"type":"string"}
-              file: {"description":"The file to count","type":"string"}
-              jobs: {"description":"How many at a time","type":"string"}
-              lines: {"description":"Counts lines","type":"boolean"}
-              output: {"description":"Where to write","type":"string"}
+              lines: {"type":"boolean","description":"Counts lines"}
+              encoding: {"type":"string","enum":["utf-8","latin-1"],"default":"utf-8","description":"The encoding"}
+              jobs: {"type":"string","description":"How many at a time"}
+              file: {"type":"string","description":"The file to count"}
+              output: {"type":"string","description":"Where to write"}
             required: ["file"]
             {"positional":["file","output"]}
         "#]],
@@ -202,13 +202,13 @@ Report bugs to nobody.
 ",
         expect![[r#"
             resize: Make images smaller.
-              format: {"default":"png","description":"what to write","enum":["png","jpeg"],"type":"string"}
-              image: {"description":"files to read","items":{"type":"string"},"type":"array"}
-              loud: {"description":"say a lot","type":"boolean"}
-              out: {"description":"folder for results","type":"string"}
+              width: {"type":"string","default":"640","description":"new width in pixels"}
+              format: {"type":"string","enum":["png","jpeg"],"default":"png","description":"what to write"}
+              tags: {"type":"array","items":{"type":"string"},"description":"words to attach"}
+              out: {"type":"string","description":"folder for results"}
               quiet: {"type":"boolean"}
-              tags: {"description":"words to attach","items":{"type":"string"},"type":"array"}
-              width: {"default":"640","description":"new width in pixels","type":"string"}
+              loud: {"type":"boolean","description":"say a lot"}
+              image: {"type":"array","items":{"type":"string"},"description":"files to read"}
             required: ["out","image"]
             {"positional":["image"]}
         "#]],
@@ -239,13 +239,13 @@ When FILE is '-', read standard input.
         expect![[r#"
             grep: Search for PATTERNS in each FILE.
             Example: grep -i 'hello world' menu.h main.c
+              extended_regexp: {"type":"boolean","description":"PATTERNS are extended regular expressions"}
+              regexp: {"type":"string","description":"use PATTERNS for matching"}
               color: {"type":["string","boolean"]}
-              colour: {"description":"use markers to highlight the matching strings; WHEN is 'always', 'never', or 'auto'","type":["string","boolean"]}
-              extended_regexp: {"description":"PATTERNS are extended regular expressions","type":"boolean"}
-              file: {"items":{"type":"string"},"type":"array"}
-              max_count: {"description":"stop after NUM selected lines","type":"integer"}
+              colour: {"type":["string","boolean"],"description":"use markers to highlight the matching strings; WHEN is 'always', 'never', or 'auto'"}
+              max_count: {"type":"integer","description":"stop after NUM selected lines"}
               patterns: {"type":"string"}
-              regexp: {"description":"use PATTERNS for matching","type":"string"}
+              file: {"type":"array","items":{"type":"string"}}
             required: ["patterns"]
             {"positional":["patterns","file"]}
         "#]],
@@ -265,12 +265,12 @@ usage: cut -b list [-n] [file ...]
 ",
         expect![[r#"
             cut: 
-              b: {"description":"select only these bytes","type":"string"}
-              d: {"description":"use DELIM instead of a tab","type":"string"}
-              f: {"description":"select only these fields","type":"string"}
-              file: {"items":{"type":"string"},"type":"array"}
-              n: {"description":"do not split characters","type":"boolean"}
+              b: {"type":"string","description":"select only these bytes"}
+              d: {"type":"string","description":"use DELIM instead of a tab"}
+              f: {"type":"string","description":"select only these fields"}
+              n: {"type":"boolean","description":"do not split characters"}
               s: {"type":"boolean"}
+              file: {"type":"array","items":{"type":"string"}}
             {"positional":["file"]}
         "#]],
     );
@@ -293,11 +293,11 @@ Usage of ./fetcher:
 ",
         expect![[r#"
             fetcher: 
-              depth: {"default":3,"description":"how far to follow","type":"integer"}
-              name: {"default":"index","description":"name to look for","type":"string"}
-              ratio: {"description":"how much to keep","type":"number"}
-              timeout: {"default":"5s","description":"how long to wait","type":"string"}
-              v: {"description":"say more","type":"boolean"}
+              depth: {"type":"integer","default":3,"description":"how far to follow"}
+              name: {"type":"string","default":"index","description":"name to look for"}
+              ratio: {"type":"number","description":"how much to keep"}
+              timeout: {"type":"string","default":"5s","description":"how long to wait"}
+              v: {"type":"boolean","description":"say more"}
             {"spelled":{"depth":"-depth","name":"-name","ratio":"-ratio","timeout":"-timeout"}}
         "#]],
     );
@@ -329,8 +329,8 @@ Use \"deploy [command] --help\" for more information about a command.
             deploy: Deploys things.
 
             Its subcommands cannot be called: completion, up.
-              config: {"default":"deploy.yaml","description":"config file","type":"string"}
-              toggle: {"description":"Help message for toggle","type":"boolean"}
+              config: {"type":"string","default":"deploy.yaml","description":"config file"}
+              toggle: {"type":"boolean","description":"Help message for toggle"}
         "#]],
     );
     check(
@@ -350,7 +350,7 @@ GLOBAL OPTIONS:
 ",
         expect![[r#"
             greet: say a greeting
-              lang: {"default":"english","description":"language","type":"string"}
+              lang: {"type":"string","default":"english","description":"language"}
         "#]],
     );
 }
@@ -367,9 +367,9 @@ Usage: objcopy [option(s)] in-file [out-file]
 ",
         expect![[r#"
             objcopy: Copies a binary file, possibly transforming it in the process
-              debugging: {"description":"Convert debugging information, if possible","type":"boolean"}
+              input_target: {"type":"string","description":"Assume input file is in format <bfdname>"}
+              debugging: {"type":"boolean","description":"Convert debugging information, if possible"}
               in_file: {"type":"string"}
-              input_target: {"description":"Assume input file is in format <bfdname>","type":"string"}
               out_file: {"type":"string"}
             required: ["in_file"]
             {"positional":["in_file","out_file"]}
@@ -383,8 +383,8 @@ Options:
 ",
         expect![[r#"
             ld: 
-              file: {"items":{"type":"string"},"type":"array"}
-              output: {"description":"Set output file name","type":"string"}
+              output: {"type":"string","description":"Set output file name"}
+              file: {"type":"array","items":{"type":"string"}}
             required: ["file"]
             {"positional":["file"]}
         "#]],
@@ -411,12 +411,12 @@ Options:
             naval_fate: Naval Fate.
 
             Its subcommands cannot be called: ship, new, move.
-            dependentRequired: {"x":["name"],"y":["x"]}
-              moored: {"description":"Moored (anchored) mine.","type":"boolean"}
-              name: {"items":{"type":"string"},"type":"array"}
-              speed: {"default":"10","description":"Speed in knots.","type":"string"}
+              speed: {"type":"string","default":"10","description":"Speed in knots."}
+              moored: {"type":"boolean","description":"Moored (anchored) mine."}
+              name: {"type":"array","items":{"type":"string"}}
               x: {"type":"string"}
               y: {"type":"string"}
+            dependentRequired: {"x":["name"],"y":["x"]}
             {"positional":["name","x","y"]}
         "#]],
     );
@@ -444,11 +444,11 @@ Options:
 ",
         expect![[r#"
             convert: Converts documents
-              format: {"default":"html","description":"output format","enum":["html","pdf"],"type":"string"}
-              input: {"description":"the document","type":"string"}
-              scale: {"default":1,"description":"how large","type":"number"}
-              tag: {"description":"a tag","items":{"type":"string"},"type":"array"}
-              watch: {"default":false,"description":"do it again","type":"boolean"}
+              format: {"type":"string","enum":["html","pdf"],"default":"html","description":"output format"}
+              scale: {"type":"number","default":1,"description":"how large"}
+              tag: {"type":"array","items":{"type":"string"},"description":"a tag"}
+              watch: {"type":"boolean","default":false,"description":"do it again"}
+              input: {"type":"string","description":"the document"}
             required: ["tag","input"]
             {"positional":["input"]}
         "#]],
@@ -472,12 +472,12 @@ Options:
 ",
         expect![[r#"
             split: CLI to split text
-              first: {"description":"display just the first","type":"boolean"}
-              kind: {"description":"what","enum":["a","b"],"type":"string"}
-              no_trim: {"description":"keep spaces","type":"boolean"}
-              parts: {"description":"how many","type":"string"}
-              separator: {"default":",","description":"separator","type":"string"}
-              string: {"description":"text to split","type":"string"}
+              first: {"type":"boolean","description":"display just the first"}
+              separator: {"type":"string","default":",","description":"separator"}
+              kind: {"type":"string","enum":["a","b"],"description":"what"}
+              no_trim: {"type":"boolean","description":"keep spaces"}
+              string: {"type":"string","description":"text to split"}
+              parts: {"type":"string","description":"how many"}
             required: ["string"]
             {"positional":["string","parts"]}
         "#]],
@@ -500,10 +500,10 @@ Options:
 ",
         expect![[r#"
             hello: Greets everybody that a file names.
-              count: {"default":1,"description":"Number of greetings.","type":"integer"}
+              count: {"type":"integer","default":1,"description":"Number of greetings."}
+              shout: {"type":"boolean","description":"Loudly."}
+              hash_type: {"type":"string","enum":["md5","sha1"],"description":"Digest."}
               filename: {"type":"string"}
-              hash_type: {"description":"Digest.","enum":["md5","sha1"],"type":"string"}
-              shout: {"description":"Loudly.","type":"boolean"}
             required: ["count","filename"]
             {"positional":["filename"]}
         "#]],
