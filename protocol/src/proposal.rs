@@ -1,5 +1,6 @@
 //! What the user reviews: changed files and their hunks.
 
+use crate::update::SessionMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +113,8 @@ pub struct Proposal {
     pub session: String,
     /// Its state.
     pub state: SessionState,
+    /// Its mode.
+    pub mode: SessionMode,
     /// Changed files, sorted by path.
     pub files: Vec<FileProposal>,
     /// Where the next page begins; absent behind the last one.

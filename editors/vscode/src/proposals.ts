@@ -2,11 +2,26 @@
 
 import * as vscode from 'vscode';
 import { type Client, words } from './client';
-import type { DecideParams, FileProposal, Hunk, Proposal, Update } from './generated/protocol';
+import type {
+  DecideParams,
+  FileProposal,
+  Hunk,
+  Proposal,
+  SessionMode,
+  Update,
+} from './generated/protocol';
 import type { Sessions } from './sessions';
 
-/** Events after which something else may wait. */
-const CHANGING = new Set(['proposal_changed', 'decided', 'undone', 'recovered', 'turn_ended']);
+/** Events after which something else may wait, or the mode may be another. */
+const CHANGING = new Set([
+  'turn_started',
+  'mode_changed',
+  'proposal_changed',
+  'decided',
+  'undone',
+  'recovered',
+  'turn_ended',
+]);
 
 /** A hunk that waits, with where it is. */
 export interface Waiting {
@@ -17,6 +32,7 @@ export interface Waiting {
 
 export class Proposals implements vscode.Disposable {
   private waiting: Waiting[] = [];
+  private readonly modes = new Map<string, SessionMode>();
   private readonly changes = new vscode.EventEmitter<void>();
   readonly onChange = this.changes.event;
   private readonly subscriptions: vscode.Disposable;
@@ -45,6 +61,11 @@ export class Proposals implements vscode.Disposable {
   /** All that waits: sessions in order, files by path, hunks by line. */
   all(): Waiting[] {
     return this.waiting;
+  }
+
+  /** The mode of a session, as far as it is known. */
+  mode(session: string | undefined): SessionMode | undefined {
+    return session === undefined ? undefined : this.modes.get(session);
   }
 
   /** What waits in a document. */
@@ -96,6 +117,7 @@ export class Proposals implements vscode.Disposable {
           session,
           waiting: true,
         });
+        this.modes.set(session, proposal.mode);
         for (const file of proposal.files) {
           found.push(...file.hunks.map((hunk) => ({ session, file, hunk })));
         }

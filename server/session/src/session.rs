@@ -4,6 +4,7 @@ use crate::applier::Applier;
 use crate::batch::Ground;
 use crate::context::Told;
 use crate::environment::Environment;
+use crate::mode;
 use crate::native::Open;
 use crate::permission::Asker;
 use crate::queue::{Running, Wish};
@@ -209,6 +210,7 @@ impl Session {
         Proposal {
             session: self.id.clone(),
             state,
+            mode: mode::to_protocol(self.config().mode()),
             files: page.files,
             next: page.next,
             waiting_files: page.waiting_files,

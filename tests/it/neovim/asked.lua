@@ -36,4 +36,9 @@ test(function()
     { kind = 'dismissed' },
   })
   same(questions[1], 'Which one?')
+
+  vim.cmd 'BoxAgnts ask /mode plan'
+  wait('the mode', function()
+    return plugin.statusline():find('mode plan', 1, true) ~= nil
+  end)
 end)

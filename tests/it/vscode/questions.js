@@ -39,6 +39,13 @@ start(async (page) => {
   await step('answered');
   // The steps of the task.
   await chat().locator('#plan li[data-status="completed"]', { hasText: 'ask' }).waitFor();
+  // The mode of the session, not that of the settings.
+  const status = (text) => page.locator('.statusbar-item', { hasText: 'BoxAgnts' }).filter({ hasText: text }).waitFor();
+  await status('review');
+  await box.fill('/mode plan');
+  await box.press('Enter');
+  await status('plan');
+  await step('mode');
   await command('BoxAgnts: New Session');
   await chat().locator('#plan').waitFor({ state: 'hidden' });
   return {};

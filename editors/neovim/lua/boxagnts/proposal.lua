@@ -90,6 +90,7 @@ function fetch()
       if here ~= client.id then
         return
       end
+      session.of(id).mode = proposal.mode
       vim.list_extend(files, proposal.files)
       if proposal.next and id == session.current then
         return page(proposal.next)

@@ -71,6 +71,8 @@ function M.remember(update)
     if session.state ~= 'running' then
       session.state = session.pending + session.conflicted > 0 and 'review' or 'idle'
     end
+  elseif event == 'mode_changed' then
+    session.mode = update.mode
   elseif event == 'turn_ended' then
     session.state = session.pending + session.conflicted > 0 and 'review' or 'idle'
     session.cost, session.spent = update.cost_usd or session.cost, 0
@@ -124,7 +126,7 @@ end
 function M.resume(id, done)
   client.request('boxagnts.proposal', { session = id, limit = 1, waiting = true }, function(proposal)
     local session = M.of(id)
-    session.state = proposal.state
+    session.state, session.mode = proposal.state, proposal.mode
     session.files = proposal.waiting_files
     session.pending, session.conflicted = proposal.pending, proposal.conflicted
     M.choose(id)
@@ -164,6 +166,11 @@ function M.statusline()
   local parts = { session.state }
   if session.pending + session.conflicted > 0 then
     table.insert(parts, M.waits(session))
+  end
+  -- The usual one goes without saying.
+  local mode = session.mode or (config.options.settings or {}).mode
+  if mode and mode ~= 'review' then
+    table.insert(parts, ('mode %s'):format(mode))
   end
   local cost = M.cost(session)
   if cost then

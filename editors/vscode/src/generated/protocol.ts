@@ -383,6 +383,8 @@ export type Proposal = {
   conflicted: number;
   /** Changed files, sorted by path. */
   files: FileProposal[];
+  /** Its mode. */
+  mode: SessionMode;
   /** Where the next page begins; absent behind the last one. */
   next?: string | null;
   /** Hunks that wait and fit, on all pages. */

@@ -29,7 +29,9 @@ export function status(
     if (spent?.cost) {
       parts.push(`$${spent.cost.toFixed(2)}`);
     }
-    parts.push(vscode.workspace.isTrusted ? mode() : 'plan (untrusted)');
+    // That of the session, which its user may have changed, before that of the settings.
+    const now = proposals.mode(sessions.current) ?? mode();
+    parts.push(vscode.workspace.isTrusted ? now : 'plan (untrusted)');
     item.text = parts.join(' ');
     item.tooltip = stopped ? 'Start BoxAgnts again' : 'Show the conversation';
     item.command = stopped ? 'boxagnts.client.restart' : 'boxagnts.chat.focus';
