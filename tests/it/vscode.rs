@@ -255,8 +255,7 @@ fn a_model_asks_its_user_in_vs_code() {
     Driven::by("questions", &script.model());
 }
 
-/// As many milliseconds as in `server/BENCHMARKS.md`:
-/// `cargo test --release -p boxagnts-tests --test it -- --ignored --nocapture measure`.
+/// The milliseconds of `server/BENCHMARKS.md`, where it says how.
 #[test]
 #[ignore = "measures, and asserts nothing"]
 fn measure_the_key_that_accepts_in_vs_code() {

@@ -11,6 +11,10 @@ use std::sync::OnceLock;
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        // Another one than that of this build, such as a release that is measured.
+        if let Some(other) = std::env::var_os("BOXAGNTS_TESTS_PROGRAM") {
+            return PathBuf::from(other);
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         // With what the tests of all crates have built: a build of the binary alone would have other

@@ -29,6 +29,8 @@ pub(crate) struct Budget {
 struct Known {
     /// Tokens of the whole prompt and of the answer.
     tokens: u64,
+    /// Bytes of its system prompt and tools.
+    fixed: u64,
     /// Messages up to and with the answer.
     messages: usize,
 }
@@ -77,11 +79,13 @@ impl Budget {
     }
 
     /// Tokens that the prompt of the next request has at most: what the provider counted last, and
-    /// a token for every byte behind it. `fixed` are the bytes of system prompt and tools.
+    /// a token for every byte behind it. `fixed` are the bytes of system prompt and tools, which may be
+    /// more than they were then.
     pub(crate) fn most_input(&self, fixed: u64, messages: &[Message]) -> u64 {
         match &self.known {
             Some(known) if known.messages <= messages.len() => known
                 .tokens
+                .saturating_add(fixed.saturating_sub(known.fixed))
                 .saturating_add(most_tokens(&messages[known.messages..])),
             _ => fixed + AROUND + most_tokens(messages),
         }
@@ -93,6 +97,7 @@ impl Budget {
             Some(known) if known.messages <= messages.len() => known
                 .tokens
                 .saturating_sub(self.freed / BYTES_OF_FREED)
+                .saturating_add(fixed.saturating_sub(known.fixed) / BYTES_OF_TOKEN)
                 .saturating_add(most_tokens(&messages[known.messages..]) / BYTES_OF_TOKEN),
             _ => (fixed + most_tokens(messages)) / BYTES_OF_TOKEN,
         }
@@ -113,12 +118,14 @@ impl Budget {
         (self.known, self.freed) = (None, 0);
     }
 
-    /// The provider counted `usage` for a request whose answer is the last of so many messages.
-    pub(crate) fn counted(&mut self, usage: &TokenUsage, messages: usize) {
+    /// The provider counted `usage` for a request with so many bytes of system prompt and tools, whose
+    /// answer is the last of so many messages.
+    pub(crate) fn counted(&mut self, usage: &TokenUsage, fixed: u64, messages: usize) {
         let prompt = usage.total() - usage.output_tokens;
         self.freed = 0;
         self.known = (prompt > 0).then_some(Known {
             tokens: usage.total(),
+            fixed,
             messages,
         });
     }

@@ -120,9 +120,11 @@ impl Query {
     }
 
     /// Goes on with another model between turns. What was spent stays spent; what was learned of the
-    /// window of the last model is forgotten.
+    /// window of the last model, and what it counted, is forgotten: others count in another way.
     pub fn set_model(&mut self, config: Config) {
         self.config = config;
+        self.overflows = 0;
+        self.budget.forget_count();
     }
 
     /// Says what the system prompt is: before the first step, as models cache what does not change.
@@ -341,8 +343,11 @@ impl Query {
                     self.estimate(&mut usage, answer.len(), &self.messages);
                 }
                 self.count(&usage);
-                // The answer is about to be the last message.
-                self.budget.counted(&usage, self.messages.len() + 1);
+                // What was lost was not counted by anybody. The answer is about to be the last message.
+                if !lost {
+                    let fixed = self.fixed();
+                    self.budget.counted(&usage, fixed, self.messages.len() + 1);
+                }
                 answer
             }
             other => {

@@ -195,7 +195,8 @@ impl Half {
             .extend(half.calls.iter().map(|call| call.id.clone()));
         query.push_answer(half.answer());
         if let Some(usage) = &half.usage {
-            query.budget.counted(usage, query.messages.len());
+            let fixed = query.fixed();
+            query.budget.counted(usage, fixed, query.messages.len());
         }
         let results = half.calls.into_iter().map(|call| {
             let known = half

@@ -4,6 +4,7 @@ mod compact;
 mod journal;
 mod nested;
 mod random;
+mod recounted;
 mod remarks;
 mod thoughts;
 

@@ -246,20 +246,20 @@ fn a_model_that_says_that_it_is_full_is_believed() {
         config.clone(),
         script,
         expect![[r#"
-        model 1 (100)
-        run a read
-        model 2 (100)
-        run b read
-        model 3 (100)
-        notice the model says that the conversation is too long (prompt is too long); from now on its window counts as 5523 tokens. Set context_window of the model under [models] in your configuration
-        compacted 6136 -> 5385, trimmed ["b:6627"], not summed up
-        model 4 (100) to sum up
-        compacted 5385 -> 2439, trimmed [], summed up but for 2
-        model 5 (100)
-        User: "[The conversation before this became too long and was summed up by you. Its summary stands here in its place; the conversation goes on behind it.]\n\nok\n\n[What you are working on, in the user's own words:]\nx"
-        Assistant: <read {"n":2}>
-        User: [b "*6627\n[2373 of 9000 bytes of this result were left out to make room; call the tool again, for less at once, if you need them]"]
-    "#]],
+            model 1 (100)
+            run a read
+            model 2 (100)
+            run b read
+            model 3 (100)
+            notice the model says that the conversation is too long (prompt is too long); from now on its window counts as 5432 tokens. Set context_window of the model under [models] in your configuration
+            compacted 6035 -> 5247, trimmed ["b:6516"], not summed up
+            model 4 (100) to sum up
+            compacted 5247 -> 2402, trimmed [], summed up but for 2
+            model 5 (100)
+            User: "[The conversation before this became too long and was summed up by you. Its summary stands here in its place; the conversation goes on behind it.]\n\nok\n\n[What you are working on, in the user's own words:]\nx"
+            Assistant: <read {"n":2}>
+            User: [b "*6516\n[2484 of 9000 bytes of this result were left out to make room; call the tool again, for less at once, if you need them]"]
+        "#]],
     );
     check_with(
         config,

@@ -202,12 +202,12 @@ impl Random {
 }
 
 /// What a model might say to this, and what an honest provider would count.
-fn any_answer(request: &Recorded, seed: u64) -> Answer {
+fn any_answer(request: &Recorded, bytes_of_token: u64, seed: u64) -> Answer {
     let mut random = Random(seed | 1);
     let bytes = request.body.to_string().len() as u64;
     let most = request.body["max_tokens"].as_u64().unwrap_or(1);
-    // A token is a byte at least, and what is around the texts is none.
-    let input = bytes / (2 + random.below(4));
+    // A token is a byte at least, and what is around the texts is none. The same text has the same.
+    let input = bytes / bytes_of_token;
     let output = most.min(random.below(400));
     let (cached, fresh) = match random.below(3) {
         0 => (0, input),
@@ -255,11 +255,13 @@ fn any_answer(request: &Recorded, seed: u64) -> Answer {
 async fn random_session(seed: u64) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let salt = random.below(u64::MAX);
+    let bytes_of_token = 2 + random.below(4);
     let served = std::sync::atomic::AtomicU64::new(0);
     let server = ModelServer::with(move |request| {
         let n = served.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         any_answer(
             request,
+            bytes_of_token,
             salt.wrapping_add(n.wrapping_mul(0x2545_F491_4F6C_DD1D)),
         )
     });
