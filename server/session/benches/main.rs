@@ -14,8 +14,11 @@ use table::Table;
 
 fn main() {
     let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
+        // Short: each of some thousand turns begins with a copy of the conversation, which takes longer
+        // than what is measured.
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(200))
+        .sample_size(20)
         .configure_from_args();
     let mut table = Table::default();
     steps::of_one_turn(&mut criterion, &mut table);
