@@ -14,9 +14,10 @@ use agent_client_protocol::v1::schema::{
     InitializeRequest, InitializeResponse, ListSessionsRequest, ListSessionsResponse,
     LoadSessionRequest, LoadSessionResponse, McpServer, NewSessionRequest, NewSessionResponse,
     PromptCapabilities, PromptRequest, PromptResponse, ResumeSessionRequest, ResumeSessionResponse,
-    SessionCapabilities, SessionCloseCapabilities, SessionDeleteCapabilities, SessionInfo,
-    SessionListCapabilities, SessionResumeCapabilities, SetSessionConfigOptionRequest,
-    SetSessionConfigOptionResponse, SetSessionModeRequest, SetSessionModeResponse,
+    SessionCapabilities, SessionCloseCapabilities, SessionConfigOption, SessionDeleteCapabilities,
+    SessionInfo, SessionListCapabilities, SessionModeState, SessionResumeCapabilities,
+    SetSessionConfigOptionRequest, SetSessionConfigOptionResponse, SetSessionModeRequest,
+    SetSessionModeResponse,
 };
 use agent_client_protocol::v1::{ConnectionTo, Responder};
 use agent_client_protocol::{
@@ -200,6 +201,15 @@ struct Opened {
 }
 
 impl Opened {
+    /// Mode and model as the answer shows them.
+    fn shown(&self) -> (SessionModeState, Vec<SessionConfigOption>) {
+        let config = self.chat.folder.environment.config();
+        (
+            options::modes(self.settled.mode),
+            options::config_options(&self.settled, config),
+        )
+    }
+
     async fn greet(&self) {
         self.chat.tell_commands().await;
         for notice in self.notices.iter().chain(&self.chat.folder.notices()) {
@@ -254,10 +264,9 @@ impl Server {
         lock(&self.begun).push(id.clone());
         let notices = unused(&request.mcp_servers, &request.additional_directories);
         let opened = self.open(id.clone(), folder, notices).await?;
-        let Opened { chat, settled, .. } = &opened;
-        let options = options::config_options(settled, chat.folder.environment.config());
+        let (modes, options) = opened.shown();
         let response = NewSessionResponse::new(id)
-            .modes(options::modes(settled.mode))
+            .modes(modes)
             .config_options(options);
         Ok((response, opened))
     }
@@ -271,11 +280,10 @@ impl Server {
         let opened = self
             .open(request.session_id.to_string(), folder, notices)
             .await?;
-        let Opened { chat, settled, .. } = &opened;
-        history::replay(chat).await?;
-        let options = options::config_options(settled, chat.folder.environment.config());
+        history::replay(&opened.chat).await?;
+        let (modes, options) = opened.shown();
         let response = LoadSessionResponse::new()
-            .modes(options::modes(settled.mode))
+            .modes(modes)
             .config_options(options);
         Ok((response, opened))
     }
@@ -289,10 +297,9 @@ impl Server {
         let opened = self
             .open(request.session_id.to_string(), folder, notices)
             .await?;
-        let Opened { chat, settled, .. } = &opened;
-        let options = options::config_options(settled, chat.folder.environment.config());
+        let (modes, options) = opened.shown();
         let response = ResumeSessionResponse::new()
-            .modes(options::modes(settled.mode))
+            .modes(modes)
             .config_options(options);
         Ok((response, opened))
     }

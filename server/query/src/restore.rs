@@ -100,10 +100,16 @@ impl Query {
                     half.flush(&mut query);
                     query.push_user(vec![Content::Text { text: text.clone() }]);
                 }
+                // Another model, other tools, another system prompt: how many tokens those had that were
+                // counted before is not known here.
+                SessionEvent::Configured { .. }
+                | SessionEvent::ModeChanged { .. }
+                | SessionEvent::Instructed { .. } => {
+                    half.usage = None;
+                    query.budget.forget_count();
+                }
                 SessionEvent::ModelRetry { .. }
                 | SessionEvent::Hooked { .. }
-                | SessionEvent::Configured { .. }
-                | SessionEvent::Instructed { .. }
                 | SessionEvent::ProposalChanged { .. }
                 | SessionEvent::Decided { .. }
                 | SessionEvent::Undone { .. }
@@ -114,7 +120,6 @@ impl Query {
                 | SessionEvent::Asked { .. }
                 | SessionEvent::Answered { .. }
                 | SessionEvent::Plan { .. }
-                | SessionEvent::ModeChanged { .. }
                 | SessionEvent::Recovered { .. } => {}
             }
         }

@@ -2,6 +2,8 @@
 
 use super::{LIMITS, config, event};
 use crate::{Config, Effect, Limits, Query, ToolInfo};
+use boxagnts_protocol::conversation::{StopReason, TokenUsage};
+use boxagnts_protocol::update::{SessionEvent, SessionMode};
 
 /// Tokens that the second answer may have, when something changes behind the first.
 fn allowed(first: &str, change: impl FnOnce(&mut Query, Config)) -> u64 {
@@ -64,6 +66,42 @@ fn another_model_counts_anew() {
     let other = allowed(COUNTED, |query, config| query.set_model(config));
     // A token for each byte, as if nobody had counted.
     assert!(same - other > 3_500, "{same} {other}");
+}
+
+#[test]
+fn a_session_that_comes_back_counts_anew_what_changed_since() {
+    let said = |changed: Option<SessionEvent>| {
+        let counted = [
+            SessionEvent::TurnStarted {
+                turn: 1,
+                prompt: "x".repeat(5_000),
+                context: None,
+                model: "m".to_owned(),
+            },
+            SessionEvent::ModelAnswered {
+                turn: 1,
+                stop: StopReason::EndTurn,
+                usage: TokenUsage {
+                    input_tokens: 1_000,
+                    output_tokens: 10,
+                    ..TokenUsage::default()
+                },
+                cost_usd: None,
+            },
+        ];
+        let events: Vec<SessionEvent> = counted.into_iter().chain(changed).collect();
+        allowed("", |query, config| *query = Query::restore(config, &events))
+    };
+    let same = said(None);
+    let mode = SessionEvent::ModeChanged {
+        mode: SessionMode::Review,
+        plan: None,
+    };
+    let settings = serde_json::json!({"model": "other:m"});
+    for changed in [mode, SessionEvent::Configured { settings }] {
+        let anew = said(Some(changed));
+        assert!(same - anew > 3_500, "{same} {anew}");
+    }
 }
 
 #[test]
