@@ -155,6 +155,12 @@ pub const ALL: &[Command] = &[
         None,
     ),
     command(
+        CANCEL_EXECUTOR,
+        "Ends one executor of a running turn, or all; the turn goes on with what they had come to.",
+        Some(of::<CancelExecutorParams>),
+        Some(of::<CancelExecutorResult>),
+    ),
+    command(
         SESSIONS,
         "The sessions of the workspace.",
         None,

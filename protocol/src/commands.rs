@@ -31,6 +31,8 @@ pub const SHOW_PATCH: &str = "boxagnts.showPatch";
 pub const COMPACT: &str = "boxagnts.compact";
 /// `boxagnts.cancel`: ends the running turn.
 pub const CANCEL: &str = "boxagnts.cancel";
+/// Ends one executor of a running turn, or all.
+pub const CANCEL_EXECUTOR: &str = "boxagnts.cancelExecutor";
 /// `boxagnts.sessions`: the sessions of this workspace.
 pub const SESSIONS: &str = "boxagnts.sessions";
 /// `boxagnts.history`: what happened in a session, in pages.
@@ -243,6 +245,24 @@ pub struct CompactParams {
 pub struct SessionParams {
     /// The session.
     pub session: String,
+}
+
+/// Parameters of [`CANCEL_EXECUTOR`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CancelExecutorParams {
+    /// The session whose turn has executors.
+    pub session: String,
+    /// The executor, by its session or by the tool call that wanted it; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
+}
+
+/// Result of [`CANCEL_EXECUTOR`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CancelExecutorResult {
+    /// The tool calls whose executors end.
+    pub cancelled: Vec<String>,
 }
 
 /// Parameters of [`PROPOSAL`].
@@ -483,6 +503,8 @@ pub enum OriginKind {
     Fork,
     /// It was imported from a file.
     Import,
+    /// It is the session of an executor, and the other one's turn wanted it; no event is taken over.
+    Executor,
 }
 
 /// Parameters of [`HISTORY`].

@@ -179,6 +179,20 @@ impl TokenUsage {
             .cache_write_tokens
             .saturating_add(other.cache_write_tokens);
     }
+
+    /// What is more here than in an earlier count.
+    pub fn since(&self, earlier: &TokenUsage) -> TokenUsage {
+        TokenUsage {
+            input_tokens: self.input_tokens.saturating_sub(earlier.input_tokens),
+            output_tokens: self.output_tokens.saturating_sub(earlier.output_tokens),
+            cache_read_tokens: self
+                .cache_read_tokens
+                .saturating_sub(earlier.cache_read_tokens),
+            cache_write_tokens: self
+                .cache_write_tokens
+                .saturating_sub(earlier.cache_write_tokens),
+        }
+    }
 }
 
 /// What providers ask per million tokens, in US dollars.

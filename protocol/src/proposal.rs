@@ -14,7 +14,7 @@ pub enum HunkState {
     Accepted,
     /// Rejected; the tools no longer see it.
     Rejected,
-    /// The user's text changed at the same place: needs a look.
+    /// The user's text changed at the same place, or something else is proposed there: needs a look.
     Conflicted,
 }
 
@@ -67,7 +67,7 @@ pub struct Hunk {
     pub old_text: String,
     /// The text that it puts there.
     pub new_text: String,
-    /// For hunks that conflict: what the user has there by now.
+    /// For hunks that conflict: what the user has there by now, or what else is proposed there.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub live_text: Option<String>,
     /// For whole-file hunks (create, delete, move, binary): what it does, in words.
@@ -76,6 +76,9 @@ pub struct Hunk {
     /// The tool call that made it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub group: Option<String>,
+    /// The task of the executor that made it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub executor: Option<String>,
 }
 
 /// The proposed change of one file.

@@ -110,6 +110,17 @@ pub enum SessionMode {
     Auto,
 }
 
+/// Where an executor works.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// On the user's files, with changes in memory.
+    #[default]
+    Overlay,
+    /// In files of its own, outside of the user's.
+    Worktree,
+}
+
 /// How far a step of a model's plan is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -343,6 +354,49 @@ pub enum SessionEvent {
         /// The tool call.
         parent: String,
     },
+    /// The model wants a task done by an executor: another agent, with a conversation of its own. It
+    /// begins when one of the places of `max_concurrent_executors` is free.
+    ExecutorQueued {
+        /// The turn.
+        turn: u64,
+        /// The tool call that wants it; hunks that come of it have it as their `group`.
+        call: String,
+        /// What it is to do, in a line.
+        task: String,
+        /// `provider:model`.
+        model: String,
+        /// Where it works.
+        isolation: Isolation,
+    },
+    /// An executor begins.
+    ExecutorStarted {
+        /// The turn.
+        turn: u64,
+        /// As in [`SessionEvent::ExecutorQueued`].
+        call: String,
+        /// Its own session: what it does is told there.
+        session: String,
+    },
+    /// An executor has ended, also one that never began.
+    ExecutorEnded {
+        /// The turn.
+        turn: u64,
+        /// As in [`SessionEvent::ExecutorQueued`].
+        call: String,
+        /// Its own session, when it began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// How.
+        outcome: TurnOutcome,
+        /// What it used.
+        usage: TokenUsage,
+        /// US dollars, where prices are known.
+        cost_usd: Option<f64>,
+        /// Hunks of it that are proposed.
+        hunks: u64,
+        /// Hunks of it that do not fit what else is proposed.
+        conflicts: u64,
+    },
     /// The set of hunks, or their states, changed.
     ProposalChanged {
         /// Files with hunks that await a decision.
@@ -354,6 +408,10 @@ pub enum SessionEvent {
         /// The files whose change is another than in the event before: together they bring the
         /// proposal back after a restart.
         changed: Vec<ProposedDiff>,
+        /// All hunks that do not fit what else is proposed, on the text that they were made on; absent
+        /// when they are as in the event before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rivals: Option<Vec<ProposedDiff>>,
         /// Number of the youngest hunk; ids are never used twice.
         last_hunk: u64,
     },

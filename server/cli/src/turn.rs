@@ -111,6 +111,9 @@ impl Seen {
             }
             SessionEvent::ModelAnswered {
                 usage, cost_usd, ..
+            }
+            | SessionEvent::ExecutorEnded {
+                usage, cost_usd, ..
             } => {
                 self.spent.usage.add(&usage);
                 if let Some(cost) = cost_usd {
@@ -181,6 +184,7 @@ mod tests {
                 base: None,
                 hunks: Vec::new(),
             }],
+            rivals: None,
             last_hunk: 1,
         }
     }

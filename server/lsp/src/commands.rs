@@ -11,11 +11,12 @@ use crate::server::Shared;
 use boxagnts_protocol::catalog;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
-    ACCEPT, AMEND, ANSWER, ASK, AmendParams, AnswerParams, AskParams, CANCEL, CHECKPOINTS,
-    COMMANDS, COMPACT, CheckpointsParams, CompactParams, DELETE_SESSION, DecideParams, Diagnostic,
-    FORK, HISTORY, ImageParam, PROPOSAL, PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE,
-    RESTORE, ReproposeParams, RestoreParams, SESSIONS, SET_MODE, SHOW_PATCH, SPLIT, SessionParams,
-    SetModeParams, SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
+    ACCEPT, AMEND, ANSWER, ASK, AmendParams, AnswerParams, AskParams, CANCEL, CANCEL_EXECUTOR,
+    CHECKPOINTS, COMMANDS, COMPACT, CancelExecutorParams, CancelExecutorResult, CheckpointsParams,
+    CompactParams, DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY, ImageParam, PROPOSAL,
+    PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams,
+    RestoreParams, SESSIONS, SET_MODE, SHOW_PATCH, SPLIT, SessionParams, SetModeParams,
+    SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
@@ -103,6 +104,10 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
         CANCEL => {
             let given = session()?;
             Box::new(move || cancel(&shared, &given))
+        }
+        CANCEL_EXECUTOR => {
+            let given = read(params::cancel_executor(arguments, latest()))?;
+            Box::new(move || cancel_executor(&shared, &given))
         }
         SESSIONS => Box::new(move || sessions(&shared)),
         HISTORY => {
@@ -398,6 +403,14 @@ pub(crate) fn cancel(shared: &Arc<Shared>, params: &SessionParams) -> Result<Val
     let folder = shared.folder_of_session(&params.session)?;
     folder.sessions.cancel(&params.session).map_err(error)?;
     Ok(Value::Null)
+}
+
+fn cancel_executor(shared: &Arc<Shared>, params: &CancelExecutorParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    let executor = params.executor.as_deref();
+    let cancelled = folder.sessions.cancel_executor(&params.session, executor);
+    let cancelled = cancelled.map_err(error)?;
+    json(&CancelExecutorResult { cancelled })
 }
 
 pub(crate) fn set_mode(shared: &Arc<Shared>, params: &SetModeParams) -> Result<Value> {

@@ -50,6 +50,7 @@ pub(crate) fn watch(shared: &Arc<Shared>, folder: &Arc<Folder>) {
         shared: Arc::clone(shared),
         folder: Arc::clone(folder),
         turns: HashMap::new(),
+        executors: HashMap::new(),
     };
     tokio::spawn(observer.run(folder.sessions.subscribe()));
 }
@@ -121,6 +122,8 @@ struct Observer {
     folder: Arc<Folder>,
     /// By session.
     turns: HashMap<String, Running>,
+    /// Sessions of executors that run, with the session that wants each.
+    executors: HashMap<String, String>,
 }
 
 /// What is kept of a running turn.
@@ -131,6 +134,8 @@ struct Running {
     said: String,
     /// The plan that it wants approved.
     plan: Option<String>,
+    /// Executors of it: how many wait, run, and have ended.
+    executors: [u64; 3],
 }
 
 impl Observer {
@@ -148,8 +153,11 @@ impl Observer {
     async fn on(&mut self, session: String, event: SessionEvent) {
         match event {
             SessionEvent::TurnStarted { turn, prompt, .. } => {
-                // Before its first hunk comes: only known sessions are shown.
-                self.shared.remember(&session, &self.folder);
+                // Before its first hunk comes: only known sessions are shown. What an executor changes
+                // is shown by the session that wants it.
+                if !self.executors.contains_key(&session) {
+                    self.shared.remember(&session, &self.folder);
+                }
                 let can = self.shared.can();
                 let doing = can
                     .progress
@@ -160,6 +168,7 @@ impl Observer {
                         doing,
                         said: String::new(),
                         plan: None,
+                        executors: [0; 3],
                     },
                 );
             }
@@ -190,6 +199,20 @@ impl Observer {
                     .unwrap_or_default();
                 self.doing(&session, format!("{} {object}", call.name).trim_end());
             }
+            SessionEvent::ExecutorQueued { .. } => self.executors(&session, [1, 0, 0]),
+            SessionEvent::ExecutorStarted {
+                session: executor, ..
+            } => {
+                self.executors.insert(executor, session.clone());
+                self.executors(&session, [-1, 1, 0]);
+            }
+            SessionEvent::ExecutorEnded {
+                session: executor, ..
+            } => {
+                let began = executor.is_some_and(|id| self.executors.remove(&id).is_some());
+                self.executors(&session, if began { [0, -1, 1] } else { [-1, 0, 1] });
+            }
+            SessionEvent::ProposalChanged { .. } if self.executors.contains_key(&session) => {}
             SessionEvent::ProposalChanged { .. } => self.show_hunks(&session).await,
             SessionEvent::Decided {
                 hunks, checkpoint, ..
@@ -221,7 +244,9 @@ impl Observer {
                     .remove(&session)
                     .map(|turn| turn.said)
                     .unwrap_or_default();
-                self.ended(session, outcome, said);
+                if !self.executors.contains_key(&session) {
+                    self.ended(session, outcome, said);
+                }
             }
             SessionEvent::Dropped { prompts } => {
                 let text = format!("dropped what waited: {}", prompts.join("; "));
@@ -265,6 +290,18 @@ impl Observer {
             | SessionEvent::Hooked { .. }
             | SessionEvent::ToolFinished { .. } => {}
         }
+    }
+
+    /// So many more executors of a turn wait, run, and have ended.
+    fn executors(&mut self, session: &str, more: [i64; 3]) {
+        let Some(running) = self.turns.get_mut(session) else {
+            return;
+        };
+        for (count, more) in running.executors.iter_mut().zip(more) {
+            *count = count.saturating_add_signed(more);
+        }
+        let [wait, run, ended] = running.executors;
+        running.doing(&format!("executors: {run} run, {wait} wait, {ended} ended"));
     }
 
     fn doing(&self, session: &str, what: &str) {
@@ -414,6 +451,9 @@ async fn mark(shared: &Arc<Shared>, folder: &Arc<Folder>) {
 fn diagnostic(waiting: Waiting) -> Diagnostic {
     let Waiting { hunk, range, .. } = waiting;
     let (what, severity) = match hunk.state {
+        HunkState::Conflicted if hunk.executor.is_some() => {
+            ("conflicts", DiagnosticSeverity::WARNING)
+        }
         HunkState::Conflicted => ("conflicts with your text", DiagnosticSeverity::WARNING),
         _ => ("waits for your decision", DiagnosticSeverity::INFORMATION),
     };

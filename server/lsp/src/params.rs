@@ -2,11 +2,11 @@
 //! prompt.
 
 use boxagnts_protocol::commands::{
-    AMEND, ANSWER, AmendParams, AnswerParams, AskParams, CHECKPOINTS, COMPACT, CheckpointsParams,
-    CompactParams, DecideParams, FORK, ForkParams, HISTORY, HistoryParams, PROPOSAL,
-    ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams, ReproposeParams, RestoreParams,
-    SET_MODE, SPLIT, SessionParams, SetModeParams, SplitParams, UNDO, USAGE, UndoParams,
-    UsageParams, WhenBusy,
+    AMEND, ANSWER, AmendParams, AnswerParams, AskParams, CANCEL_EXECUTOR, CHECKPOINTS, COMPACT,
+    CancelExecutorParams, CheckpointsParams, CompactParams, DecideParams, FORK, ForkParams,
+    HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams,
+    ReproposeParams, RestoreParams, SET_MODE, SPLIT, SessionParams, SetModeParams, SplitParams,
+    UNDO, USAGE, UndoParams, UsageParams, WhenBusy,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -50,6 +50,31 @@ pub(crate) fn session(
             session: session.clone(),
         }),
         _ => Err(format!("{command} needs {{\"session\": …}}")),
+    }
+}
+
+/// Parameters of `boxagnts.cancelExecutor`: an object, or the executor alone, or nothing for all.
+pub(crate) fn cancel_executor(
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<CancelExecutorParams, String> {
+    if let Some(params) = object(CANCEL_EXECUTOR, arguments)? {
+        return Ok(params);
+    }
+    let words = words(arguments)?;
+    let session = latest.ok_or_else(|| "there is no session yet; ask first".to_owned())?;
+    match words.as_slice() {
+        [] => Ok(CancelExecutorParams {
+            session,
+            executor: None,
+        }),
+        [executor] => Ok(CancelExecutorParams {
+            session,
+            executor: Some(executor.clone()),
+        }),
+        _ => Err(format!(
+            "{CANCEL_EXECUTOR} needs {{\"session\": …, \"executor\": …}}"
+        )),
     }
 }
 

@@ -277,6 +277,7 @@ mod tests {
             live_text: None,
             note: note.map(str::to_owned),
             group: None,
+            executor: None,
         };
         assert_eq!(summary(&hunk, 4), expect);
     }

@@ -2,6 +2,8 @@
 //! other here; reading files and environment is the caller's.
 
 mod builder;
+mod docs;
+mod executors;
 mod hooks;
 mod knobs;
 mod models;
@@ -30,8 +32,9 @@ use tools::Own;
 use url::Url;
 
 pub use builder::Builder;
+pub use docs::{docs_markdown, schema};
+pub use executors::{ExecutorBudget, ExecutorKind};
 pub use hooks::{Hook, HookEvent};
-pub use knobs::{docs_markdown, schema};
 pub use models::{KnownModel, ThinkingStyle};
 pub use providers::{Effort, Price, Provider, ProviderKind};
 pub use proxy::Proxy;
@@ -86,6 +89,7 @@ pub struct Config {
     otlp_endpoint: Option<Url>,
     providers: BTreeMap<String, Provider>,
     models: BTreeMap<String, KnownModel>,
+    executors: BTreeMap<String, ExecutorKind>,
     tools: BTreeMap<String, Own>,
     hooks: Vec<Hook>,
     /// What `nets` make.
@@ -169,6 +173,7 @@ impl Config {
             otlp_endpoint: None,
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
+            executors: BTreeMap::new(),
             tools: BTreeMap::new(),
             hooks: Vec::new(),
             network: NetworkPolicy::closed(),
@@ -261,6 +266,11 @@ impl Config {
         &self.models
     }
 
+    /// The kinds of executors that a model may have, by name.
+    pub fn executors(&self) -> &BTreeMap<String, ExecutorKind> {
+        &self.executors
+    }
+
     /// Where tools may connect to, where a tool has no rule of its own ([`Config::network_of`]).
     pub fn network(&self) -> &NetworkPolicy {
         &self.network
@@ -325,6 +335,12 @@ impl Config {
                 (format!("models.{pattern}.{field}"), value, doc.to_owned())
             })
         });
+        let executors = self.executors.iter().flat_map(|(name, kind)| {
+            let shown = kind.shown().into_iter();
+            shown.map(move |(field, value, doc)| {
+                (format!("executors.{name}.{field}"), value, doc.to_owned())
+            })
+        });
         let tools = self
             .tools
             .iter()
@@ -332,6 +348,7 @@ impl Config {
         knobs
             .chain(providers)
             .chain(models)
+            .chain(executors)
             .map(|(name, value, doc)| {
                 let origin = self.origin(&name);
                 Shown {
@@ -416,6 +433,9 @@ impl Config {
             }
             Setting::Known(pattern, field) => {
                 field.put(self.models.entry(pattern.clone()).or_default());
+            }
+            Setting::Executor(name, field) => {
+                field.put(self.executors.entry(name.clone()).or_default());
             }
             Setting::Tool(name, setting) => {
                 let own = self.tools.entry(name.clone()).or_default();

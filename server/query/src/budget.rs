@@ -22,6 +22,8 @@ pub(crate) struct Budget {
     known: Option<Known>,
     /// Bytes that are gone since of what was counted then.
     freed: u64,
+    /// What the request that is on its way may cost at most: tokens, US dollars.
+    reserved: (u64, f64),
 }
 
 /// How long a conversation was at a call, by the provider's count.
@@ -175,7 +177,13 @@ impl Budget {
             }
         }
         self.requests += 1;
-        Ok(allowed.max(1))
+        let allowed = allowed.max(1);
+        let usd = price.map_or(0.0, |price| {
+            let prompt = price.input.max(price.cache_write).max(price.cache_read);
+            (worst.input as f64 * prompt + allowed as f64 * price.output) / 1e6
+        });
+        self.reserved = (worst.input.saturating_add(allowed), usd);
+        Ok(allowed)
     }
 
     /// Takes `count` more tool calls.
@@ -204,6 +212,11 @@ impl Budget {
             ));
         }
         Ok(())
+    }
+
+    /// What the latest request may cost at most: tokens, US dollars.
+    pub(crate) fn reserved(&self) -> (u64, f64) {
+        self.reserved
     }
 
     /// Adds a finished model call.

@@ -78,6 +78,10 @@ impl Query {
                         query.budget.add(usage, *cost_usd);
                     }
                 }
+                // What an executor spent is in no other event of this session.
+                SessionEvent::ExecutorEnded {
+                    usage, cost_usd, ..
+                } => query.budget.add(usage, *cost_usd),
                 SessionEvent::Thought { answer, .. } => half.order.clone_from(answer),
                 SessionEvent::ToolStarted { call, .. } => half.calls.push(call.clone()),
                 SessionEvent::ToolFinished { id, report, .. } => half.results.push(ToolResult {
@@ -111,6 +115,8 @@ impl Query {
                 SessionEvent::ModelRetry { .. }
                 | SessionEvent::Hooked { .. }
                 | SessionEvent::ProposalChanged { .. }
+                | SessionEvent::ExecutorQueued { .. }
+                | SessionEvent::ExecutorStarted { .. }
                 | SessionEvent::Decided { .. }
                 | SessionEvent::Undone { .. }
                 | SessionEvent::Notice { .. }

@@ -50,6 +50,11 @@ use tokio_util::sync::CancellationToken;
 const GIT_TIME: Duration = Duration::from_millis(300);
 /// The planner that needs no conversation.
 const BUILTIN: &str = "builtin";
+/// What an executor is told behind its task.
+const EXECUTOR: &str = "[The user has another agent, who gave you this task and works on with what you \
+                        leave. You cannot ask anybody. Others work beside you, on other tasks: change \
+                        only what yours needs. Your changes are merged when you are done; say in a few \
+                        sentences what you did and what is left.]";
 const NOTHING_TO_SUM_UP: &str = "The built-in planner reads each prompt by itself: there is no \
                                  conversation to sum up.";
 /// Open files that are looked at.
@@ -217,7 +222,8 @@ impl Prepared {
 /// Gathers what the model is told with a prompt. The first time it also fixes the system prompt.
 pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Turn) -> Prepared {
     let begins = lock(&session.told_model).system.is_empty();
-    let gathered = gather(session, turn.wish.prompt.clone(), begins).await;
+    let commands = (!turn.wish.by_model).then(|| turn.wish.prompt.clone());
+    let gathered = gather(session, commands, begins).await;
     let mut shown = Vec::new();
     let mut system = Vec::new();
     let mut context = String::new();
@@ -251,7 +257,9 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
         editor::push_looked_at(&mut context, looked_at);
     }
     let mut wanted = attached(&turn.wish.around.attached);
-    wanted.extend(mentions::find(&turn.wish.prompt));
+    if !turn.wish.by_model {
+        wanted.extend(mentions::find(&turn.wish.prompt));
+    }
     let mut commanded = String::new();
     match gathered.expansion {
         Some(Expansion::Text {
@@ -291,6 +299,9 @@ pub(crate) async fn prepare(session: &Arc<Session>, query: &mut Query, turn: &Tu
     shown.extend(resolved.shown);
     for note in notes {
         let _ = write!(context, "\n\n{note}");
+    }
+    if session.manager.is_some() {
+        let _ = write!(context, "\n\n{EXECUTOR}");
     }
     Prepared {
         context,
@@ -367,13 +378,13 @@ async fn blocking<T: Default + Send + 'static>(work: impl FnOnce() -> T + Send +
     })
 }
 
-async fn gather(session: &Arc<Session>, prompt: String, begins: bool) -> Gathered {
+async fn gather(session: &Arc<Session>, prompt: Option<String>, begins: bool) -> Gathered {
     let session = Arc::clone(session);
     blocking(move || {
         let user = session.environment.user_folder();
         let config = session.config();
         let mut files = Files::new(&session.overlay, &config, user);
-        let expansion = commands::expand(&mut files, &prompt);
+        let expansion = prompt.and_then(|prompt| commands::expand(&mut files, &prompt));
         let answered = matches!(
             expansion,
             Some(Expansion::Answer(_) | Expansion::Mode(_) | Expansion::Compact { .. })

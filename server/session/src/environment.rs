@@ -2,6 +2,7 @@
 
 use crate::approvals::JournalApprovals;
 use crate::ended::{EndedTurn, EndedTurns};
+use boxagnts_managed::Slots;
 use boxagnts_model::{
     Effort, ModelError, ModelInfo, Provider, ProviderKind, ProviderSettings, Reach, Recording,
     RetryPolicy, Settings, ThinkingStyle,
@@ -34,6 +35,8 @@ pub struct Environment {
     toolbox: Arc<Toolbox>,
     recording: OnceLock<Arc<Recording>>,
     ended: OnceLock<EndedTurns>,
+    /// Where executors run, those of all sessions.
+    slots: Arc<Slots>,
     user_folder: Option<PathBuf>,
     /// Models without a price of which the user was told.
     unpriced: Mutex<BTreeSet<String>>,
@@ -42,7 +45,9 @@ pub struct Environment {
 impl Environment {
     /// Puts the parts together; does no I/O.
     pub fn new(parts: EnvironmentParts) -> Arc<Environment> {
+        let slots = Slots::new(parts.config.limits().max_concurrent_executors);
         Arc::new(Environment {
+            slots,
             config: parts.config,
             store: Arc::new(parts.store),
             toolbox: parts.toolbox,
@@ -62,7 +67,9 @@ impl Environment {
     ) -> Arc<Environment> {
         let store = Arc::new(parts.store);
         let approvals = Arc::new(JournalApprovals::new(Arc::clone(&store)));
+        let slots = Slots::new(parts.config.limits().max_concurrent_executors);
         Arc::new(Environment {
+            slots,
             config: parts.config,
             store,
             toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
@@ -76,6 +83,11 @@ impl Environment {
     /// Where the user keeps instructions, commands and skills of their own.
     pub(crate) fn user_folder(&self) -> Option<&Path> {
         self.user_folder.as_deref()
+    }
+
+    /// Where executors run.
+    pub(crate) fn slots(&self) -> &Arc<Slots> {
+        &self.slots
     }
 
     /// Every knob with its value.

@@ -12,6 +12,27 @@ pub enum SessionError {
         /// The workspace.
         workspace: String,
     },
+    /// The session is an executor's.
+    #[error(
+        "session `{session}` is an executor's; what it changes is in the proposal of `{manager}`, which \
+         is also who to talk to"
+    )]
+    OfExecutor {
+        /// As given.
+        session: String,
+        /// The session whose turn wanted it.
+        manager: String,
+    },
+    /// No such executor runs.
+    #[error("no executor `{executor}` of session `{session}` runs or waits; they are: {running}")]
+    UnknownExecutor {
+        /// The session.
+        session: String,
+        /// As given.
+        executor: String,
+        /// Those that could be named.
+        running: String,
+    },
     /// A turn of the session runs already.
     #[error("session `{session}` is busy with turn {turn}; wait for it or cancel it first")]
     Busy {

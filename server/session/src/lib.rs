@@ -18,6 +18,7 @@ mod decide;
 mod ended;
 mod environment;
 mod error;
+mod executors;
 mod hooks;
 mod manage;
 mod mode;

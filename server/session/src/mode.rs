@@ -118,6 +118,6 @@ impl Sessions {
     /// Unknown session, a mode that is wider than the configuration allows, or a journal that cannot
     /// be written.
     pub fn set_mode(&self, session: &str, mode: SessionMode) -> Result<(), SessionError> {
-        self.get(session)?.change_mode(mode, None)
+        self.own(session)?.change_mode(mode, None)
     }
 }

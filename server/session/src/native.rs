@@ -2,9 +2,9 @@
 
 mod ask_user;
 mod asking;
-mod ledger;
 mod plan;
 mod question;
+mod spawn;
 mod todo;
 
 pub(crate) use asking::Open;
@@ -12,16 +12,19 @@ pub(crate) use todo::latest;
 
 use crate::session::Session;
 use async_trait::async_trait;
+use boxagnts_managed::Account;
 use boxagnts_protocol::conversation::{TokenUsage, ToolCall};
 use boxagnts_protocol::tool::FailureKind;
 use boxagnts_query::Left;
-use boxagnts_tools::{ASK_USER, NativeOutcome, Natives, PROPOSE_PLAN, QUESTION, TODO};
-use ledger::Ledger;
+use boxagnts_tools::{
+    ASK_USER, NativeOutcome, Natives, PROPOSE_PLAN, QUESTION, SPAWN_EXECUTOR, TODO,
+};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Sub-questions that are answered at the same time; others wait.
 const AT_ONCE: usize = 4;
@@ -30,9 +33,13 @@ const AT_ONCE: usize = 4;
 pub(crate) struct TurnNatives {
     session: Arc<Session>,
     turn: u64,
-    /// What sub-questions may spend and have spent.
-    ledger: Arc<Ledger>,
+    /// What sub-questions and executors may spend and have spent.
+    account: Arc<Account>,
     at_once: Semaphore,
+    /// As the session's own `max_concurrent_executors`, which may be less than the process's.
+    at_once_executors: Arc<Semaphore>,
+    /// Executors that have not ended, also when nobody waits for them.
+    executors: TaskTracker,
     /// The user is asked one thing at a time.
     asking: tokio::sync::Mutex<()>,
     /// A tool's result is the turn's.
@@ -41,11 +48,15 @@ pub(crate) struct TurnNatives {
 
 impl TurnNatives {
     pub(crate) fn new(session: &Arc<Session>, turn: u64) -> TurnNatives {
+        let executors = session.config().limits().max_concurrent_executors;
+        let executors = usize::try_from(executors).unwrap_or(Semaphore::MAX_PERMITS);
         TurnNatives {
             session: Arc::clone(session),
             turn,
-            ledger: Arc::default(),
+            account: Arc::default(),
             at_once: Semaphore::new(AT_ONCE),
+            at_once_executors: Arc::new(Semaphore::new(executors)),
+            executors: TaskTracker::new(),
             asking: tokio::sync::Mutex::default(),
             ends: AtomicBool::new(false),
         }
@@ -53,12 +64,18 @@ impl TurnNatives {
 
     /// Says what is left of the session's budgets for the tools that run next.
     pub(crate) fn may_spend(&self, left: Left) {
-        self.ledger.open(left);
+        self.account.open(left);
     }
 
     /// What was spent since it was asked last, for the session's budgets.
     pub(crate) fn take_spent(&self) -> (TokenUsage, Option<f64>) {
-        self.ledger.take_spent()
+        self.account.take_spent()
+    }
+
+    /// Waits for executors whose turn is over; they were told to end.
+    pub(crate) async fn executors_ended(&self) {
+        self.executors.close();
+        self.executors.wait().await;
     }
 
     /// Whether the turn ends with the tools that run.
@@ -79,6 +96,7 @@ impl Natives for TurnNatives {
             TODO => todo::run(self, call),
             PROPOSE_PLAN => plan::run(self, call).await,
             QUESTION => question::run(self, call, cancel).await,
+            SPAWN_EXECUTOR => spawn::run(self, call, cancel).await,
             other => Err(NativeOutcome::failed(
                 FailureKind::UnknownTool,
                 format!("no session carries out `{other}`"),

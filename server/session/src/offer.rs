@@ -4,7 +4,8 @@ use crate::environment::Environment;
 use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::tool::ToolSpec;
 use boxagnts_query::ToolInfo;
-use boxagnts_tools::{PROPOSE_PLAN, Toolbox};
+use boxagnts_tools::{PROPOSE_PLAN, SPAWN_EXECUTOR, TODO, Toolbox};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Tools as the model and as the query loop are told of them.
@@ -25,6 +26,21 @@ impl Offer {
         })
     }
 
+    /// What an executor may use: nobody can be asked, and it has no executors and no plan of its own.
+    pub(crate) fn of_executor(
+        environment: &Environment,
+        mode: Mode,
+        allowed: Option<&BTreeSet<String>>,
+    ) -> Offer {
+        let toolbox = environment.toolbox();
+        Offer::some(toolbox, |spec| {
+            let name = spec.name.as_str();
+            let allowed = allowed.is_none_or(|allowed| allowed.contains(name));
+            let own = name == TODO || !toolbox.is_native(name);
+            allowed && own && (mode != Mode::Plan || reads(toolbox, spec))
+        })
+    }
+
     /// What only reads, and asks nobody.
     pub(crate) fn reading(environment: &Environment) -> Offer {
         let toolbox = environment.toolbox();
@@ -42,7 +58,8 @@ impl Offer {
             .collect();
         let known = |spec: &ToolSpec| ToolInfo {
             name: spec.name.clone(),
-            read_only: reads(toolbox, spec),
+            // Executors work beside each other; what they leave is merged.
+            read_only: reads(toolbox, spec) || spec.name == SPAWN_EXECUTOR,
             bytes: (spec.name.len() + spec.description.len()) as u64
                 + spec.input_schema.to_string().len() as u64,
         };

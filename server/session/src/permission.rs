@@ -130,11 +130,16 @@ impl Approver for SessionApprover<'_> {
             // Asking once more is safe.
             Err(error) => tracing::warn!(%error, "remembered permissions cannot be read"),
         }
+        // Users know the session that they talk to.
+        let (asking, reason) = match &session.manager {
+            None => (&session.id, request.reason.to_owned()),
+            Some(manager) => (manager, format!("{}; an executor wants it", request.reason)),
+        };
         let question = Question {
-            session: session.id.clone(),
+            session: asking.clone(),
             call: request.call.to_owned(),
             tool: request.tool.to_owned(),
-            reason: request.reason.to_owned(),
+            reason,
             input: shown(&request.input.to_string()),
             scope: scope.words(request.tool),
         };

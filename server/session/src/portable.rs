@@ -206,6 +206,7 @@ struct Events {
     turns: u64,
     settings: bool,
     system: bool,
+    rivals: bool,
 }
 
 impl<'de> Visitor<'de> for Events {
@@ -258,7 +259,11 @@ impl Events {
                 };
                 self.taken.push((at_ms, rest));
             }
-            event => {
+            mut event => {
+                // They stand on texts of other executors, not on the user's.
+                if let SessionEvent::ProposalChanged { rivals, .. } = &mut event {
+                    self.rivals |= rivals.take().is_some_and(|rivals| !rivals.is_empty());
+                }
                 let event = taken(event, &mut self.turns)?;
                 self.taken.push((at_ms, event));
             }
@@ -319,6 +324,9 @@ fn read(text: &str) -> Result<Past, String> {
     if events.settings {
         left_out.push("its own settings; yours hold".to_owned());
     }
+    if events.rivals {
+        left_out.push("changes of executors that did not fit what else was proposed".to_owned());
+    }
     if events.system {
         left_out
             .push("its system prompt; it gets one as a session does that begins here".to_owned());
@@ -347,7 +355,9 @@ fn taken(event: SessionEvent, turns: &mut u64) -> Result<SessionEvent, String> {
             }
             event
         }
-        SessionEvent::ModelAnswered { cost_usd, .. } | SessionEvent::TurnEnded { cost_usd, .. } => {
+        SessionEvent::ModelAnswered { cost_usd, .. }
+        | SessionEvent::ExecutorEnded { cost_usd, .. }
+        | SessionEvent::TurnEnded { cost_usd, .. } => {
             check(cost_usd)?;
             event
         }
@@ -363,6 +373,7 @@ fn taken(event: SessionEvent, turns: &mut u64) -> Result<SessionEvent, String> {
             files,
             pending,
             conflicted,
+            rivals: _,
         } => {
             let counts = [last_hunk, files, pending, conflicted];
             if let Some(count) = counts.into_iter().find(|count| *count > MAX_HUNK) {

@@ -18,6 +18,8 @@ const MOST_QUEUED: usize = 100;
 pub(crate) struct Wish {
     pub(crate) prompt: String,
     pub(crate) around: Around,
+    /// A model wrote it: nothing in it is a command or a mention of the user's.
+    pub(crate) by_model: bool,
 }
 
 /// The turn that runs, as others see it.
@@ -130,7 +132,7 @@ pub(crate) fn run(session: Arc<Session>, turn: Turn) {
     tokio::spawn(async move {
         let mut next = Some(turn);
         while let Some(turn) = next {
-            next = crate::turn::run(&session, turn).await;
+            (_, next) = crate::turn::run(&session, turn).await;
         }
     });
 }

@@ -4,22 +4,26 @@ use crate::applier::Applier;
 use crate::batch::Ground;
 use crate::context::Told;
 use crate::environment::Environment;
+use crate::executors::{Bounds, Executor};
 use crate::mode;
 use crate::native::Open;
+use crate::offer::Offer;
 use crate::permission::Asker;
 use crate::queue::{Running, Wish};
+use crate::sessions::Sessions;
 use crate::watch::Watcher;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
+use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::Image;
 use boxagnts_protocol::proposal::{Proposal, SessionState};
 use boxagnts_protocol::update::{PlanItem, SessionEvent, Update};
-use boxagnts_query::Query;
+use boxagnts_query::{Effect, Event, Query};
 use boxagnts_store::StoreError;
 use boxagnts_workspace::{Overlay, PageQuery};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Locks a mutex whose data stays valid even when a holder panicked.
@@ -103,6 +107,13 @@ pub(crate) struct Session {
     pub(crate) provider: Mutex<Arc<dyn Provider>>,
     pub(crate) applier: Arc<dyn Applier>,
     pub(crate) asker: Arc<dyn Asker>,
+    pub(crate) sessions: Weak<Sessions>,
+    /// Whose executor it is: another session, which has what it changes.
+    pub(crate) manager: Option<String>,
+    /// What an executor may spend, and which tools it may use.
+    pub(crate) bounds: Mutex<Option<Bounds>>,
+    /// The executors of its own turns, by the tool call that wanted each.
+    pub(crate) executors: Mutex<BTreeMap<String, Executor>>,
     /// Locked by the running turn for its whole length.
     pub(crate) query: tokio::sync::Mutex<Query>,
     pub(crate) activity: Mutex<Activity>,
@@ -128,6 +139,25 @@ impl Session {
     /// Who speaks for it at this moment.
     pub(crate) fn provider(&self) -> Arc<dyn Provider> {
         Arc::clone(&lock(&self.provider))
+    }
+
+    /// The tools of its model, in this mode.
+    pub(crate) fn offer(&self, mode: Mode) -> Offer {
+        match (&self.manager, &*lock(&self.bounds)) {
+            (None, _) => Offer::of(&self.environment, mode),
+            (Some(_), bounds) => {
+                let allowed = bounds.as_ref().and_then(|bounds| bounds.tools.as_ref());
+                Offer::of_executor(&self.environment, mode, allowed)
+            }
+        }
+    }
+
+    /// Has the conversation take a step, within what it may spend at this moment.
+    pub(crate) fn step(&self, query: &mut Query, event: Event) -> Vec<Effect> {
+        match &mut *lock(&self.bounds) {
+            None => query.step(event),
+            Some(bounds) => bounds.purse.step(query, |query| query.step(event)),
+        }
     }
 
     /// Journals an event and tells listeners.
@@ -163,6 +193,7 @@ impl Session {
             pending: delta.pending,
             conflicted: delta.conflicted,
             changed: delta.changed,
+            rivals: delta.rivals,
             last_hunk: delta.last_hunk,
         })
     }
@@ -207,11 +238,19 @@ impl Session {
             (false, true) => SessionState::Review,
             (false, false) => SessionState::Idle,
         };
+        let mut files = page.files;
+        let executors = lock(&self.executors);
+        let hunks = files.iter_mut().flat_map(|file| &mut file.hunks);
+        for hunk in hunks.filter(|_| !executors.is_empty()) {
+            let of = hunk.group.as_ref().and_then(|call| executors.get(call));
+            hunk.executor = of.map(|executor| executor.task.clone());
+        }
+        drop(executors);
         Proposal {
             session: self.id.clone(),
             state,
             mode: mode::to_protocol(self.config().mode()),
-            files: page.files,
+            files,
             next: page.next,
             waiting_files: page.waiting_files,
             pending: page.pending,

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 mod live;
 mod settled;
 
-pub(crate) use live::proposed;
+pub(crate) use live::{Past, proposed};
 pub use settled::Settled;
 
 /// How often an idle task asks whether its sessions are still there.
@@ -69,6 +69,7 @@ pub struct Sides {
 
 /// The sessions of one workspace folder.
 pub struct Sessions {
+    me: Weak<Sessions>,
     environment: Arc<Environment>,
     root: PathBuf,
     buffers: Arc<dyn Buffers>,
@@ -97,7 +98,8 @@ impl Sessions {
         let root = Overlay::open(root, environment.config().mounts(), Arc::clone(&buffers))?
             .root()
             .to_path_buf();
-        let sessions = Arc::new(Sessions {
+        let sessions = Arc::new_cyclic(|me| Sessions {
+            me: me.clone(),
             environment,
             root,
             buffers,
@@ -141,11 +143,12 @@ impl Sessions {
                 diagnostics: ask.diagnostics,
                 attached: ask.attached,
             },
+            by_model: false,
         };
         let (session, (result, turn)) = match &ask.session {
             Some(_) if ask.settings.is_some() => return Err(SessionError::SettingsTooLate),
             Some(id) => loop {
-                let session = self.get(id)?;
+                let session = self.own(id)?;
                 let (result, turn) = session.take(wish, ask.when_busy)?;
                 // From now on nobody brings it back anew; who just did has another one.
                 let live = self.live.get(id);
@@ -242,7 +245,7 @@ impl Sessions {
         session: &str,
         selection: &Selection,
     ) -> Result<(DecideResult, JoinHandle<Vec<HunkStatus>>), SessionError> {
-        decide::accept(self, &self.get(session)?, selection.clone())
+        decide::accept(self, &self.own(session)?, selection.clone())
     }
 
     /// Drops hunks; the model hears of it, and of the comment, with the next prompt.
@@ -255,7 +258,7 @@ impl Sessions {
         selection: &Selection,
         comment: Option<String>,
     ) -> Result<DecideResult, SessionError> {
-        decide::reject(&*self.get(session)?, selection, comment)
+        decide::reject(&*self.own(session)?, selection, comment)
     }
 
     /// Makes a hunk propose `text` for the lines at which it is shown; solves a conflict by that.
@@ -268,7 +271,7 @@ impl Sessions {
         hunk: &str,
         text: &str,
     ) -> Result<DecideResult, SessionError> {
-        decide::amend(&*self.get(session)?, hunk, text)
+        decide::amend(&*self.own(session)?, hunk, text)
     }
 
     /// Makes several hunks of one.
@@ -276,7 +279,7 @@ impl Sessions {
     /// # Errors
     /// Unknown session; no such hunk waits, or it has no parts.
     pub fn split(&self, session: &str, hunk: &str) -> Result<DecideResult, SessionError> {
-        decide::split(&*self.get(session)?, hunk)
+        decide::split(&*self.own(session)?, hunk)
     }
 
     /// Proposes rejected hunks again, under their old ids.
@@ -284,7 +287,7 @@ impl Sessions {
     /// # Errors
     /// Unknown session; a hunk was not rejected, or the file changed at its place.
     pub fn repropose(&self, session: &str, hunks: &[String]) -> Result<DecideResult, SessionError> {
-        decide::repropose(&*self.get(session)?, hunks)
+        decide::repropose(&*self.own(session)?, hunks)
     }
 
     /// Ends the running turn, if one runs, and drops the prompts that wait for its end.
@@ -353,6 +356,23 @@ impl Sessions {
     /// The session of that id, when this process has it open.
     pub(crate) fn opened(&self, session: &str) -> Option<Arc<Session>> {
         self.live.get(session).map(|session| Arc::clone(&session))
+    }
+
+    /// The session of that id, which its user may talk to and decide on.
+    pub(crate) fn own(&self, session: &str) -> Result<Arc<Session>, SessionError> {
+        let found = self.get(session)?;
+        match &found.manager {
+            None => Ok(found),
+            Some(manager) => Err(SessionError::OfExecutor {
+                session: session.to_owned(),
+                manager: manager.clone(),
+            }),
+        }
+    }
+
+    /// Makes a session known that began.
+    pub(crate) fn opens(&self, session: &Arc<Session>) {
+        self.live.insert(session.id.clone(), Arc::clone(session));
     }
 
     /// Forgets a session that is no longer in the journal.

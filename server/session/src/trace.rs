@@ -256,6 +256,10 @@ impl Tracer<'_> {
             | SessionEvent::Plan { .. }
             | SessionEvent::ModeChanged { .. }
             | SessionEvent::Instructed { .. }
+            // An executor has its own turns, in its own session.
+            | SessionEvent::ExecutorQueued { .. }
+            | SessionEvent::ExecutorStarted { .. }
+            | SessionEvent::ExecutorEnded { .. }
             | SessionEvent::ProposalChanged { .. }
             | SessionEvent::Decided { .. }
             | SessionEvent::Undone { .. }

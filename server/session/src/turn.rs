@@ -7,7 +7,6 @@ use crate::context::{self, Instead};
 use crate::decide;
 use crate::hooks;
 use crate::native::TurnNatives;
-use crate::offer::Offer;
 use crate::queue::Wish;
 use crate::session::Session;
 use boxagnts_model::{Delta, DeltaStream, Request};
@@ -40,9 +39,9 @@ pub(crate) struct Turn {
     pub(crate) steers: UnboundedReceiver<Wish>,
 }
 
-/// Runs a turn to its end. Always journals how it ended, also after a panic. Gives the next one, when
-/// one waits.
-pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> Option<Turn> {
+/// Runs a turn to its end, and says how that was. Always journals it, also after a panic. Gives the next
+/// one, when one waits.
+pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> (TurnOutcome, Option<Turn>) {
     let number = turn.number;
     let mut query = session.query.lock().await;
     let natives = Arc::new(TurnNatives::new(session, number));
@@ -65,9 +64,11 @@ pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> Option<Turn> 
             message: "an internal error ended the turn; the log has the details".to_owned(),
         },
     };
+    // What its executors spent is the turn's, also when nobody waits for them any more.
+    natives.executors_ended().await;
     // Leaves the conversation in a state that a next prompt can follow, whatever happened.
     if query.is_running() {
-        for effect in query.step(Event::Cancel) {
+        for effect in session.step(&mut query, Event::Cancel) {
             let _ = record(session, number, effect);
         }
     }
@@ -81,11 +82,11 @@ pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> Option<Turn> 
     let next = session.next(turn.steers);
     let _ = session.emit(SessionEvent::TurnEnded {
         turn: number,
-        outcome,
+        outcome: outcome.clone(),
         usage,
         cost_usd,
     });
-    next
+    (outcome, next)
 }
 
 /// What the turn waits for.
@@ -152,14 +153,14 @@ async fn drive(
     // Of hooks that had the turn go on.
     let mut remarks = 0;
     let mut mode = session.config().mode();
-    let mut offer = Offer::of(&session.environment, mode);
+    let mut offer = session.offer(mode);
     query.set_tools(offer.known.clone());
     loop {
         // The user may have chosen another one since: what comes next is decided by it.
         let now = session.config().mode();
         if now != mode {
             mode = now;
-            offer = Offer::of(&session.environment, mode);
+            offer = session.offer(mode);
             query.set_tools(offer.known.clone());
         }
         spend(query, natives);
@@ -168,7 +169,7 @@ async fn drive(
         }
         let effects: Vec<Effect> = events
             .drain(..)
-            .flat_map(|event| query.step(event))
+            .flat_map(|event| session.step(query, event))
             .collect();
         for effect in effects {
             match effect {

@@ -36,6 +36,7 @@ impl FromSql for Origin {
         match value.as_str()? {
             "fork" => Ok(Origin(OriginKind::Fork)),
             "import" => Ok(Origin(OriginKind::Import)),
+            "executor" => Ok(Origin(OriginKind::Executor)),
             other => Err(FromSqlError::Other(
                 format!("unknown word `{other}`").into(),
             )),
@@ -302,7 +303,28 @@ fn open_since(transaction: &Transaction<'_>, session: i64, seq: u64) -> Result<b
     Ok(!ended)
 }
 
+/// Removes a session, and those of its executors.
 fn delete(transaction: &Transaction<'_>, key: i64) -> Result<(), StoreError> {
+    let executors: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT key FROM sessions WHERE origin_kind = 'executor'
+             AND origin = (SELECT id FROM sessions WHERE key = ?1)",
+        )?
+        .query_map([key], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for key in executors.into_iter().chain([key]) {
+        delete_one(transaction, key)?;
+    }
+    transaction.execute(
+        "DELETE FROM blobs
+         WHERE NOT EXISTS (SELECT 1 FROM batch_files WHERE before = hash)
+           AND NOT EXISTS (SELECT 1 FROM batch_files WHERE after = hash)",
+        [],
+    )?;
+    Ok(())
+}
+
+fn delete_one(transaction: &Transaction<'_>, key: i64) -> Result<(), StoreError> {
     for rows in [
         "DELETE FROM claims WHERE session = ?1",
         // With their files.
@@ -316,12 +338,6 @@ fn delete(transaction: &Transaction<'_>, key: i64) -> Result<(), StoreError> {
     ] {
         transaction.prepare_cached(rows)?.execute([key])?;
     }
-    transaction.execute(
-        "DELETE FROM blobs
-         WHERE NOT EXISTS (SELECT 1 FROM batch_files WHERE before = hash)
-           AND NOT EXISTS (SELECT 1 FROM batch_files WHERE after = hash)",
-        [],
-    )?;
     Ok(())
 }
 

@@ -185,6 +185,26 @@ impl Store {
         Ok(id)
     }
 
+    /// Begins the session of an executor of another session, and gives its id.
+    ///
+    /// # Errors
+    /// The journal cannot be written.
+    pub fn create_executor(
+        &self,
+        workspace: &str,
+        model: &str,
+        manager: &str,
+    ) -> Result<String, StoreError> {
+        let id = random_id()?;
+        self.connection()
+            .prepare_cached(
+                "INSERT INTO sessions (id, workspace, model, created_ms, origin_kind, origin)
+                 VALUES (?1, ?2, ?3, ?4, 'executor', ?5)",
+            )?
+            .execute(params![id, workspace, model, now_ms(), manager])?;
+        Ok(id)
+    }
+
     /// Appends an event and gives its number.
     ///
     /// # Errors
@@ -278,14 +298,15 @@ impl Store {
         Ok(last)
     }
 
-    /// The sessions, of one workspace or of all, those with the latest events first.
+    /// The sessions, of one workspace or of all, those with the latest events first; those of executors
+    /// are found through the session that wanted them.
     ///
     /// # Errors
     /// The journal cannot be read.
     pub fn sessions(&self, workspace: Option<&str>) -> Result<Vec<SessionSummary>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
-            "{SUMMARY} WHERE ?1 IS NULL OR workspace = ?1 ORDER BY updated_ms DESC, key DESC"
+            "{SUMMARY} WHERE (?1 IS NULL OR workspace = ?1) AND {NO_EXECUTOR} ORDER BY updated_ms DESC, key DESC"
         ))?;
         let rows = statement.query_map([workspace], summary)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -364,6 +385,9 @@ pub(crate) const SUMMARY: &str = "
                         0)) AS updated_ms,
            origin_kind, origin, inherited, key
     FROM sessions";
+
+/// Sessions that users begin.
+pub(crate) const NO_EXECUTOR: &str = "origin_kind IS NOT 'executor'";
 
 pub(crate) fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
     let kind: Option<Origin> = row.get(6)?;

@@ -28,8 +28,8 @@ pub use describe::DescribedBy;
 #[doc(hidden)]
 pub use describe::fuzz_help;
 pub use native::{
-    ASK_USER, AskUser, NativeOutcome, Natives, PROPOSE_PLAN, ProposePlan, QUESTION, SubQuestion,
-    TODO, Todo,
+    ASK_USER, AskUser, NativeOutcome, Natives, PROPOSE_PLAN, ProposePlan, QUESTION, SPAWN_EXECUTOR,
+    SpawnBudget, SpawnExecutor, SubQuestion, TODO, Todo,
 };
 pub use network::proxy;
 pub use registry::{Candidate, Place, Registry, RegistryError, Removed, Standing, ToolFolders};

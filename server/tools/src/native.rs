@@ -5,7 +5,10 @@
 mod inputs;
 mod schema;
 
-pub use inputs::{ASK_USER, AskUser, PROPOSE_PLAN, ProposePlan, QUESTION, SubQuestion, TODO, Todo};
+pub use inputs::{
+    ASK_USER, AskUser, PROPOSE_PLAN, ProposePlan, QUESTION, SPAWN_EXECUTOR, SpawnBudget,
+    SpawnExecutor, SubQuestion, TODO, Todo,
+};
 
 use crate::gate::{self, Wish};
 use crate::input::InputSchema;

@@ -10,7 +10,7 @@ use crate::overlay::{InFlight, Overlay, State};
 use crate::plan::{FilePlan, Selection};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::HunkStatus;
-use boxagnts_protocol::proposal::HunkState;
+use boxagnts_protocol::proposal::{ChangeKind, HunkState};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -130,6 +130,20 @@ impl Overlay {
     /// # Errors
     /// No such hunk waits, or it is none of text. Nothing is changed then.
     pub fn amend(&self, id: &str, text: &str) -> Result<HunkStatus, DecideError> {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        if let Some(path) = state.rival_path(id) {
+            let unfit = |reason| DecideError::Unfit {
+                id: id.to_owned(),
+                reason,
+            };
+            let waits = self.amend_rival(&mut state, &path, id, text);
+            return Ok(match waits.map_err(unfit)? {
+                true => status(id.to_owned(), HunkState::Pending),
+                false => status(id.to_owned(), HunkState::Rejected),
+            });
+        }
+        drop(state);
         self.remake(id, |change, live, _| {
             let amended = change.amend(id, text, live)?;
             Ok(match amended {
@@ -203,6 +217,13 @@ impl Overlay {
         self.refresh(&mut state);
         state.check_free(&[id.to_owned()])?;
         let selected = state.select(&Selection::Hunks(vec![id.to_owned()]))?;
+        if state.rival_path(id).is_some() {
+            return Err(DecideError::Unfit {
+                id: id.to_owned(),
+                reason: "it does not fit what else is proposed; amend it, or decide on that first"
+                    .to_owned(),
+            });
+        }
         let unfit = |reason| DecideError::Unfit {
             id: id.to_owned(),
             reason,
@@ -369,10 +390,8 @@ impl Overlay {
     pub fn group_sizes(&self) -> HashMap<Arc<str>, usize> {
         let state = self.lock();
         let mut sizes = HashMap::new();
-        for (_, change) in state.changes.iter() {
-            for group in change.names().filter_map(|name| name.group.as_ref()) {
-                *sizes.entry(Arc::clone(group)).or_insert(0) += 1;
-            }
+        for group in state.names().filter_map(|(_, name)| name.group.as_ref()) {
+            *sizes.entry(Arc::clone(group)).or_insert(0) += 1;
         }
         sizes
     }
@@ -382,6 +401,31 @@ impl Overlay {
         self.lock().decided.state(id)
     }
 
+    /// Hunks that do not fit can be dropped alone.
+    fn settle_rivals(
+        &self,
+        state: &mut State,
+        path: &WorkspacePath,
+        ids: &[String],
+        decision: HunkState,
+    ) {
+        let known = ids.iter().filter(|id| state.rival(path, id).is_some());
+        let selected: HashSet<&str> = known.map(String::as_str).collect();
+        if selected.is_empty() || decision != HunkState::Rejected {
+            return;
+        }
+        let kind = state.changes.get(path).map(|change| change.kind());
+        let live = self.live(path).1;
+        for mut hunk in self.rival_hunks(state, path, live.as_ref()) {
+            if selected.contains(hunk.id.as_str()) {
+                hunk.state = decision;
+                let kind = kind.unwrap_or(ChangeKind::Modify);
+                state.decided.push(path, kind, hunk, None);
+            }
+        }
+        state.drop_rivals(path, &selected);
+    }
+
     pub(crate) fn settle(
         &self,
         state: &mut State,
@@ -389,9 +433,16 @@ impl Overlay {
         ids: &[String],
         decision: HunkState,
     ) {
+        self.settle_rivals(state, path, ids, decision);
         let Some(change) = state.changes.get(path).cloned() else {
             return;
         };
+        if !change
+            .names()
+            .any(|name| ids.iter().any(|id| **id == *name.id))
+        {
+            return;
+        }
         // Not compared with it first: where the hunks are in the text already, that would be a guess
         // at what the decision says.
         let live = self.live(change.from.as_ref().unwrap_or(path)).1;

@@ -24,6 +24,9 @@ pub struct ProposalDelta {
     pub last_hunk: u64,
     /// The files whose change was altered; the base only where the listener does not have it yet.
     pub changed: Vec<ProposedDiff>,
+    /// All changes with hunks that do not fit what is proposed, each on the text that it was made on;
+    /// `None` when they are as they were.
+    pub rivals: Option<Vec<ProposedDiff>>,
 }
 
 impl Overlay {
@@ -36,21 +39,19 @@ impl Overlay {
         let altered = altered.filter(|(_, version)| **version > since);
         let paths: Vec<WorkspacePath> = altered.map(|(path, _)| path.clone()).collect();
         let changed = paths.into_iter().map(|path| state.altered_file(path));
-        let mut delta = ProposalDelta {
-            changed: changed.collect(),
+        let changed = changed.collect();
+        let rivals = state.rivals.iter();
+        let rivals = rivals.flat_map(|(path, rivals)| rivals.iter().map(move |r| told(path, r)));
+        let counts = state.counts();
+        ProposalDelta {
+            changed,
+            rivals: (state.rivals_at > since).then(|| rivals.collect()),
             version: state.version,
-            files: 0,
-            pending: 0,
-            conflicted: 0,
+            files: counts.files,
+            pending: counts.pending,
+            conflicted: counts.conflicted,
             last_hunk: state.namer.last,
-        };
-        for (_, change) in state.changes.iter() {
-            let (waiting, conflicted) = change.counts();
-            delta.files += u64::from(waiting > 0);
-            delta.pending += waiting - conflicted;
-            delta.conflicted += conflicted;
         }
-        delta
     }
 
     /// Takes what deltas told back into an empty overlay; what the user has changed meanwhile is
@@ -86,6 +87,41 @@ impl Overlay {
                 }
             }
         }
+        lost
+    }
+
+    /// Takes hunks that did not fit back, behind [`Overlay::restore`]; names those that cannot come back.
+    pub fn restore_rivals<'a>(
+        &self,
+        rivals: impl IntoIterator<Item = &'a ProposedDiff>,
+    ) -> Vec<String> {
+        let mut lost = Vec::new();
+        let mut state = self.lock();
+        for rival in rivals {
+            let patches = diff::parse(rival.diff.as_bytes());
+            let restored = patches.and_then(|patches| {
+                let patches = patches.iter();
+                patches
+                    .map(|patch| self.restored(patch, rival))
+                    .collect::<Result<Vec<_>, _>>()
+            });
+            match restored {
+                Err(error) => lost.push(error.to_string()),
+                Ok(changes) => {
+                    for (path, changes) in changes {
+                        let Some(mut change) = changes.get(&path).map(|c| FileChange::clone(c))
+                        else {
+                            continue;
+                        };
+                        let namer = &mut state.namer;
+                        change.name_hunks(None, namer, None);
+                        change.rename_hunks(&rival.hunks, namer);
+                        state.rivals.entry(path).or_default().push(change);
+                    }
+                }
+            }
+        }
+        self.refresh(&mut state);
         lost
     }
 
@@ -154,27 +190,33 @@ impl State {
             };
         };
         let base = change.base.clone().filter(|base| base.text().is_some());
-        let hunks = FileChange::named(change);
-        let diff = diff::unified(&[FileDiff {
+        let mut file = told(&path, change);
+        // To the byte: contents are equal whatever their byte-order marks.
+        let heard = self.told.get(&path).map(Content::bytes);
+        let known = base.is_some() && heard == base.as_ref().map(Content::bytes);
+        if let Some(base) = &base {
+            self.told.insert(path.clone(), base.clone());
+        }
+        if known {
+            file.base = None;
+        }
+        file
+    }
+}
+
+/// A change as the journal has it, with the text that it was made on.
+fn told(path: &WorkspacePath, change: &FileChange) -> ProposedDiff {
+    let base = change.base.as_ref().filter(|base| base.text().is_some());
+    let bytes = base.map(|base| base.bytes().into_owned());
+    ProposedDiff {
+        path: path.to_string(),
+        diff: diff::unified(&[FileDiff {
             path: path.clone(),
             from: change.from.clone(),
             before: change.base.clone(),
             after: change.current.clone(),
-        }]);
-        // To the byte: contents are equal whatever their byte-order marks.
-        let told = self.told.get(&path).map(Content::bytes);
-        let known = base.is_some() && told == base.as_ref().map(Content::bytes);
-        if let Some(base) = &base {
-            self.told.insert(path.clone(), base.clone());
-        }
-        let bytes = base
-            .filter(|_| !known)
-            .map(|base| base.bytes().into_owned());
-        ProposedDiff {
-            path: path.to_string(),
-            diff,
-            base: bytes.and_then(|bytes| String::from_utf8(bytes).ok()),
-            hunks,
-        }
+        }]),
+        base: bytes.and_then(|bytes| String::from_utf8(bytes).ok()),
+        hunks: change.named(),
     }
 }

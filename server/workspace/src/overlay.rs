@@ -39,6 +39,11 @@ pub(crate) struct State {
     pub(crate) decided: Decided,
     pub(crate) seen: Seen,
     pub(crate) in_flight: HashMap<WorkspacePath, InFlight>,
+    /// Changes on top of what is proposed, with hunks that do not fit it: of executors that worked beside
+    /// others.
+    pub(crate) rivals: BTreeMap<WorkspacePath, Vec<FileChange>>,
+    /// The version at which they were last others.
+    pub(crate) rivals_at: u64,
     /// The user's files when the changes were last compared with them.
     compared: HashMap<WorkspacePath, Compared>,
     /// Counts alterations of the changes.
@@ -102,6 +107,20 @@ impl Overlay {
         })
     }
 
+    /// A view over the same files that begins with what this one proposes.
+    pub(crate) fn beginning_with(&self, state: &State) -> Arc<Overlay> {
+        Arc::new(Overlay {
+            root: Arc::clone(&self.root),
+            buffers: Arc::clone(&self.buffers),
+            rules: Arc::clone(&self.rules),
+            state: Mutex::new(State {
+                changes: state.changes.clone(),
+                namer: state.namer.clone(),
+                ..State::default()
+            }),
+        })
+    }
+
     /// Absolute path of the folder.
     pub fn root(&self) -> &Path {
         self.root.path()
@@ -151,9 +170,19 @@ impl Overlay {
             }
         }
         let group: Arc<str> = group.into();
+        let fought_over = touched
+            .iter()
+            .filter(|path| state.rivals.contains_key(path));
+        let fought_over: Vec<(WorkspacePath, Option<Content>)> = fought_over
+            .map(|path| (path.clone(), self.content(&state.changes, path)))
+            .collect();
         let State { changes, namer, .. } = &mut *state;
         for path in touched {
             changes.adopt(path, after, namer, Some(&group));
+        }
+        for (path, was) in fought_over {
+            let is = self.content(&state.changes, &path);
+            state.overwritten(&path, was.as_ref(), is.as_ref());
         }
         for path in touched {
             // What a change was made on is known to whoever made it.
@@ -192,6 +221,7 @@ impl Overlay {
         for path in altered {
             self.compare(state, &path, false);
         }
+        self.fit_rivals(state);
     }
 
     /// Compares one change with the user's file of now, and gives the file that it was compared

@@ -22,6 +22,32 @@ pub struct PageQuery {
     pub waiting: bool,
 }
 
+/// How much waits for a decision.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) files: u64,
+    pub(crate) pending: u64,
+    pub(crate) conflicted: u64,
+}
+
+impl State {
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (path, change) in self.changes.iter() {
+            let (waiting, conflicted) = change.counts();
+            counts.files += u64::from(waiting > 0 || self.rivals.contains_key(path));
+            counts.pending += waiting - conflicted;
+            counts.conflicted += conflicted;
+        }
+        for (path, rivals) in &self.rivals {
+            counts.files += u64::from(self.changes.get(path).is_none());
+            let hunks = rivals.iter().map(|rival| rival.names().count() as u64);
+            counts.conflicted += hunks.sum::<u64>();
+        }
+        counts
+    }
+}
+
 /// Files of a proposal, and how much there is of it in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -56,6 +82,7 @@ impl Overlay {
             }
         }
         let waiting = state.changes.iter().map(|(path, _)| path);
+        let waiting = waiting.chain(state.rivals.keys());
         let all: BTreeSet<&WorkspacePath> = decided.keys().copied().chain(waiting).collect();
         let after = query
             .after
@@ -98,12 +125,10 @@ impl Overlay {
             page.files
                 .push(self.file(&mut state, path, decided.get(path)));
         }
-        for (_, change) in state.changes.iter() {
-            let (waiting, conflicted) = change.counts();
-            page.waiting_files += u64::from(waiting > 0);
-            page.pending += waiting - conflicted;
-            page.conflicted += conflicted;
-        }
+        let counts = state.counts();
+        page.waiting_files = counts.files;
+        page.pending = counts.pending;
+        page.conflicted = counts.conflicted;
         page
     }
 
@@ -147,9 +172,14 @@ impl Overlay {
         let kind = change.map(|change| change.kind());
         let kind = kind.or(decided.map(|(kind, _)| *kind));
         let from = change.and_then(|change| change.from.as_ref());
-        let waiting =
-            change.map(|change| change.hunks(live.and_then(|(_, content)| content).as_ref()));
+        let rivals = state.rivals.contains_key(path);
+        let live = match live {
+            None if rivals => self.live(path).1,
+            live => live.and_then(|(_, content)| content),
+        };
+        let waiting = change.map(|change| change.hunks(live.as_ref()));
         let mut hunks = waiting.unwrap_or_default();
+        hunks.extend(self.rival_hunks(state, path, live.as_ref()));
         hunks.extend(decided.iter().flat_map(|(_, hunks)| hunks.iter().cloned()));
         hunks.sort_by_key(|hunk| (hunk.range.start, hunk.range.end));
         if let Some(reason) = path.dangerous() {

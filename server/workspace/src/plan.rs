@@ -89,10 +89,35 @@ impl Overlay {
         path: &WorkspacePath,
         ids: &[String],
     ) -> Option<FilePlan> {
+        let is_rival = |id: &&String| state.rival(path, id).is_some();
+        let (rivals, ids): (Vec<&String>, Vec<&String>) = ids.iter().partition(is_rival);
+        let rivals = rivals.into_iter().map(|id| HunkStatus {
+            id: id.clone(),
+            state: HunkState::Conflicted,
+            reason: Some(
+                "something else is proposed at the same place; reject that, or amend this one"
+                    .to_owned(),
+            ),
+        });
+        let rivals: Vec<HunkStatus> = rivals.collect();
         // The very text that the hunks were placed in.
-        let (live, before) = self.compare(state, path, true)?;
-        let change = state.changes.get(path)?;
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let compared = self.compare(state, path, true);
+        let Some(((live, before), change)) = compared.zip(state.changes.get(path)) else {
+            let (live, before) = self.live(path);
+            return (!rivals.is_empty()).then(|| FilePlan {
+                path: path.clone(),
+                from: None,
+                kind: ChangeKind::Modify,
+                hunks: Vec::new(),
+                refused: rivals,
+                live,
+                after: before.clone(),
+                before,
+                mode: None,
+                edits: Vec::new(),
+            });
+        };
+        let ids: Vec<&str> = ids.into_iter().map(String::as_str).collect();
         let selected: HashSet<&str> = ids.iter().copied().collect();
         let whole = change.whole.as_ref().map(|name| &*name.id);
         let takes_whole = whole.is_some_and(|id| selected.contains(&id));
@@ -106,7 +131,7 @@ impl Overlay {
                 ChangeKind::Modify
             },
             hunks: Vec::new(),
-            refused: Vec::new(),
+            refused: rivals,
             live,
             before: before.clone(),
             after: before.clone(),

@@ -1,11 +1,11 @@
 //! Which hunks a decision is about.
 
-use crate::change::{FileChange, Name};
+use crate::change::Name;
 use crate::error::DecideError;
 use crate::overlay::State;
 use crate::plan::Selection;
 use boxagnts_policy::path::WorkspacePath;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 impl State {
     /// Whether a hunk is on its way into the user's text.
@@ -26,11 +26,7 @@ impl State {
 
     /// The ids of the hunks that wait, by file.
     pub(crate) fn waiting(&self) -> Vec<(WorkspacePath, Vec<String>)> {
-        let ids = |change: &FileChange| change.names().map(|name| name.id.to_string()).collect();
-        self.changes
-            .iter()
-            .map(|(path, change)| (path.clone(), ids(change)))
-            .collect()
+        self.choose(|_| true)
     }
 
     /// The selected hunks by file.
@@ -76,14 +72,9 @@ impl State {
                 Ok(chosen)
             }
             Selection::Groups(groups) => {
-                let mut known: Vec<String> = Vec::new();
-                for (_, change) in self.changes.iter() {
-                    known.extend(
-                        change
-                            .names()
-                            .filter_map(|name| Some(name.group.as_ref()?.to_string())),
-                    );
-                }
+                let names = self.names().map(|(_, name)| name);
+                let known = names.filter_map(|name| Some(name.group.as_ref()?.to_string()));
+                let mut known: Vec<String> = known.collect();
                 if let Some(group) = groups.iter().find(|group| !known.contains(group)) {
                     known.sort();
                     known.dedup();
@@ -103,12 +94,22 @@ impl State {
         }
     }
 
+    /// The hunks that wait, those that do not fit behind the others of their file.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&WorkspacePath, &Name)> {
+        let proposed = self.changes.iter();
+        let proposed = proposed.map(|(path, change)| (path, &**change));
+        let rivals = self.rivals.iter();
+        let rivals = rivals.flat_map(|(path, rivals)| rivals.iter().map(move |r| (path, r)));
+        let all = proposed.chain(rivals);
+        all.flat_map(|(path, change)| change.names().map(move |name| (path, name)))
+    }
+
     fn choose(&self, wanted: impl Fn(&Name) -> bool) -> Vec<(WorkspacePath, Vec<String>)> {
-        let chosen = self.changes.iter().map(|(path, change)| {
-            let names = change.names().filter(|name| wanted(name));
-            let ids: Vec<String> = names.map(|name| name.id.to_string()).collect();
-            (path.clone(), ids)
-        });
-        chosen.filter(|(_, ids)| !ids.is_empty()).collect()
+        let mut chosen: BTreeMap<&WorkspacePath, Vec<String>> = BTreeMap::new();
+        for (path, name) in self.names().filter(|(_, name)| wanted(name)) {
+            chosen.entry(path).or_default().push(name.id.to_string());
+        }
+        let chosen = chosen.into_iter();
+        chosen.map(|(path, ids)| (path.clone(), ids)).collect()
     }
 }

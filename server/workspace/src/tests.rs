@@ -3,6 +3,7 @@
 mod back;
 mod calls;
 mod decisions;
+mod fork;
 mod git;
 mod journal;
 mod model;

@@ -15,10 +15,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tools", &["policy", "protocol", "sandbox", "workspace"]),
     ("model", &["protocol"]),
     ("query", &["protocol"]),
+    ("managed", &["policy", "protocol", "query"]),
     ("store", &["protocol"]),
     (
         "session",
         &[
+            "managed",
             "model",
             "policy",
             "protocol",

@@ -176,6 +176,7 @@ mod tests {
             live_text: None,
             note: None,
             group: None,
+            executor: None,
         }
     }
 

@@ -1,13 +1,14 @@
 //! The declaration of every knob: from it come parser, display, JSON Schema and documentation.
 
+use super::executors::ExecutorField;
 use super::hooks::{self, Hook};
-use super::models::{KNOWN_FIELDS, KnownField, known_field, known_schema};
+use super::models::{KnownField, known_field};
 use super::nets::Net;
-use super::providers::{FIELDS, Field, field_schema, provider_field};
+use super::providers::{Field, provider_field};
 use super::proxy::Proxy;
 use super::switches::Switch;
 use super::telemetry;
-use super::tools::{self, ToolSetting};
+use super::tools::ToolSetting;
 use super::{Config, Layer};
 use crate::limits::{self, Limit, Unit};
 use crate::mounts::{self, Mount};
@@ -15,7 +16,6 @@ use crate::path::WorkspacePath;
 use crate::permission::Mode;
 use crate::rules::{self, Rule, Verdict};
 use serde_json::{Value, json};
-use std::fmt::Write;
 use url::Url;
 
 /// Rules that one layer may have of a kind: each of them is prepared at every start, and a
@@ -59,6 +59,7 @@ pub(super) enum Setting {
     Provider(String, Field),
     Known(String, KnownField),
     Tool(String, ToolSetting),
+    Executor(String, ExecutorField),
 }
 
 impl Knob {
@@ -192,7 +193,7 @@ impl Knob {
         matches!(self, Knob::Net(_) | Knob::MapDirs | Knob::Rules(_))
     }
 
-    fn schema(self) -> Value {
+    pub(super) fn schema(self) -> Value {
         let default = self.value(&Config::builtin());
         let mut schema = match self {
             Knob::Model => json!({"type": "string"}),
@@ -219,11 +220,11 @@ impl Knob {
     }
 }
 
-fn list_schema() -> Value {
+pub(super) fn list_schema() -> Value {
     json!({"type": "array", "items": {"type": "string"}})
 }
 
-fn limit_schema(limit: Limit) -> Value {
+pub(super) fn limit_schema(limit: Limit) -> Value {
     if limit.unit() != Unit::Count {
         return json!({"type": ["string", "number"]});
     }
@@ -269,6 +270,7 @@ impl Setting {
             Setting::Provider(name, field) => format!("providers.{name}.{}", field.name()),
             Setting::Known(pattern, field) => format!("models.{pattern}.{}", field.name()),
             Setting::Tool(name, setting) => format!("tools.{name}.{}", setting.field()),
+            Setting::Executor(name, field) => format!("executors.{name}.{}", field.name()),
         }
     }
 
@@ -358,6 +360,16 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
         }
         let field = known_field(key, field, value)?;
         return Ok(Setting::Known(pattern.to_owned(), field));
+    }
+    if let Some(rest) = key.strip_prefix("executors.") {
+        let Some((name, field)) = rest.rsplit_once('.') else {
+            return Err(format!("`{key}` needs a field: executors.NAME.model, say"));
+        };
+        if name.trim().is_empty() {
+            return Err(format!("`{key}`: a kind of executor has a name"));
+        }
+        let field = ExecutorField::parse(key, field, value)?;
+        return Ok(Setting::Executor(name.to_owned(), field));
     }
     if let Some(rest) = key.strip_prefix("tools.") {
         let Some((name, field)) = rest.rsplit_once('.') else {
@@ -492,98 +504,6 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
-}
-
-/// JSON Schema of a configuration file and of an editor's settings.
-pub fn schema() -> Value {
-    let mut properties = serde_json::Map::new();
-    for knob in Knob::all() {
-        properties.insert(knob.name(), knob.schema());
-    }
-    let mut fields = serde_json::Map::new();
-    for (name, doc) in FIELDS {
-        let mut schema = field_schema(name);
-        schema["description"] = json!(doc);
-        fields.insert((*name).to_owned(), schema);
-    }
-    properties.insert(
-        "providers".to_owned(),
-        json!({
-            "description": "How to reach model providers, by name.",
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": false,
-                "properties": fields,
-            },
-        }),
-    );
-    let mut fields = serde_json::Map::new();
-    for (name, doc) in KNOWN_FIELDS {
-        let mut schema = known_schema(name);
-        schema["description"] = json!(doc);
-        fields.insert((*name).to_owned(), schema);
-    }
-    properties.insert(
-        "models".to_owned(),
-        json!({
-            "description": "What models cost and can do, by patterns over `provider:model`.",
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": false,
-                "properties": fields,
-            },
-        }),
-    );
-    let mut keys = serde_json::Map::new();
-    for key in tools::keys() {
-        let mut schema = Limit::from_name(&key).map_or_else(|_| list_schema(), limit_schema);
-        schema["description"] = json!(format!("As `{key}`, for this tool alone."));
-        keys.insert(key, schema);
-    }
-    properties.insert(
-        "tools".to_owned(),
-        json!({
-            "description": "Limits and hosts of single tools, by name.",
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "additionalProperties": false,
-                "properties": keys,
-            },
-        }),
-    );
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "BoxAgnts configuration",
-        "type": "object",
-        "additionalProperties": false,
-        "properties": properties,
-    })
-}
-
-/// The documentation of every knob, as a Markdown table.
-pub fn docs_markdown() -> String {
-    let builtin = Config::builtin();
-    let mut table = String::from("| key | default | meaning |\n|---|---|---|\n");
-    for knob in Knob::all() {
-        let (name, value, doc) = (knob.name(), knob.value(&builtin), knob.doc());
-        let _ = writeln!(table, "| `{name}` | `{value}` | {doc} |");
-    }
-    for key in tools::keys() {
-        let _ = writeln!(
-            table,
-            "| `tools.NAME.{key}` | | As `{key}`, for the tool NAME alone. |"
-        );
-    }
-    for (name, doc) in FIELDS {
-        let _ = writeln!(table, "| `providers.NAME.{name}` | | {doc} |");
-    }
-    for (name, doc) in KNOWN_FIELDS {
-        let _ = writeln!(table, "| `models.\"PATTERN\".{name}` | | {doc} |");
-    }
-    table
 }
 
 /// Proves that every limit can be written and read back.

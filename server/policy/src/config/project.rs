@@ -36,6 +36,10 @@ impl Config {
                  configuration"
                     .to_owned(),
             ),
+            Setting::Executor(..) => Some(
+                "a project may not choose who works for you; set it in your own configuration"
+                    .to_owned(),
+            ),
             Setting::Proxy(_) => Some(
                 "a project may not choose what connections go through; set it in your own \
                  configuration"

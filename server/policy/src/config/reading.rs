@@ -40,7 +40,7 @@ pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
 }
 
 /// Keys that have a table for each name.
-const TABLES: [&str; 3] = ["providers", "models", "tools"];
+const TABLES: [&str; 4] = ["providers", "models", "tools", "executors"];
 
 /// `providers.NAME.FIELD`, `models.PATTERN.FIELD`, `tools.NAME.KEY` and top-level keys with their values; `null` is left
 /// out.

@@ -1,11 +1,11 @@
 //! `question`: a conversation of its own about the workspace, with tools that only read; its last words
 //! are the result. It has a budget that was reserved before it began, and asks no further question.
 
-use super::ledger::Allotment;
 use super::{TurnNatives, input, unwritten};
 use crate::hooks;
 use crate::offer::Offer;
 use crate::session::Session;
+use boxagnts_managed::{Allotment, Part};
 use boxagnts_model::{Delta, ModelError, Request};
 use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::Mode;
@@ -25,6 +25,15 @@ use tokio_util::sync::CancellationToken;
 /// Model requests and tool calls of one sub-question, where the session's own limits are not lower.
 const MAX_TURNS: u64 = 15;
 const MAX_TOOL_CALLS: u64 = 60;
+
+/// Half of what is left, so that whoever asked can go on with the answer.
+const PART: [Part; 2] = [
+    Part::Percent(50),
+    Part::Most {
+        tokens: 400_000,
+        usd: f64::INFINITY,
+    },
+];
 
 const SYSTEM: &str = "\
 You answer one question about the user's workspace for another agent, who sees your last message alone.
@@ -53,7 +62,7 @@ pub(super) async fn run(
         offer: Offer::reading(&session.environment),
         cancel,
     };
-    let mut conversation = Conversation::new(&asking, natives.ledger.reserve());
+    let mut conversation = Conversation::new(&asking, natives.account.reserve(&PART));
     let outcome = asking.drive(&mut conversation.query, prompt).await;
     let outcome = outcome.map_err(unwritten)?;
     Ok(told(outcome, last_words(&conversation.query)))

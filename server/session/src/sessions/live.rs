@@ -3,6 +3,7 @@
 use super::Sessions;
 use crate::context::Told;
 use crate::error::SessionError;
+use crate::executors;
 use crate::mode;
 use crate::native;
 use crate::offer::Offer;
@@ -10,6 +11,7 @@ use crate::session::{Activity, Session, lock};
 use crate::undo;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
+use boxagnts_protocol::commands::OriginKind;
 use boxagnts_protocol::proposal::HunkState;
 use boxagnts_protocol::update::{ProposedDiff, SessionEvent};
 use boxagnts_query::{self as query, Query};
@@ -18,6 +20,30 @@ use boxagnts_workspace::Overlay;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+
+/// What a session begins with.
+pub(crate) struct Past<'a> {
+    /// What it proposes, and the files whose proposals are lost.
+    pub(crate) overlay: (Arc<Overlay>, Vec<String>),
+    /// What happened in it.
+    pub(crate) events: &'a [SessionEvent],
+    /// Number of the last of them.
+    pub(crate) seq: u64,
+    /// Whose executor it is.
+    pub(crate) manager: Option<String>,
+}
+
+impl Past<'_> {
+    /// Nothing happened yet.
+    pub(crate) fn none(overlay: (Arc<Overlay>, Vec<String>)) -> Past<'static> {
+        Past {
+            overlay,
+            events: &[],
+            seq: 0,
+            manager: None,
+        }
+    }
+}
 
 impl Sessions {
     /// The live session of that id, brought back from the journal when it is not live.
@@ -55,7 +81,16 @@ impl Sessions {
         let model = chosen.unwrap_or(&summary.model);
         let provider = self.environment.connect(&config, model)?;
         let overlay = self.restored(&config, &events)?;
-        let session = self.assemble(summary.session, config, provider, overlay, (&events, seq));
+        let manager = summary
+            .origin
+            .filter(|from| from.kind == OriginKind::Executor);
+        let with = Past {
+            overlay,
+            events: &events,
+            seq,
+            manager: manager.map(|manager| manager.session),
+        };
+        let session = self.assemble(summary.session, config, provider, with);
         let mut entry = self
             .live
             .entry(id.to_owned())
@@ -133,7 +168,7 @@ impl Sessions {
             .create_session(&self.workspace(), provider.id())?;
         self.environment.store().hold_session(&id)?;
         let overlay = self.restored(&config, &[])?;
-        let session = self.assemble(id.clone(), config, provider, overlay, (&[], 0));
+        let session = self.assemble(id.clone(), config, provider, Past::none(overlay));
         // First of all: what comes back from the journal is as strict as it was.
         if let Some(settings) = settings {
             session.emit(SessionEvent::Configured { settings })?;
@@ -150,19 +185,25 @@ impl Sessions {
     ) -> Result<(Arc<Overlay>, Vec<String>), SessionError> {
         let overlay = Overlay::open(&self.root, config.mounts(), Arc::clone(&self.buffers))?;
         let (files, last_hunk) = proposed(events);
-        let lost = overlay.restore(&files, last_hunk);
+        let mut lost = overlay.restore(&files, last_hunk);
+        lost.extend(overlay.restore_rivals(rivals(events)));
         Ok((overlay, lost))
     }
 
-    /// A session with the past that the events tell; the number is that of the last one.
-    pub(super) fn assemble(
+    /// A session with that past.
+    pub(crate) fn assemble(
         &self,
         id: String,
         config: Config,
         provider: Arc<dyn Provider>,
-        (overlay, lost): (Arc<Overlay>, Vec<String>),
-        (events, seq): (&[SessionEvent], u64),
+        past: Past<'_>,
     ) -> Arc<Session> {
+        let Past {
+            overlay: (overlay, lost),
+            events,
+            seq,
+            manager,
+        } = past;
         let mut notes = Vec::new();
         if !lost.is_empty() {
             tracing::warn!(session = %id, files = ?lost, "proposals cannot come back");
@@ -198,6 +239,10 @@ impl Sessions {
             provider: Mutex::new(provider),
             applier: Arc::clone(&self.applier),
             asker: Arc::clone(&self.asker),
+            sessions: self.me.clone(),
+            manager,
+            bounds: Mutex::default(),
+            executors: Mutex::new(executors::known(events)),
             query: tokio::sync::Mutex::new(query),
             activity: Mutex::new(activity),
             steps: Mutex::new(native::latest(events)),
@@ -274,6 +319,15 @@ pub(crate) fn proposed<'a>(
         ..file.clone()
     });
     (whole.collect(), last)
+}
+
+/// The journalled hunks that did not fit what else was proposed.
+fn rivals(events: &[SessionEvent]) -> &[ProposedDiff] {
+    let latest = events.iter().rev().find_map(|event| match event {
+        SessionEvent::ProposalChanged { rivals, .. } => rivals.as_deref(),
+        _ => None,
+    });
+    latest.unwrap_or_default()
 }
 
 /// Decisions that the model has not heard of yet.

@@ -257,6 +257,10 @@ impl Process {
         let mut events = Vec::new();
         loop {
             let update = self.updates.recv().await.expect("an update");
+            // Executors have turns too.
+            if update.session != session {
+                continue;
+            }
             let ended = matches!(update.event, SessionEvent::TurnEnded { .. });
             events.push(update.event);
             if ended {
@@ -270,6 +274,24 @@ impl Process {
             let event = self.updates.recv().await.expect("an update").event;
             if fits(&event) {
                 return event;
+            }
+        }
+    }
+
+    /// What happens in a session, up to and with what fits.
+    pub async fn events_until(
+        &mut self,
+        session: &str,
+        mut fits: impl FnMut(&SessionEvent) -> bool,
+    ) -> Vec<SessionEvent> {
+        let mut events = Vec::new();
+        loop {
+            let update = self.updates.recv().await.expect("an update");
+            if update.session == session {
+                events.push(update.event);
+                if events.last().is_some_and(&mut fits) {
+                    return events;
+                }
             }
         }
     }

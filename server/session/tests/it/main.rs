@@ -6,6 +6,7 @@ mod cached;
 mod compacted;
 mod context;
 mod costs;
+mod executors;
 mod governed;
 mod harness;
 mod hooks;

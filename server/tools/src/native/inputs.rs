@@ -4,7 +4,7 @@ use super::schema::input_schema;
 use boxagnts_policy::permission::Level;
 use boxagnts_protocol::question::AnswerChoice;
 use boxagnts_protocol::tool::ToolSpec;
-use boxagnts_protocol::update::PlanItem;
+use boxagnts_protocol::update::{Isolation, PlanItem};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -16,6 +16,56 @@ pub const TODO: &str = "todo";
 pub const PROPOSE_PLAN: &str = "propose_plan";
 /// Has a question answered in a conversation of its own.
 pub const QUESTION: &str = "question";
+
+/// Has a task done by an executor.
+pub const SPAWN_EXECUTOR: &str = "spawn_executor";
+
+/// Input of [`SPAWN_EXECUTOR`].
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpawnExecutor {
+    /// All that the other needs to know, files and the way to check it included: it sees nothing of
+    /// this conversation.
+    #[schemars(length(min = 1, max = 40000))]
+    pub task: String,
+    /// A kind of executor that the user configured.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 100))]
+    pub kind: Option<String>,
+    /// `provider:model` of a configured kind; yours by default.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 200))]
+    pub model: Option<String>,
+    /// Where it works (default: overlay).
+    #[serde(default)]
+    pub isolation: Option<Isolation>,
+    /// The only tools that it may use, of yours.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 100))]
+    pub tools: Option<Vec<String>>,
+    /// What it may spend at most.
+    #[serde(default)]
+    pub budget: Option<SpawnBudget>,
+    /// Model requests that it may make at most.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 1000000))]
+    pub max_turns: Option<u64>,
+}
+
+/// What an executor may spend.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("additionalProperties" = false))]
+pub struct SpawnBudget {
+    /// Tokens, all kinds together.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub tokens: Option<u64>,
+    /// US dollars.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub usd: Option<f64>,
+}
 
 /// Input of [`ASK_USER`].
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -107,6 +157,17 @@ pub(super) fn specs() -> Vec<(ToolSpec, Level)> {
                 input_schema::<SubQuestion>(),
             ),
             Level::Read,
+        ),
+        (
+            spec(
+                SPAWN_EXECUTOR,
+                "Have a task done by another agent who works on its own, while others work beside it. \
+                 For parts of a large task that do not touch the same lines: call it several times in \
+                 one answer and they run in parallel. Its changes are merged into your proposal; you \
+                 are told what it said, and what did not fit, which you solve by editing those lines.",
+                input_schema::<SpawnExecutor>(),
+            ),
+            Level::Write,
         ),
     ]
 }

@@ -59,6 +59,7 @@ impl FileChange {
             new_text,
             note: None,
             group: hunk.name.group.as_deref().map(str::to_owned),
+            executor: None,
         }
     }
 
@@ -122,6 +123,7 @@ impl FileChange {
             new_text,
             note: Some(note),
             group: name.group.as_deref().map(str::to_owned),
+            executor: None,
         })
     }
 }

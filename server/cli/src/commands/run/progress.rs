@@ -240,6 +240,32 @@ pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) 
         SessionEvent::Dropped { prompts } => Some(visible(&render::dropped(prompts)).into_owned()),
         SessionEvent::Plan { items, .. } => Some(render::steps(items)),
         SessionEvent::ModeChanged { mode, plan } => Some(render::mode(*mode, plan.is_some())),
+        SessionEvent::ExecutorQueued { task, model, .. } => {
+            let text = format!("  ⇉ wanted: {} ({})", visible(task), visible(model));
+            Some(paint(theme.dim, text))
+        }
+        SessionEvent::ExecutorStarted { session, .. } => {
+            Some(paint(theme.dim, format!("  ⇉ {} begins", visible(session))))
+        }
+        SessionEvent::ExecutorEnded {
+            session,
+            outcome,
+            hunks,
+            conflicts,
+            ..
+        } => {
+            let name = session.as_deref().unwrap_or("one that waited");
+            let mut text = format!(
+                "  ⇉ {}: {}, {}",
+                visible(name),
+                visible(&render::ended(outcome)),
+                render::count(*hunks, "hunk")
+            );
+            if *conflicts > 0 {
+                text = format!("{text}, {}", render::count(*conflicts, "conflict"));
+            }
+            Some(paint(theme.dim, text))
+        }
         SessionEvent::Nested { inner, .. } => match &**inner {
             SessionEvent::ToolStarted { call, .. } => {
                 let input = render::input(&call.input);

@@ -95,6 +95,7 @@ fn table(sessions: &[SessionSummary], with_folder: bool, now_ms: u64, theme: The
             let how = match origin.kind {
                 OriginKind::Fork => "fork of",
                 OriginKind::Import => "import of",
+                OriginKind::Executor => "executor of",
             };
             let how = format!("({how} {})", visible(&origin.session));
             let _ = write!(table, "  {}", paint(theme.dim, how));

@@ -80,6 +80,7 @@ impl<'a> Transcript<'a> {
             let how = match origin.kind {
                 OriginKind::Fork => "fork of",
                 OriginKind::Import => "imported; there it is",
+                OriginKind::Executor => "executor of",
             };
             let _ = writeln!(self.text, "{how} {}", visible(&origin.session));
         }
@@ -195,6 +196,9 @@ impl<'a> Transcript<'a> {
             SessionEvent::ModelRetry { .. }
             | SessionEvent::Plan { .. }
             | SessionEvent::ModeChanged { .. }
+            | SessionEvent::ExecutorQueued { .. }
+            | SessionEvent::ExecutorStarted { .. }
+            | SessionEvent::ExecutorEnded { .. }
             | SessionEvent::Nested { .. } => {
                 if let Some(line) = progress::line(event, None, theme) {
                     self.line(&line);
@@ -381,6 +385,7 @@ mod tests {
                     pending: 1,
                     conflicted: 0,
                     changed: Vec::new(),
+                    rivals: None,
                     last_hunk: 2,
                 },
                 SessionEvent::Decided {

@@ -23,6 +23,7 @@ pub(super) fn a_hunk(id: &str, state: HunkState, old: &str, new: &str) -> Hunk {
         live_text: None,
         note: None,
         group: None,
+        executor: None,
     }
 }
 

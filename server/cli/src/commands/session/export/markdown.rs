@@ -52,6 +52,7 @@ fn head(session: &SessionSummary, zone: &TimeZone) -> String {
         let how = match origin.kind {
             OriginKind::Fork => "fork of",
             OriginKind::Import => "imported from",
+            OriginKind::Executor => "executor of",
         };
         let _ = writeln!(text, "- {how} {}", code(&origin.session));
     }
@@ -122,6 +123,9 @@ impl<'a> Page<'a> {
             }
             SessionEvent::ModeChanged { .. }
             | SessionEvent::Nested { .. }
+            | SessionEvent::ExecutorQueued { .. }
+            | SessionEvent::ExecutorStarted { .. }
+            | SessionEvent::ExecutorEnded { .. }
             | SessionEvent::ModelRetry { .. } => {
                 if let Some(line) = progress::line(event, None, Theme::plain()) {
                     self.item(&plain(&line));

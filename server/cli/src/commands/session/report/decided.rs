@@ -204,6 +204,7 @@ impl<'a> Proposed<'a> {
                 live_text: None,
                 note: is_whole.then(|| self.note()),
                 group: named.group.clone(),
+                executor: None,
             },
             comment: None,
             base: self.base,

@@ -111,6 +111,7 @@ fn changed(files: &[(&str, &str, Option<&str>, &[Named<'_>])]) -> SessionEvent {
         pending: 1,
         conflicted: 0,
         changed: files.iter().map(file).collect(),
+        rivals: None,
         last_hunk: 1,
     }
 }
@@ -142,6 +143,7 @@ fn hunk(id: &str, state: HunkState, lines: (u32, u32), old: &str, new: &str) -> 
         live_text: None,
         note: None,
         group: None,
+        executor: None,
     }
 }
 

@@ -1,0 +1,261 @@
+//! Executors: sessions that work for another one, beside others. Each has its own journal, context and
+//! view of the files, and no more rights than whoever wants it; what it changes is merged into the
+//! proposal of that one.
+
+use crate::context::Around;
+use crate::error::SessionError;
+use crate::queue::Wish;
+use crate::session::{Session, lock};
+use crate::sessions::{Past, Sessions};
+use crate::turn;
+use boxagnts_managed::Purse;
+use boxagnts_policy::permission::Mode;
+use boxagnts_protocol::commands::WhenBusy;
+use boxagnts_protocol::conversation::{Content, Role, TokenUsage};
+use boxagnts_protocol::update::{Isolation, SessionEvent, TurnOutcome};
+use boxagnts_workspace::{Fork, Merged};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Longest name of an executor, in characters.
+const LABEL: usize = 60;
+
+/// What an executor may spend, and which tools it may use.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    pub(crate) purse: Purse,
+    /// Those of its manager when absent.
+    pub(crate) tools: Option<BTreeSet<String>>,
+}
+
+/// An executor as its manager knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Executor {
+    /// Its task, in a line.
+    pub(crate) task: String,
+    /// Its own session, once it began.
+    session: Option<String>,
+    /// Ends it; `None` when it has ended.
+    cancel: Option<CancellationToken>,
+}
+
+/// What an executor is to do, and with what.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) turn: u64,
+    /// The tool call that wants it.
+    pub(crate) call: String,
+    pub(crate) task: String,
+    /// `provider:model`.
+    pub(crate) model: String,
+    pub(crate) max_turns: Option<u64>,
+    pub(crate) isolation: Isolation,
+    pub(crate) bounds: Bounds,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// What came of an executor.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) session: String,
+    pub(crate) outcome: TurnOutcome,
+    /// Its last words.
+    pub(crate) said: String,
+    pub(crate) usage: TokenUsage,
+    pub(crate) cost_usd: Option<f64>,
+    pub(crate) merged: Merged,
+}
+
+/// The executors that a journal tells of; none of them runs.
+pub(crate) fn known(events: &[SessionEvent]) -> BTreeMap<String, Executor> {
+    let mut known = BTreeMap::new();
+    for event in events {
+        if let SessionEvent::ExecutorQueued { call, task, .. } = event {
+            let executor = Executor {
+                task: task.clone(),
+                session: None,
+                cancel: None,
+            };
+            known.insert(call.clone(), executor);
+        }
+    }
+    known
+}
+
+/// A task in a line.
+pub(crate) fn label(task: &str) -> String {
+    let line = task.trim().lines().next().unwrap_or_default().trim();
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    match line.char_indices().nth(LABEL) {
+        Some((at, _)) => format!("{}…", line[..at].trim_end()),
+        None => line,
+    }
+}
+
+impl Session {
+    /// From now on there is an executor for that call, which waits.
+    pub(crate) fn executor_waits(&self, call: &str, task: &str, cancel: &CancellationToken) {
+        let executor = Executor {
+            task: label(task),
+            session: None,
+            cancel: Some(cancel.clone()),
+        };
+        lock(&self.executors).insert(call.to_owned(), executor);
+    }
+
+    /// The executor for that call has ended.
+    pub(crate) fn executor_ended(&self, call: &str) {
+        if let Some(executor) = lock(&self.executors).get_mut(call) {
+            executor.cancel = None;
+        }
+    }
+
+    /// Has an executor do its work, from its beginning to what it leaves.
+    pub(crate) async fn work(self: &Arc<Session>, work: Work) -> Result<Done, SessionError> {
+        let (turn, call, cancel) = (work.turn, work.call.clone(), work.cancel.clone());
+        let task = work.task.clone();
+        let (executor, fork) = self.executor(work)?;
+        if let Some(known) = lock(&self.executors).get_mut(&call) {
+            known.session = Some(executor.id.clone());
+        }
+        self.emit(SessionEvent::ExecutorStarted {
+            turn,
+            call: call.clone(),
+            session: executor.id.clone(),
+        })?;
+        let outcome = executor.run_to_end(task, &cancel).await?;
+        let merged = match outcome {
+            // Whoever ends it does not want it.
+            TurnOutcome::Cancelled => Merged::default(),
+            _ => self.overlay.merge(&fork, &call),
+        };
+        if !merged.files.is_empty() {
+            self.emit_proposal()?;
+        }
+        let query = executor.query.lock().await;
+        let (usage, cost_usd) = (query.usage(), query.cost_usd());
+        let messages = query.messages();
+        let last = messages.iter().rfind(|m| m.role == Role::Assistant);
+        let texts = last.iter().flat_map(|message| &message.content);
+        let texts = texts.filter_map(|content| match content {
+            Content::Text { text } => Some(text.as_str()),
+            _ => None,
+        });
+        Ok(Done {
+            session: executor.id.clone(),
+            outcome,
+            said: texts.collect(),
+            usage,
+            cost_usd,
+            merged,
+        })
+    }
+
+    /// A session that works for this one: its own journal, and files with what is proposed now.
+    fn executor(&self, work: Work) -> Result<(Arc<Session>, Fork), SessionError> {
+        let sessions = self.sessions.upgrade().ok_or_else(gone)?;
+        let environment = &self.environment;
+        let mut config = (*self.config()).clone();
+        if config.mode() == Mode::Auto {
+            // What it changes is its manager's to propose.
+            config = config.with_mode(Mode::Review)?;
+        }
+        let provider = environment.connect(&config, &work.model)?;
+        let store = environment.store();
+        let id = store.create_executor(&sessions.workspace(), provider.id(), &self.id)?;
+        store.hold_session(&id)?;
+        let fork = self.overlay.fork();
+        let past = Past {
+            manager: Some(self.id.clone()),
+            ..Past::none((Arc::clone(&fork.overlay), Vec::new()))
+        };
+        let executor = sessions.assemble(id, config, provider, past);
+        if let Some(most) = work.max_turns
+            && let Ok(mut query) = executor.query.try_lock()
+        {
+            query.at_most(most);
+        }
+        *lock(&executor.bounds) = Some(work.bounds);
+        sessions.opens(&executor);
+        Ok((executor, fork))
+    }
+
+    /// Runs the one turn of an executor.
+    async fn run_to_end(
+        self: &Arc<Session>,
+        task: String,
+        cancel: &CancellationToken,
+    ) -> Result<TurnOutcome, SessionError> {
+        let wish = Wish {
+            prompt: task,
+            around: Around::default(),
+            by_model: true,
+        };
+        let (_, turn) = self.take(wish, WhenBusy::Refuse)?;
+        let turn = turn.ok_or_else(gone)?;
+        let running = turn::run(self, turn);
+        tokio::pin!(running);
+        let (outcome, _) = tokio::select! {
+            ended = &mut running => ended,
+            () = cancel.cancelled() => {
+                self.cancel();
+                running.await
+            }
+        };
+        // It is paid for, and nobody speaks to it any more.
+        lock(&self.bounds).take();
+        if let Some(sessions) = self.sessions.upgrade() {
+            sessions.close(&self.id);
+        }
+        Ok(outcome)
+    }
+}
+
+fn gone() -> SessionError {
+    SessionError::Stopped {
+        reason: "the sessions of the folder are gone".to_owned(),
+    }
+}
+
+impl Sessions {
+    /// Ends one executor of a session, by its own session or by the tool call that wanted it, or all of
+    /// them. Gives the tool calls. The turn that wanted them goes on.
+    ///
+    /// # Errors
+    /// Unknown session, or no such executor runs or waits.
+    pub fn cancel_executor(
+        &self,
+        session: &str,
+        executor: Option<&str>,
+    ) -> Result<Vec<String>, SessionError> {
+        let session = self.get(session)?;
+        let executors = lock(&session.executors);
+        let running = executors.iter().filter(|(_, known)| known.cancel.is_some());
+        let named = running.clone().filter(|(call, known)| {
+            executor
+                .is_none_or(|wanted| *call == wanted || known.session.as_deref() == Some(wanted))
+        });
+        let mut ended = Vec::new();
+        for (call, known) in named {
+            if let Some(cancel) = &known.cancel {
+                cancel.cancel();
+                ended.push(call.clone());
+            }
+        }
+        match executor {
+            Some(executor) if ended.is_empty() => {
+                let running: Vec<&str> = running.map(|(call, _)| call.as_str()).collect();
+                Err(SessionError::UnknownExecutor {
+                    session: session.id.clone(),
+                    executor: executor.to_owned(),
+                    running: match running.is_empty() {
+                        true => "none".to_owned(),
+                        false => running.join(", "),
+                    },
+                })
+            }
+            _ => Ok(ended),
+        }
+    }
+}
