@@ -228,6 +228,10 @@ async fn eight_of_which_some_go_wrong_leave_one_proposal() {
         "usage": {"input_tokens": 10, "output_tokens": 20}});
     let spends = json!({"tool_calls": [{"name": "glob", "input": {"pattern": "*"}}],
         "usage": {"input_tokens": 8000, "output_tokens": 20}});
+    let kept = json!({
+        "tool_calls": [{"name": "write", "input": {"path": "spent.txt", "content": "kept\n"}}],
+        "usage": {"input_tokens": 8000, "output_tokens": 20},
+    });
     let executor = |word: &'static str, path: &str| (word, vec![writes(path, "new\n"), says(word)]);
     let task = |word: &str| json!({"task": word});
     let server = models(
