@@ -8,6 +8,10 @@ use boxagnts_tools::{PROPOSE_PLAN, SPAWN_EXECUTOR, TODO, Toolbox};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// Bytes that a wire format puts around a tool, marks for characters in its texts included: the longest
+/// has some 100.
+const AROUND: u64 = 128;
+
 /// Tools as the model and as the query loop are told of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
@@ -60,7 +64,7 @@ impl Offer {
             name: spec.name.clone(),
             // Executors work beside each other; what they leave is merged.
             read_only: reads(toolbox, spec) || spec.name == SPAWN_EXECUTOR,
-            bytes: (spec.name.len() + spec.description.len()) as u64
+            bytes: AROUND + (spec.name.len() + spec.description.len()) as u64
                 + spec.input_schema.to_string().len() as u64,
         };
         Offer {

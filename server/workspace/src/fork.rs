@@ -93,33 +93,69 @@ impl Overlay {
                 state.altered(&path);
                 state.decided();
             } else {
-                let mut rival = self.rival(&fork.origin, &theirs, &path);
-                rival.name_hunks(None, &mut state.namer, Some(&group));
-                if let Some(rest) = self.fit(&mut state, &path, rival) {
-                    state.rivals.entry(path.clone()).or_default().push(rest);
-                    state.rivals_changed();
-                }
+                let rival = self.rival(&fork.origin, &theirs, &path);
+                self.propose_rival(&mut state, &path, rival, &group);
             }
             merged.files.push(path.to_string());
         }
-        let of_fork = |name: &&Name| name.group.as_ref() == Some(&group);
+        self.tell(&state, &group, merged)
+    }
+
+    /// Takes over what somebody changed in files of their own, which were as this view showed them: for each
+    /// what it was and what it is now. Else as [`Overlay::merge`].
+    pub fn merge_files(
+        &self,
+        files: Vec<(WorkspacePath, Option<Content>, Option<Content>)>,
+        group: &str,
+    ) -> Merged {
+        let mut state = self.lock();
+        self.refresh(&mut state);
+        let group: Arc<str> = group.into();
+        let mut merged = Merged::default();
+        for (path, was, is) in files {
+            if was == is {
+                continue;
+            }
+            merged.files.push(path.to_string());
+            let rival = FileChange::new(was.or_else(|| none_as_text(is.as_ref())), is);
+            self.propose_rival(&mut state, &path, rival, &group);
+        }
+        self.tell(&state, &group, merged)
+    }
+
+    /// Proposes what fits of a change of what is proposed; the rest waits beside it.
+    fn propose_rival(
+        &self,
+        state: &mut State,
+        path: &WorkspacePath,
+        mut rival: FileChange,
+        group: &Arc<str>,
+    ) {
+        rival.name_hunks(None, &mut state.namer, Some(group));
+        if let Some(rest) = self.fit(state, path, rival) {
+            state.rivals.entry(path.clone()).or_default().push(rest);
+            state.rivals_changed();
+        }
+    }
+
+    /// What became of the changes of that group.
+    fn tell(&self, state: &State, group: &Arc<str>, merged: Merged) -> Merged {
+        let of_group = |name: &&Name| name.group.as_ref() == Some(group);
         let hunks = state.changes.iter();
-        let hunks = hunks.map(|(_, change)| change.names().filter(of_fork).count() as u64);
-        merged.hunks = hunks.sum();
-        merged.conflicts = self.conflicts(&state, &group);
-        merged
+        let hunks = hunks.map(|(_, change)| change.names().filter(of_group).count() as u64);
+        Merged {
+            hunks: hunks.sum(),
+            conflicts: self.conflicts(state, group),
+            ..merged
+        }
     }
 
     /// What led there from the origin, as a change of what is proposed.
     fn rival(&self, origin: &Changes, theirs: &Changes, path: &WorkspacePath) -> FileChange {
-        let (mut was, is) = (self.content(origin, path), self.content(theirs, path));
-        if was.is_none() && is.as_ref().is_some_and(|is| is.text().is_some()) {
-            // Two new files are two texts where there was none.
-            was = Some(Content::from_text("".into()));
-        }
+        let (was, is) = (self.content(origin, path), self.content(theirs, path));
         FileChange {
             from: theirs.get(path).and_then(|change| change.from.clone()),
-            ..FileChange::new(was, is)
+            ..FileChange::new(was.or_else(|| none_as_text(is.as_ref())), is)
         }
     }
 
@@ -491,6 +527,12 @@ impl FileChange {
         let start = at(span.start, false);
         start..at(span.end, true).max(start)
     }
+}
+
+/// What was there of a new file: two new ones are two texts where there was none.
+fn none_as_text(is: Option<&Content>) -> Option<Content> {
+    let is_text = is.is_some_and(|is| is.text().is_some());
+    is_text.then(|| Content::from_text("".into()))
 }
 
 /// Whether two changes of a path say the same.

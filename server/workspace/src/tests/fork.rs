@@ -182,6 +182,42 @@ fn forks_begin_with_what_is_proposed_and_change_it() {
 }
 
 #[test]
+fn files_of_others_come_together_too() {
+    let f = Fixture::new("//- a.txt\n1\n2\n3\n//- b.txt\nb\n");
+    f.write("a.txt", "1\n2\ndrei\n");
+    f.write("c.txt", "mine\n");
+    let text = |text: &str| (text != "-").then(|| Content::from_text(text.into()));
+    let file = |path: &str, was: &str, is: &str| {
+        (WorkspacePath::parse(path).unwrap(), text(was), text(is))
+    };
+    let merged = f.overlay.merge_files(
+        vec![
+            file("a.txt", "1\n2\n3\n", "eins\n2\ntres\n"),
+            file("b.txt", "b\n", "-"),
+            file("c.txt", "-", "yours\n"),
+            file("d/e.txt", "-", "new\n"),
+            file("same.txt", "x", "x"),
+        ],
+        "other",
+    );
+    assert_eq!(merged.files, ["a.txt", "b.txt", "c.txt", "d/e.txt"]);
+    assert_eq!((merged.hunks, merged.conflicts.len()), (3, 2));
+    assert_eq!(merged.conflicts[0].with, ["h1"]);
+    assert_eq!(
+        f.hunks(),
+        [
+            "a.txt:0 h3 pending 1/>eins/",
+            "a.txt:2 h1 pending 3/>drei/",
+            "a.txt:2 h4 conflicted 3/>tres/",
+            "b.txt:0 h6 pending b/>",
+            "c.txt:0 h2 pending >mine/",
+            "c.txt:0 h8 conflicted >yours/",
+            "d/e.txt:0 h9 pending >new/",
+        ]
+    );
+}
+
+#[test]
 fn conflicts_come_back_from_the_journal() {
     let f = check(
         FIVE,
