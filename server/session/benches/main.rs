@@ -3,6 +3,7 @@
 // A bench that cannot measure fails.
 #![allow(clippy::expect_used)]
 
+mod executors;
 mod steps;
 #[path = "../../../tests/benches/table.rs"]
 mod table;
@@ -23,6 +24,7 @@ fn main() {
     let mut table = Table::default();
     steps::of_one_turn(&mut criterion, &mut table);
     turns::of_a_long_session(&mut table);
+    executors::many(&mut table);
     criterion.final_summary();
     table.print();
 }

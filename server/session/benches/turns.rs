@@ -26,8 +26,13 @@ fn sessions(state: &Path, folder: &Path) -> Arc<Sessions> {
         "model": model, "max_output_tokens": 1000,
         "models": {"scripted:*": {"context_window": WINDOW}},
     });
+    sessions_with(state, folder, &settings)
+}
+
+/// Sessions with these settings, and a journal in `state`.
+pub fn sessions_with(state: &Path, folder: &Path, settings: &serde_json::Value) -> Arc<Sessions> {
     let mut builder = Config::builder();
-    let added = builder.add_json(Layer::Editor, "bench", &settings);
+    let added = builder.add_json(Layer::Editor, "bench", settings);
     added.expect("settings");
     let environment = Environment::new(EnvironmentParts {
         config: builder.build(),
@@ -46,7 +51,7 @@ fn sessions(state: &Path, folder: &Path) -> Arc<Sessions> {
 }
 
 /// Resident memory in bytes; 0 where nobody says.
-fn resident() -> u64 {
+pub fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = pages.split_whitespace().nth(1).and_then(|n| n.parse().ok());
     pages.unwrap_or(0u64) * 4096

@@ -64,7 +64,8 @@ impl Offer {
             name: spec.name.clone(),
             // Executors work beside each other; what they leave is merged.
             read_only: reads(toolbox, spec) || spec.name == SPAWN_EXECUTOR,
-            bytes: AROUND + (spec.name.len() + spec.description.len()) as u64
+            bytes: AROUND
+                + (spec.name.len() + spec.description.len()) as u64
                 + spec.input_schema.to_string().len() as u64,
         };
         Offer {

@@ -97,6 +97,20 @@ export type Audit = {
   tool_sha256?: string;
 };
 
+/** Parameters of `CANCEL_EXECUTOR`. */
+export type CancelExecutorParams = {
+  /** The executor, by its session or by the tool call that wanted it; all when absent. */
+  executor?: string | null;
+  /** The session whose turn has executors. */
+  session: string;
+};
+
+/** Result of `CANCEL_EXECUTOR`. */
+export type CancelExecutorResult = {
+  /** The tool calls whose executors end. */
+  cancelled: string[];
+};
+
 /** What happens to a file. */
 export type ChangeKind = 'create' | 'modify' | 'delete' | 'rename';
 
@@ -275,11 +289,13 @@ export type HostContact = {
 
 /** One reviewable change. */
 export type Hunk = {
+  /** The task of the executor that made it. */
+  executor?: string | null;
   /** The tool call that made it. */
   group?: string | null;
   /** Stable within the session, e.g. `h3`. */
   id: string;
-  /** For hunks that conflict: what the user has there by now. */
+  /** For hunks that conflict: what the user has there by now, or what else is proposed there. */
   live_text?: string | null;
   /** The text that it puts there. */
   new_text: string;
@@ -325,6 +341,9 @@ export type ImageParam = {
   uri: string;
 };
 
+/** Where an executor works. */
+export type Isolation = 'overlay' | 'worktree';
+
 /** The identity of a hunk, and the lines that it stands for. */
 export type NamedHunk = {
   /** The tool call that made it. */
@@ -336,7 +355,7 @@ export type NamedHunk = {
 };
 
 /** How a session took over the past of another. */
-export type OriginKind = 'fork' | 'import';
+export type OriginKind = 'fork' | 'import' | 'executor';
 
 /** A step of a model's plan. */
 export type PlanItem = {
@@ -660,6 +679,44 @@ export type SessionEvent = {
   /** The turn. */
   turn: number;
 } | {
+  /** The tool call that wants it; hunks that come of it have it as their `group`. */
+  call: string;
+  event: 'executor_queued';
+  /** Where it works. */
+  isolation: Isolation;
+  /** `provider:model`. */
+  model: string;
+  /** What it is to do, in a line. */
+  task: string;
+  /** The turn. */
+  turn: number;
+} | {
+  /** As in `SessionEvent::ExecutorQueued`. */
+  call: string;
+  event: 'executor_started';
+  /** Its own session: what it does is told there. */
+  session: string;
+  /** The turn. */
+  turn: number;
+} | {
+  /** As in `SessionEvent::ExecutorQueued`. */
+  call: string;
+  /** Hunks of it that do not fit what else is proposed. */
+  conflicts: number;
+  /** US dollars, where prices are known. */
+  cost_usd?: number | null;
+  event: 'executor_ended';
+  /** Hunks of it that are proposed. */
+  hunks: number;
+  /** How. */
+  outcome: TurnOutcome;
+  /** Its own session, when it began. */
+  session?: string | null;
+  /** The turn. */
+  turn: number;
+  /** What it used. */
+  usage: TokenUsage;
+} | {
   /** The files whose change is another than in the event before: together they bring the proposal back after a restart. */
   changed: ProposedDiff[];
   /** Hunks that conflict. */
@@ -671,6 +728,8 @@ export type SessionEvent = {
   last_hunk: number;
   /** Hunks that await a decision. */
   pending: number;
+  /** All hunks that do not fit what else is proposed, on the text that they were made on; absent when they are as in the event before. */
+  rivals?: ProposedDiff[] | null;
 } | {
   /** The checkpoint by which the accepted ones can be taken back. */
   checkpoint?: number | null;
@@ -1100,6 +1159,44 @@ export type Update = ({
   /** The turn. */
   turn: number;
 } | {
+  /** The tool call that wants it; hunks that come of it have it as their `group`. */
+  call: string;
+  event: 'executor_queued';
+  /** Where it works. */
+  isolation: Isolation;
+  /** `provider:model`. */
+  model: string;
+  /** What it is to do, in a line. */
+  task: string;
+  /** The turn. */
+  turn: number;
+} | {
+  /** As in `SessionEvent::ExecutorQueued`. */
+  call: string;
+  event: 'executor_started';
+  /** Its own session: what it does is told there. */
+  session: string;
+  /** The turn. */
+  turn: number;
+} | {
+  /** As in `SessionEvent::ExecutorQueued`. */
+  call: string;
+  /** Hunks of it that do not fit what else is proposed. */
+  conflicts: number;
+  /** US dollars, where prices are known. */
+  cost_usd?: number | null;
+  event: 'executor_ended';
+  /** Hunks of it that are proposed. */
+  hunks: number;
+  /** How. */
+  outcome: TurnOutcome;
+  /** Its own session, when it began. */
+  session?: string | null;
+  /** The turn. */
+  turn: number;
+  /** What it used. */
+  usage: TokenUsage;
+} | {
   /** The files whose change is another than in the event before: together they bring the proposal back after a restart. */
   changed: ProposedDiff[];
   /** Hunks that conflict. */
@@ -1111,6 +1208,8 @@ export type Update = ({
   last_hunk: number;
   /** Hunks that await a decision. */
   pending: number;
+  /** All hunks that do not fit what else is proposed, on the text that they were made on; absent when they are as in the event before. */
+  rivals?: ProposedDiff[] | null;
 } | {
   /** The checkpoint by which the accepted ones can be taken back. */
   checkpoint?: number | null;
@@ -1236,6 +1335,7 @@ export interface Params {
   'boxagnts.answer': AnswerParams;
   'boxagnts.ask': AskParams;
   'boxagnts.cancel': SessionParams;
+  'boxagnts.cancelExecutor': CancelExecutorParams;
   'boxagnts.checkpoints': CheckpointsParams;
   'boxagnts.commands': null;
   'boxagnts.compact': CompactParams;
@@ -1261,6 +1361,7 @@ export interface Results {
   'boxagnts.answer': null;
   'boxagnts.ask': AskResult;
   'boxagnts.cancel': null;
+  'boxagnts.cancelExecutor': CancelExecutorResult;
   'boxagnts.checkpoints': Checkpoint[];
   'boxagnts.commands': PromptCommand[];
   'boxagnts.compact': AskResult;
