@@ -3,6 +3,7 @@
 
 use crate::commands::{
     acp, checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo, usage,
+    worktree,
 };
 use crate::settings::Overrides;
 use boxagnts_protocol::update::SessionMode;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Undo(undo::Undo),
     #[command(subcommand)]
     Checkpoint(checkpoint::Checkpoint),
+    #[command(subcommand)]
+    Worktree(worktree::Worktree),
     #[command(subcommand)]
     Config(config::Config),
     Doctor(doctor::Doctor),

@@ -12,3 +12,4 @@ pub(crate) mod session;
 pub(crate) mod tool;
 pub(crate) mod undo;
 pub(crate) mod usage;
+pub(crate) mod worktree;

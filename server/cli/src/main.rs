@@ -56,6 +56,7 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Usage(args) => args.run(),
         Command::Undo(args) => block_on(2, args.run()),
         Command::Checkpoint(command) => block_on(2, command.run()),
+        Command::Worktree(command) => command.run(),
         Command::Config(command) => command.run(),
         Command::Doctor(args) => block_on(2, args.run()),
     }

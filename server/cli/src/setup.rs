@@ -27,6 +27,11 @@ pub(crate) fn journal_path() -> Result<PathBuf, Failure> {
     })
 }
 
+/// Where worktrees are kept: beside the journal, where no workspace may be.
+pub(crate) fn worktrees() -> Result<PathBuf, Failure> {
+    Ok(journal_path()?.with_file_name("worktrees"))
+}
+
 /// The journal, made when it is not there.
 pub(crate) fn journal() -> Result<Store, Failure> {
     Ok(Store::open(&journal_path()?)?)

@@ -1,5 +1,5 @@
 //! `cargo bench -p boxagnts-workspace`: what the overlay costs by itself: hunks that follow typing,
-//! diffs, proposals of many files, one very large file.
+//! diffs, proposals of many files, one very large file; and what worktrees cost beside git's.
 // A bench that cannot measure fails.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
@@ -10,6 +10,7 @@ mod large;
 mod proposals;
 #[path = "../../../tests/benches/table.rs"]
 mod table;
+mod worktrees;
 
 use criterion::Criterion;
 use std::time::Duration;
@@ -27,6 +28,7 @@ fn main() {
     diffs::of_two_files(&mut criterion, &mut table);
     proposals::of_many_files(&mut table);
     large::one_file(&mut table);
+    worktrees::of_trees(&mut table);
     criterion.final_summary();
     table.print();
 }

@@ -37,11 +37,11 @@ pub struct Entry {
 
 /// A tool call's view of the workspace, and its staged changes.
 pub struct Call {
-    overlay: Arc<Overlay>,
-    visibility: Visibility,
+    pub(crate) overlay: Arc<Overlay>,
+    pub(crate) visibility: Visibility,
     /// The changeset when the call began.
     before: Changes,
-    changes: Changes,
+    pub(crate) changes: Changes,
     touched: BTreeSet<WorkspacePath>,
     /// What the user has of the files that the call has read, to be the base of what it writes.
     read: Seen,
@@ -104,7 +104,7 @@ impl Call {
         Ok(bytes)
     }
 
-    fn content(&mut self, path: &WorkspacePath, max: u64) -> Result<Content, FsError> {
+    pub(crate) fn content(&mut self, path: &WorkspacePath, max: u64) -> Result<Content, FsError> {
         if path.is_root() {
             return Err(FsError::is_directory(path));
         }
@@ -259,6 +259,8 @@ impl Call {
             let below = path.as_str().get(skip..).unwrap_or_default();
             let (name, kind) = match below.split_once('/') {
                 Some((name, _)) => (name, Kind::Directory),
+                // A file that was proposed where the user has a folder now.
+                None if below.is_empty() => continue,
                 None => (below, Kind::File),
             };
             let Ok(path) = folder.join(name) else {

@@ -140,7 +140,7 @@ fn file_diff(path: &WorkspacePath, before: Option<Content>, after: Option<Conten
 }
 
 /// The repository of a folder, and the folder's path in it, with a slash behind it if any.
-fn open(root: &Path) -> Result<(Repository, String), String> {
+pub(crate) fn open(root: &Path) -> Result<(Repository, String), String> {
     let none = || "the workspace is in no git repository".to_owned();
     let no_ceiling: [&Path; 0] = [];
     let repository = Repository::open_ext(root, RepositoryOpenFlags::empty(), no_ceiling);

@@ -31,6 +31,7 @@ mod select;
 mod view;
 mod visibility;
 mod walk;
+pub mod worktree;
 
 #[cfg(test)]
 mod tests;

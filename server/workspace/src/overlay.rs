@@ -97,6 +97,19 @@ impl Overlay {
         }))
     }
 
+    /// Opens a folder that is among BoxAgnts' own things, for who was given it to work in.
+    pub(crate) fn open_own(
+        root: &Path,
+        buffers: Arc<dyn Buffers>,
+    ) -> Result<Arc<Overlay>, OpenError> {
+        Ok(Arc::new(Overlay {
+            root: Arc::new(Root::open_own(root)?),
+            buffers,
+            rules: Arc::default(),
+            state: Mutex::default(),
+        }))
+    }
+
     /// Another session's overlay over the same folder; shares the parsed ignore files.
     pub fn another(&self) -> Arc<Overlay> {
         Arc::new(Overlay {

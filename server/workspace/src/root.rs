@@ -2,6 +2,7 @@
 //! following a link anywhere on the way.
 
 use crate::error::{FsError, FsErrorCode, OpenError};
+use crate::worktree::Dir;
 use boxagnts_policy::mounts::{Access, Mount, Mounts};
 use boxagnts_policy::path::WorkspacePath;
 use std::fs::{File, Metadata};
@@ -173,6 +174,19 @@ impl Root {
         Ok(root)
     }
 
+    /// Opens a folder that is among BoxAgnts' own, which shows nothing else of them.
+    pub(crate) fn open_own(path: &Path) -> Result<Root, OpenError> {
+        let folder = Folder::open(path).map_err(|source| OpenError {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        Ok(Root {
+            folder,
+            mounted: Vec::new(),
+            own: Vec::new(),
+        })
+    }
+
     /// Every path that a place of the machine has in here.
     fn inside(&self, place: &Path) -> Vec<WorkspacePath> {
         let main = (&self.folder, WorkspacePath::root());
@@ -261,6 +275,21 @@ impl Root {
         let (folder, below) = self.locate(path);
         let parts = below.split('/').filter(|part| !part.is_empty());
         parts.fold(folder.path.clone(), |whole, part| whole.join(part))
+    }
+
+    /// A folder by its handle, for who looks at all that is in it.
+    pub(crate) fn folder(&self, path: &WorkspacePath) -> std::io::Result<Dir> {
+        #[cfg(unix)]
+        {
+            let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY;
+            let handle = self.open_beneath(path, flags);
+            handle.map(Dir::from_handle).map_err(std::io::Error::other)
+        }
+        #[cfg(not(unix))]
+        {
+            let whole = self.checked(path).map_err(std::io::Error::other)?;
+            Dir::open(&whole)
+        }
     }
 
     /// Reads a regular file.
@@ -427,7 +456,11 @@ mod unix {
             regular.then(|| Stamp::of_stat(&stat))
         }
 
-        fn open_beneath(&self, path: &WorkspacePath, flags: OFlags) -> Result<OwnedFd, FsError> {
+        pub(super) fn open_beneath(
+            &self,
+            path: &WorkspacePath,
+            flags: OFlags,
+        ) -> Result<OwnedFd, FsError> {
             let flags = flags | OFlags::CLOEXEC;
             let (folder, below) = self.locate(path);
             let text = if below.is_empty() { "." } else { below };
@@ -495,7 +528,7 @@ mod portable {
     impl Root {
         /// Refuses when any component is a link. Not safe against a race with another process,
         /// which these platforms offer no portable way around.
-        fn checked(&self, path: &WorkspacePath) -> Result<PathBuf, FsError> {
+        pub(super) fn checked(&self, path: &WorkspacePath) -> Result<PathBuf, FsError> {
             let (folder, below) = self.locate(path);
             let mut whole = folder.path.clone();
             let mut parents: Vec<&str> = below.split('/').filter(|p| !p.is_empty()).collect();

@@ -8,6 +8,7 @@ mod git;
 mod journal;
 mod model;
 mod remade;
+mod worktree;
 
 use crate::*;
 use boxagnts_policy::mounts::Mounts;
