@@ -89,11 +89,9 @@ pub(crate) fn environment(
         toolbox,
     };
     let folders = ToolFolders::of(workspace);
-    Ok(Environment::of_user(
-        parts,
-        folders,
-        settings::user_folder(),
-    ))
+    let environment = Environment::of_user(parts, folders, settings::user_folder());
+    environment.keep_worktrees(worktrees()?);
+    Ok(environment)
 }
 
 /// What faces that serve an editor make the environments of workspace folders of; the folders share

@@ -37,6 +37,7 @@ pub struct Environment {
     ended: OnceLock<EndedTurns>,
     /// Where executors run, those of all sessions.
     slots: Arc<Slots>,
+    worktrees: OnceLock<PathBuf>,
     user_folder: Option<PathBuf>,
     /// Models without a price of which the user was told.
     unpriced: Mutex<BTreeSet<String>>,
@@ -48,6 +49,7 @@ impl Environment {
         let slots = Slots::new(parts.config.limits().max_concurrent_executors);
         Arc::new(Environment {
             slots,
+            worktrees: OnceLock::new(),
             config: parts.config,
             store: Arc::new(parts.store),
             toolbox: parts.toolbox,
@@ -70,6 +72,7 @@ impl Environment {
         let slots = Slots::new(parts.config.limits().max_concurrent_executors);
         Arc::new(Environment {
             slots,
+            worktrees: OnceLock::new(),
             config: parts.config,
             store,
             toolbox: Toolbox::for_workspace(&parts.toolbox, folders, approvals),
@@ -83,6 +86,16 @@ impl Environment {
     /// Where the user keeps instructions, commands and skills of their own.
     pub(crate) fn user_folder(&self) -> Option<&Path> {
         self.user_folder.as_deref()
+    }
+
+    /// Says where worktrees are kept, a folder outside of all workspaces. The first one stays.
+    pub fn keep_worktrees(&self, folder: PathBuf) {
+        let _ = self.worktrees.set(folder);
+    }
+
+    /// Where worktrees are kept; without such a folder there are none.
+    pub(crate) fn worktrees(&self) -> Option<&Path> {
+        self.worktrees.get().map(PathBuf::as_path)
     }
 
     /// Where executors run.

@@ -23,6 +23,9 @@ pub enum SessionError {
         /// The session whose turn wanted it.
         manager: String,
     },
+    /// Files of their own cannot be had.
+    #[error("{0}")]
+    Worktree(String),
     /// No such executor runs.
     #[error("no executor `{executor}` of session `{session}` runs or waits; they are: {running}")]
     UnknownExecutor {

@@ -8,6 +8,7 @@ use crate::queue::Wish;
 use crate::session::{Session, lock};
 use crate::sessions::{Past, Sessions};
 use crate::turn;
+use crate::worktrees::OwnFiles;
 use boxagnts_managed::Purse;
 use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::commands::WhenBusy;
@@ -67,6 +68,12 @@ pub(crate) struct Done {
     pub(crate) merged: Merged,
 }
 
+/// What an executor's changes are made in.
+enum Files {
+    Fork(Fork),
+    Own(Arc<OwnFiles>),
+}
+
 /// The executors that a journal tells of; none of them runs.
 pub(crate) fn known(events: &[SessionEvent]) -> BTreeMap<String, Executor> {
     let mut known = BTreeMap::new();
@@ -115,7 +122,7 @@ impl Session {
     pub(crate) async fn work(self: &Arc<Session>, work: Work) -> Result<Done, SessionError> {
         let (turn, call, cancel) = (work.turn, work.call.clone(), work.cancel.clone());
         let task = work.task.clone();
-        let (executor, fork) = self.executor(work)?;
+        let (executor, files) = self.executor(work).await?;
         if let Some(known) = lock(&self.executors).get_mut(&call) {
             known.session = Some(executor.id.clone());
         }
@@ -125,10 +132,14 @@ impl Session {
             session: executor.id.clone(),
         })?;
         let outcome = executor.run_to_end(task, &cancel).await?;
-        let merged = match outcome {
+        let merged = match (&outcome, files) {
             // Whoever ends it does not want it.
-            TurnOutcome::Cancelled => Merged::default(),
-            _ => self.overlay.merge(&fork, &call),
+            (TurnOutcome::Cancelled, _) => Merged::default(),
+            (_, Files::Fork(fork)) => self.overlay.merge(&fork, &call),
+            (_, Files::Own(files)) => {
+                let changed = files.finish(Arc::clone(&executor.overlay)).await?;
+                self.overlay.merge_files(changed, &call)
+            }
         };
         if !merged.files.is_empty() {
             self.emit_proposal()?;
@@ -153,7 +164,10 @@ impl Session {
     }
 
     /// A session that works for this one: its own journal, and files with what is proposed now.
-    fn executor(&self, work: Work) -> Result<(Arc<Session>, Fork), SessionError> {
+    async fn executor(
+        self: &Arc<Session>,
+        work: Work,
+    ) -> Result<(Arc<Session>, Files), SessionError> {
         let sessions = self.sessions.upgrade().ok_or_else(gone)?;
         let environment = &self.environment;
         let mut config = (*self.config()).clone();
@@ -162,13 +176,27 @@ impl Session {
             config = config.with_mode(Mode::Review)?;
         }
         let provider = environment.connect(&config, &work.model)?;
+        let (files, overlay) = match work.isolation {
+            Isolation::Overlay => {
+                let fork = self.overlay.fork();
+                let overlay = Arc::clone(&fork.overlay);
+                (Files::Fork(fork), overlay)
+            }
+            Isolation::Worktree => {
+                let (files, overlay) = self.worktree(label(&work.task)).await?;
+                (Files::Own(Arc::new(files)), overlay)
+            }
+        };
         let store = environment.store();
         let id = store.create_executor(&sessions.workspace(), provider.id(), &self.id)?;
         store.hold_session(&id)?;
-        let fork = self.overlay.fork();
         let past = Past {
             manager: Some(self.id.clone()),
-            ..Past::none((Arc::clone(&fork.overlay), Vec::new()))
+            files: match &files {
+                Files::Own(files) => Some(Arc::clone(files)),
+                Files::Fork(_) => None,
+            },
+            ..Past::none((overlay, Vec::new()))
         };
         let executor = sessions.assemble(id, config, provider, past);
         if let Some(most) = work.max_turns
@@ -178,7 +206,7 @@ impl Session {
         }
         *lock(&executor.bounds) = Some(work.bounds);
         sessions.opens(&executor);
-        Ok((executor, fork))
+        Ok((executor, files))
     }
 
     /// Runs the one turn of an executor.

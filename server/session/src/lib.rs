@@ -36,6 +36,7 @@ mod trace;
 mod turn;
 mod undo;
 mod watch;
+mod worktrees;
 
 pub use applier::{Applier, DiskApplier};
 pub use approvals::JournalApprovals;

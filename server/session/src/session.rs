@@ -12,6 +12,7 @@ use crate::permission::Asker;
 use crate::queue::{Running, Wish};
 use crate::sessions::Sessions;
 use crate::watch::Watcher;
+use crate::worktrees::OwnFiles;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::Mode;
@@ -110,6 +111,8 @@ pub(crate) struct Session {
     pub(crate) sessions: Weak<Sessions>,
     /// Whose executor it is: another session, which has what it changes.
     pub(crate) manager: Option<String>,
+    /// The worktree that an executor works in.
+    pub(crate) files: Option<Arc<OwnFiles>>,
     /// What an executor may spend, and which tools it may use.
     pub(crate) bounds: Mutex<Option<Bounds>>,
     /// The executors of its own turns, by the tool call that wanted each.

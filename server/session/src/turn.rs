@@ -422,6 +422,9 @@ fn run_tool(
     let (session, natives) = (Arc::clone(session), Arc::clone(natives));
     async move {
         session.overlay.refresh_buffers(&named(&call)).await;
+        if let Some(files) = &session.files {
+            files.need(&call).await;
+        }
         let config = session.config();
         let with = (&*config, Some(&*natives as &dyn Natives));
         let report = hooks::around(&session, turn, &call, with, &cancel).await;

@@ -54,6 +54,7 @@ fn waits(pending: u64, conflicted: u64) -> SessionEvent {
         pending,
         conflicted,
         changed: Vec::new(),
+        rivals: None,
         last_hunk: 9,
     }
 }

@@ -9,6 +9,7 @@ use crate::native;
 use crate::offer::Offer;
 use crate::session::{Activity, Session, lock};
 use crate::undo;
+use crate::worktrees::OwnFiles;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
 use boxagnts_protocol::commands::OriginKind;
@@ -31,6 +32,8 @@ pub(crate) struct Past<'a> {
     pub(crate) seq: u64,
     /// Whose executor it is.
     pub(crate) manager: Option<String>,
+    /// The worktree that it works in.
+    pub(crate) files: Option<Arc<OwnFiles>>,
 }
 
 impl Past<'_> {
@@ -41,6 +44,7 @@ impl Past<'_> {
             events: &[],
             seq: 0,
             manager: None,
+            files: None,
         }
     }
 }
@@ -89,6 +93,7 @@ impl Sessions {
             events: &events,
             seq,
             manager: manager.map(|manager| manager.session),
+            files: None,
         };
         let session = self.assemble(summary.session, config, provider, with);
         let mut entry = self
@@ -203,6 +208,7 @@ impl Sessions {
             events,
             seq,
             manager,
+            files,
         } = past;
         let mut notes = Vec::new();
         if !lost.is_empty() {
@@ -241,6 +247,7 @@ impl Sessions {
             asker: Arc::clone(&self.asker),
             sessions: self.me.clone(),
             manager,
+            files,
             bounds: Mutex::default(),
             executors: Mutex::new(executors::known(events)),
             query: tokio::sync::Mutex::new(query),
