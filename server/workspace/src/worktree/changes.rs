@@ -12,6 +12,7 @@ use boxagnts_policy::path::WorkspacePath;
 use git2::{Oid, Repository};
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 
 /// Bytes of files that are held at once; changes of more are named.
 const MAX_HELD: usize = 512 << 20;
@@ -69,8 +70,17 @@ impl Worktree {
         while let Some(folder) = open.pop() {
             let at = self.tree.join(&folder);
             let failed = |error: std::io::Error| WorktreeError::file(&at, &error);
-            let here = self.handle.below(&folder).map_err(failed)?;
-            for (name, kind) in here.entries().map_err(failed)? {
+            let opened = self.handle.below(&folder);
+            let opened = opened.and_then(|here| here.entries().map(|entries| (here, entries)));
+            let (here, entries) = match opened {
+                Ok(opened) => opened,
+                Err(error) if folder.is_empty() => return Err(failed(error)),
+                Err(error) => {
+                    looking.leave_out(&folder, &error.to_string());
+                    continue;
+                }
+            };
+            for (name, kind) in entries {
                 if folder.is_empty() && name == ".git" {
                     continue;
                 }
@@ -179,16 +189,19 @@ impl Worktree {
         Ok(())
     }
 
-    fn removed_files(&self, looking: &mut Looking) {
+    fn removed_files(&mut self, looking: &mut Looking) {
         let seen = std::mem::take(&mut looking.seen);
         for (tree_path, entry) in &self.manifest.entries {
-            if seen.contains(tree_path) {
+            if seen.contains(tree_path) || !self.is_gone(tree_path) {
                 continue;
             }
             let below = tree_path.strip_prefix(self.head.prefix.as_str());
             let Some(Ok(path)) = below.map(WorkspacePath::parse) else {
                 continue;
             };
+            if self.call.visibility.check(&path, Some(false)).is_err() {
+                continue;
+            }
             if entry.link {
                 looking.leave_out(tree_path, "a link that was removed");
                 continue;
@@ -200,6 +213,23 @@ impl Worktree {
                 after: None,
                 executable: false,
             });
+        }
+    }
+
+    /// Whether nothing is there: a file that was not seen may be in a folder that is closed.
+    fn is_gone(&self, tree_path: &str) -> bool {
+        let (folder, name) = tree_path.rsplit_once('/').unwrap_or(("", tree_path));
+        let found = self.handle.below(folder);
+        match found.and_then(|here| here.stat(OsStr::new(name))) {
+            Ok(found) => found.is_none(),
+            Err(error) => {
+                // What some systems say of a link where a folder is wanted.
+                #[cfg(unix)]
+                let link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+                #[cfg(not(unix))]
+                let link = false;
+                link || matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+            }
         }
     }
 

@@ -125,7 +125,9 @@ impl<'a> Filler<'a> {
             Ok(all)
         };
         let mut all = std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            // With fewer threads, where the system has no more, it only takes longer.
+            let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let others: Vec<_> = (1..threads).filter_map(spawn).collect();
             let mut results = vec![work()];
             for other in others {
                 results.push(other.join().unwrap_or_else(|_| {
@@ -223,6 +225,9 @@ impl<'a> Filler<'a> {
         {
             let (committed, known) = self.known(path, old);
             if known {
+                if committed == Committed::Other {
+                    self.kept_bytes.fetch_add(old.own.len, Ordering::Relaxed);
+                }
                 return Ok(Ok(Entry { committed, ..*old }));
             }
         }
