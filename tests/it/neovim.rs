@@ -250,6 +250,17 @@ fn without_the_program_users_are_told_what_to_do() {
 }
 
 #[test]
+fn executors_are_in_the_chat_and_the_status_line() {
+    for program in neovims() {
+        run(
+            &program,
+            &json!({"model": "builtin"}),
+            include_str!("neovim/executors.lua"),
+        );
+    }
+}
+
+#[test]
 fn the_help_has_what_there_is() {
     for program in neovims() {
         run(&program, &json!({}), include_str!("neovim/help.lua"));

@@ -141,6 +141,9 @@ fn configure(home: &Path, model: &str) {
     let user = json!({
         "workbench.secondarySideBar.defaultVisibility": "hidden",
         "chat.disableAIFeatures": true,
+        // Instead of the temporary folder's name.
+        "window.commandCenter": false,
+        "window.title": "${activeEditorShort}",
         // In a browser it would be on.
         "files.autoSave": "off",
         "editor.acceptSuggestionOnEnter": "off",

@@ -8,7 +8,9 @@ import {
   RevealOutputChannelOn,
   State,
 } from 'vscode-languageclient/node';
-import { type Params, PROTOCOL_VERSION, type Results, type Update } from './generated/protocol';
+import { apply } from './edits';
+import type { AllParams, AllResults, AnyUpdate } from './executors/protocol';
+import { PROTOCOL_VERSION } from './generated/protocol';
 import type { Keys } from './keys';
 import { find } from './program';
 import { ask } from './questions';
@@ -18,13 +20,13 @@ import { initial } from './settings';
 export type Health = 'starting' | 'running' | 'stopped';
 
 /** What a command takes: nothing, or one object. */
-type Argument<C extends keyof Params> = Params[C] extends null ? [] : [Params[C]];
+type Argument<C extends keyof AllParams> = AllParams[C] extends null ? [] : [AllParams[C]];
 
 /** The language server of this window. */
 export class Client implements vscode.Disposable {
   readonly log = vscode.window.createOutputChannel('BoxAgnts', { log: true });
   health: Health = 'stopped';
-  private readonly updates = new vscode.EventEmitter<Update>();
+  private readonly updates = new vscode.EventEmitter<AnyUpdate>();
   /** What happens in sessions. */
   readonly onUpdate = this.updates.event;
   private readonly changes = new vscode.EventEmitter<Health>();
@@ -56,10 +58,10 @@ export class Client implements vscode.Disposable {
   }
 
   /** Runs a command of the server. Throws, for the user, when it cannot. */
-  async execute<C extends keyof Params>(
+  async execute<C extends keyof AllParams>(
     command: C,
     ...argument: Argument<C>
-  ): Promise<Results[C]> {
+  ): Promise<AllResults[C]> {
     await this.queue;
     if (!this.client?.isRunning()) {
       throw new Error('BoxAgnts is not running; see the command “BoxAgnts: Restart”.');
@@ -108,6 +110,7 @@ export class Client implements vscode.Disposable {
         initializationOptions: initial(),
         outputChannel: this.log,
         revealOutputChannelOn: RevealOutputChannelOn.Never,
+        middleware: { workspace: { handleApplyEdit: apply } },
         errorHandler: {
           error: () => ({ action: ErrorAction.Continue, handled: true }),
           // The user decides; a server that dies at once would be started for ever.
@@ -128,7 +131,7 @@ export class Client implements vscode.Disposable {
       getState: () => ({ kind: 'static' }),
       clear: () => {},
     });
-    client.onNotification('boxagnts/update', (update: Update) => this.updates.fire(update));
+    client.onNotification('boxagnts/update', (update: AnyUpdate) => this.updates.fire(update));
     client.onRequest('boxagnts/question', ask);
     client.onDidChangeState(({ newState }) => {
       // `end` has let go of it before.

@@ -3,12 +3,14 @@
 import * as vscode from 'vscode';
 import { Client } from './client';
 import { register } from './commands';
+import { Executors } from './executors/live';
 import { Keys } from './keys';
 import { marks } from './marks';
 import { Proposals } from './proposals';
 import { Sessions } from './sessions';
 import { Changes } from './views/changes';
 import { Chat } from './views/chat';
+import { ExecutorTree } from './views/executors';
 import { SessionList } from './views/sessions';
 import { status } from './views/status';
 
@@ -18,20 +20,24 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const keys = new Keys(context);
   const started = new Client(context.extensionUri, keys);
   client = started;
-  const sessions = new Sessions(started, context.workspaceState);
+  // Before the sessions, which ask whose a session is.
+  const executors = new Executors(started);
+  const sessions = new Sessions(started, executors, context.workspaceState);
   const proposals = new Proposals(started, sessions);
   const chat = new Chat(started, sessions, context.extensionUri);
   const list = new SessionList(started, sessions);
   const managing = { client: started, sessions, proposals, refresh: () => list.refresh() };
   context.subscriptions.push(
+    executors,
     sessions,
     proposals,
     chat,
     list,
     new Changes(proposals),
+    new ExecutorTree(executors),
     marks(proposals),
     status(started, sessions, proposals),
-    register(managing, keys, chat),
+    register(managing, executors, keys, chat),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void started.restart()),
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration('boxagnts')) {
@@ -39,7 +45,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       }
     }),
     started.onUpdate((update) => {
-      if (update.event === 'turn_ended') {
+      if (update.event === 'turn_ended' && !executors.tree.has(update.session)) {
         void ended(update.outcome, proposals);
       }
     }),

@@ -1,7 +1,7 @@
 /** Colours at hunks that wait, and the context key of key bindings. */
 
 import * as vscode from 'vscode';
-import type { Hunk } from './generated/protocol';
+import type { LabelledHunk } from './executors/protocol';
 import { fromServer } from './places';
 import type { Proposals } from './proposals';
 
@@ -29,7 +29,7 @@ export function marks(proposals: Proposals): vscode.Disposable {
   const paint = () => {
     for (const editor of vscode.window.visibleTextEditors) {
       const here = proposals.of(editor.document.uri).map(({ hunk }) => hunk);
-      const options = (hunks: Hunk[]) => hunks.map((hunk) => decoration(hunk));
+      const options = (hunks: LabelledHunk[]) => hunks.map((hunk) => decoration(hunk));
       editor.setDecorations(replaced, options(here.filter((hunk) => hunk.old_text !== '')));
       editor.setDecorations(inserted, options(here.filter((hunk) => hunk.old_text === '')));
     }
@@ -48,7 +48,7 @@ export function marks(proposals: Proposals): vscode.Disposable {
   );
 }
 
-function decoration(hunk: Hunk): vscode.DecorationOptions {
+function decoration(hunk: LabelledHunk): vscode.DecorationOptions {
   const said = new vscode.MarkdownString();
   const verb = hunk.state === 'conflicted' ? 'conflicts with your text' : 'proposes';
   said.appendMarkdown(`BoxAgnts, ${hunk.id}: ${verb}\n`);

@@ -2,13 +2,12 @@
 
 import * as vscode from 'vscode';
 import { type Client, words } from './client';
+import type { AnyUpdate, LabelledHunk } from './executors/protocol';
 import type {
   DecideParams,
   FileProposal,
-  Hunk,
   Proposal,
   SessionMode,
-  Update,
 } from './generated/protocol';
 import type { Sessions } from './sessions';
 
@@ -27,7 +26,7 @@ const CHANGING = new Set([
 export interface Waiting {
   session: string;
   file: FileProposal;
-  hunk: Hunk;
+  hunk: LabelledHunk;
 }
 
 export class Proposals implements vscode.Disposable {
@@ -37,7 +36,7 @@ export class Proposals implements vscode.Disposable {
   readonly onChange = this.changes.event;
   private readonly subscriptions: vscode.Disposable;
   /** One look at a time; what happens meanwhile asks for one more. */
-  private looking = false;
+  private looking: Promise<void> | undefined;
   private again = false;
   /** Goes up with each look: documents of before are others than those of after. */
   version = 0;
@@ -75,12 +74,21 @@ export class Proposals implements vscode.Disposable {
   }
 
   /** Asks the server. */
-  async look(): Promise<void> {
+  look(): Promise<void> {
     this.again = true;
-    if (this.looking) {
-      return;
-    }
-    this.looking = true;
+    this.looking ??= this.lookAgain();
+    return this.looking;
+  }
+
+  /**
+   * Waits until what is known is of now: at once, unless something has happened that is still being asked
+   * about. All that moves or changes hunks begins a look, so there is nothing to ask when none runs.
+   */
+  async settled(): Promise<void> {
+    await this.looking;
+  }
+
+  private async lookAgain(): Promise<void> {
     try {
       while (this.again) {
         this.again = false;
@@ -94,7 +102,7 @@ export class Proposals implements vscode.Disposable {
         this.changes.fire();
       }
     } finally {
-      this.looking = false;
+      this.looking = undefined;
     }
   }
 
@@ -129,7 +137,7 @@ export class Proposals implements vscode.Disposable {
     return found;
   }
 
-  private follow(update: Update): void {
+  private follow(update: AnyUpdate): void {
     if (CHANGING.has(update.event)) {
       void this.look();
     }

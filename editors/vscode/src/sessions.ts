@@ -2,7 +2,9 @@
 
 import * as vscode from 'vscode';
 import type { Client } from './client';
-import type { TokenUsage, Update } from './generated/protocol';
+import type { Executors } from './executors/live';
+import type { AnyUpdate } from './executors/protocol';
+import type { TokenUsage } from './generated/protocol';
 
 const CURRENT = 'boxagnts.session';
 
@@ -24,6 +26,7 @@ export class Sessions implements vscode.Disposable {
 
   constructor(
     client: Client,
+    private readonly executors: Executors,
     private readonly kept: vscode.Memento,
   ) {
     this.subscriptions = vscode.Disposable.from(
@@ -79,7 +82,11 @@ export class Sessions implements vscode.Disposable {
   }
 
   /** Follows an update of the server, or of the past. */
-  private follow(update: Update): void {
+  private follow(update: AnyUpdate): void {
+    if (this.executors.tree.has(update.session)) {
+      // Its manager speaks for it, and has its hunks.
+      return;
+    }
     this.known = [...this.known.filter((session) => session !== update.session), update.session];
     if (update.event === 'turn_started') {
       this.running.add(update.session);

@@ -17,17 +17,19 @@ impl zed::Extension for BoxAgnts {
         worktree: &Worktree,
     ) -> Result<Command> {
         let settings = LspSettings::for_worktree(server.as_ref(), worktree)?;
-        let own = settings.binary.unwrap_or_else(|| zed::settings::CommandSettings {
-            path: None,
-            arguments: None,
-            env: None,
-        });
+        let (path, arguments, variables) = match settings.binary {
+            Some(own) => (own.path, own.arguments, own.env),
+            None => (None, None, None),
+        };
         let missing = "boxagnts is not on your path; set lsp.boxagnts.binary.path in settings.json";
-        let path = own.path.or_else(|| worktree.which("boxagnts"));
+        let path = path.or_else(|| worktree.which("boxagnts"));
+        // Of a name that is there twice, the later value counts.
+        let mut env = worktree.shell_env();
+        env.extend(variables.unwrap_or_default());
         Ok(Command {
             command: path.ok_or(missing)?,
-            args: own.arguments.unwrap_or_else(|| vec!["lsp".to_owned()]),
-            env: worktree.shell_env(),
+            args: arguments.unwrap_or_else(|| vec!["lsp".to_owned()]),
+            env,
         })
     }
 

@@ -5,6 +5,7 @@
 
 local client = require 'boxagnts.client'
 local config = require 'boxagnts.config'
+local executors = require 'boxagnts.executors'
 local session = require 'boxagnts.session'
 
 local M = {}
@@ -155,6 +156,33 @@ local function tool_finished(update)
   end)
 end
 
+-- A line for each executor; it says what it does now.
+local function write_executor(executor)
+  flush()
+  local mark = executors.is_active(executor) and '…' or executor.state == 'done' and '✓' or '✗'
+  local line = ('%s %s'):format(mark, executors.describe(executor))
+  local row = shown.lines[executor.id]
+  local place = row and vim.api.nvim_buf_get_extmark_by_id(buffer, namespace, row, {})[1]
+  if place then
+    local old = vim.api.nvim_buf_get_lines(buffer, place, place + 1, false)[1]
+    return old ~= line and edit(function()
+      vim.api.nvim_buf_set_text(buffer, place, 0, place, #old, { line })
+      vim.api.nvim_buf_set_extmark(buffer, namespace, place, 0, { id = row })
+    end)
+  end
+  local last = vim.api.nvim_buf_get_lines(buffer, -2, -1, false)[1]
+  local at = append({ line }, last ~= '' and not is_of_tool(last))
+  shown.lines[executor.id] = vim.api.nvim_buf_set_extmark(buffer, namespace, at, 0, {})
+end
+
+-- What happened to an executor, by its manager's events or its own.
+local function follow_executor(update)
+  local executor = shown.executors:follow(update)
+  if executor then
+    write_executor(executor)
+  end
+end
+
 local function tokens(usage)
   local sum = 0
   for _, count in pairs(usage or {}) do
@@ -255,6 +283,9 @@ local write = {
   notice = function(update)
     append(split('- note: ' .. update.message), true)
   end,
+  executor_queued = follow_executor,
+  executor_started = follow_executor,
+  executor_ended = follow_executor,
   turn_ended = turn_ended,
 }
 
@@ -299,7 +330,7 @@ local function replay()
 end
 
 local function begin()
-  shown = { session = session.current, seq = 0, calls = {}, text = '', later = {} }
+  shown = { session = session.current, seq = 0, calls = {}, text = '', later = {}, lines = {}, executors = executors.new() }
   edit(function()
     vim.api.nvim_buf_set_lines(buffer, 0, -1, false, { '' })
   end)
@@ -317,6 +348,8 @@ session.on(function(update)
   elseif not update then
     -- The server is back: what it said last may not have come.
     replay()
+  elseif shown.executors:manager(update.session) == shown.session then
+    follow_executor(update)
   elseif update.session == shown.session then
     if shown.fetching then
       table.insert(shown.later, update)

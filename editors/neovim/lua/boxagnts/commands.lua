@@ -135,7 +135,15 @@ M.known = {
     end,
   },
   checkpoints = { nothing 'checkpoints' },
-  cancel = { nothing 'cancel' },
+  cancel = {
+    function(_, words)
+      if words ~= '' and words ~= 'executor' and words ~= 'executors' then
+        return warn 'cancel what? Nothing for the turn, or `executor`, or `executors`'
+      end
+      boxagnts().cancel(words ~= '' and words or nil)
+    end,
+    complete = function() return { 'executor', 'executors' } end,
+  },
   sessions = { nothing 'sessions' },
   resume = { function(_, words) boxagnts().resume(words ~= '' and words or nil) end },
   fork = {

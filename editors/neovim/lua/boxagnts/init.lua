@@ -5,6 +5,7 @@
 
 local config = require 'boxagnts.config'
 local client = require 'boxagnts.client'
+local executors = require 'boxagnts.executors'
 local session = require 'boxagnts.session'
 local proposal = require 'boxagnts.proposal'
 local marks = require 'boxagnts.marks'
@@ -113,7 +114,9 @@ function M.quickfix()
       table.insert(items, {
         filename = vim.uri_to_fname(waiting.file.uri),
         lnum = hunk.range.start.line + 1,
-        text = ('%s %s: %s'):format(hunk.id, hunk.state, hunk.note or text),
+        text = ('%s %s: %s%s'):format(
+          hunk.id, hunk.state, hunk.note or text, hunk.executor and (' (%s)'):format(hunk.executor) or ''
+        ),
       })
     end
     vim.fn.setqflist({}, ' ', { title = 'BoxAgnts ' .. session.current, items = items })
@@ -272,8 +275,29 @@ function M.checkpoints()
   end)
 end
 
-function M.cancel()
-  with_session 'boxagnts.cancel'
+-- Stops what runs: the turn, `executors` of the session, or the `executor` that its user chooses.
+function M.cancel(what)
+  if not what then
+    return with_session 'boxagnts.cancel'
+  end
+  local active = session.current and session.executors:active(session.current) or {}
+  if #active == 0 then
+    return client.say 'no executor is at work'
+  end
+  local function cancel(executor)
+    with_session('boxagnts.cancelExecutor', { executor = executor and executor.id })
+  end
+  if what == 'executors' then
+    return cancel()
+  elseif #active == 1 then
+    return cancel(active[1])
+  end
+  local choice = { prompt = 'Cancel which executor?', format_item = executors.describe }
+  vim.ui.select(active, choice, function(executor)
+    if executor then
+      cancel(executor)
+    end
+  end)
 end
 
 -- Has the model sum up a conversation that became long.

@@ -67,6 +67,9 @@ local function hint(hunk)
   if hunk.note then
     text = text .. ' ' .. hunk.note
   end
+  if hunk.executor then
+    text = ('%s (%s)'):format(text, hunk.executor)
+  end
   local keys = config.options.keymaps
   if config.options.hints and keys.accept and keys.reject then
     text = ('%s: %s accepts, %s rejects'):format(text, keys.accept, keys.reject)

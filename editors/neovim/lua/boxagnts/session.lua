@@ -3,10 +3,13 @@
 
 local client = require 'boxagnts.client'
 local config = require 'boxagnts.config'
+local executors = require 'boxagnts.executors'
 
 local M = {
   -- The session that commands are about.
   current = nil,
+  -- What managed sessions have others do.
+  executors = executors.new(),
 }
 
 local all = {}
@@ -107,14 +110,23 @@ local function notify(update)
 end
 
 function M.on_update(update)
-  if update.event == 'turn_started' and update.session ~= M.current then
-    -- What was asked last is what commands are about, whoever asked.
-    M.choose(update.session)
+  local _, news = M.executors:follow(update)
+  if news then
+    client.say(news)
   end
-  M.remember(update)
-  tell(update)
-  if not config.options.questions then
-    notify(update)
+  if M.executors:manager(update.session) then
+    -- Its manager speaks for it, and has its hunks.
+    tell(update)
+  else
+    if update.event == 'turn_started' and update.session ~= M.current then
+      -- What was asked last is what commands are about, whoever asked.
+      M.choose(update.session)
+    end
+    M.remember(update)
+    tell(update)
+    if not config.options.questions then
+      notify(update)
+    end
   end
   if config.options.on_update then
     config.options.on_update(update)
@@ -137,6 +149,7 @@ function M.resume(id, done)
 end
 
 client.on('gone', function()
+  M.executors = executors.new()
   for _, session in pairs(all) do
     session.state = 'idle'
   end
@@ -164,6 +177,10 @@ function M.statusline()
     return ''
   end
   local parts = { session.state }
+  local at_work = M.executors:status(session.id)
+  if at_work then
+    table.insert(parts, at_work)
+  end
   if session.pending + session.conflicted > 0 then
     table.insert(parts, M.waits(session))
   end

@@ -10,7 +10,7 @@ export type Decision = 'accept' | 'reject';
 
 /** Decides on every hunk of the first session that has some. */
 export async function decideAll(proposals: Proposals, decision: Decision): Promise<void> {
-  await proposals.look();
+  await proposals.settled();
   const [first] = proposals.all();
   if (first) {
     await proposals[decision](first.session, { all: true });
@@ -67,6 +67,6 @@ async function here(proposals: Proposals): Promise<Waiting | undefined> {
     return undefined;
   }
   const { line } = editor.selection.active;
-  await proposals.look();
+  await proposals.settled();
   return hunkAt(proposals.of(editor.document.uri), line);
 }

@@ -2,9 +2,12 @@
 
 import * as vscode from 'vscode';
 import { words } from '../client';
+import type { Executors } from '../executors/live';
+import type { Executor } from '../executors/tree';
 import type { SessionSummary } from '../generated/protocol';
 import type { Keys } from '../keys';
 import type { ChangeNode } from '../views/changes';
+import type { ExecutorNode } from '../views/executors';
 import type { Chat } from '../views/chat';
 import { ask, mention } from './ask';
 import { cancel } from './cancel';
@@ -13,13 +16,24 @@ import { reviewAll, showHunk, step } from './review';
 import { begin, fork, type Managing, open, remove, rename } from './sessions';
 
 /** Registers them all. */
-export function register(managing: Managing, keys: Keys, chat: Chat): vscode.Disposable {
+export function register(
+  managing: Managing,
+  executors: Executors,
+  keys: Keys,
+  chat: Chat,
+): vscode.Disposable {
   const { client, sessions, proposals } = managing;
   // What a tree or menu gives; nothing when it is by the palette or a key.
-  type Given = ChangeNode & SessionSummary;
+  type Given = ChangeNode & SessionSummary & ExecutorNode & Partial<Executor>;
   const commands: Record<string, (given: Given | undefined) => Promise<void>> = {
     ask: () => ask(client, sessions),
     cancel: () => cancel(client, sessions),
+    cancelExecutor: async (node) => {
+      if (node?.id) {
+        await executors.cancel(node.manager, node.id);
+      }
+    },
+    cancelExecutors: (node) => executors.cancel(node?.manager),
     mention: async () => {
       const text = mention();
       if (text) {

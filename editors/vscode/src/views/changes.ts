@@ -56,7 +56,8 @@ export class Changes implements vscode.TreeDataProvider<ChangeNode>, vscode.Disp
     const { hunk } = node;
     const words = hunk.note ?? hunk.new_text.trim().split('\n')[0] ?? '';
     const item = new vscode.TreeItem(`${hunk.id}: ${words || 'removes lines'}`);
-    item.description = `line ${hunk.range.start.line + 1}`;
+    const line = `line ${hunk.range.start.line + 1}`;
+    item.description = hunk.executor ? `${line}, ${hunk.executor}` : line;
     item.iconPath = new vscode.ThemeIcon(hunk.state === 'conflicted' ? 'warning' : 'diff');
     item.contextValue = 'hunk';
     item.command = show;

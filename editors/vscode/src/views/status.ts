@@ -19,12 +19,12 @@ export function status(
     const spent = sessions.used(sessions.current);
     const stopped = client.health === 'stopped';
     const icon = stopped ? 'error' : runs || client.health === 'starting' ? 'sync~spin' : 'package';
-    const parts = [`$(${icon}) BoxAgnts`];
+    const parts = [];
     if (stopped) {
       parts.push('stopped');
     }
     if (waits > 0) {
-      parts.push(`$(diff) ${waits}`);
+      parts.push(waits === 1 ? '1 hunk' : `${waits} hunks`);
     }
     if (spent?.cost) {
       parts.push(`$${spent.cost.toFixed(2)}`);
@@ -32,7 +32,7 @@ export function status(
     // That of the session, which its user may have changed, before that of the settings.
     const now = proposals.mode(sessions.current) ?? mode();
     parts.push(vscode.workspace.isTrusted ? now : 'plan (untrusted)');
-    item.text = parts.join(' ');
+    item.text = `$(${icon}) BoxAgnts: ${parts.join(', ')}`;
     item.tooltip = stopped ? 'Start BoxAgnts again' : 'Show the conversation';
     item.command = stopped ? 'boxagnts.client.restart' : 'boxagnts.chat.focus';
     item.backgroundColor = stopped

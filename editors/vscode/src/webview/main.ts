@@ -2,7 +2,9 @@
 
 import DOMPurify from 'dompurify';
 import { marked } from 'marked';
-import type { PlanItem, TokenUsage, Update, UserAnswer, WhenBusy } from '../generated/protocol';
+import type { AnyUpdate } from '../executors/protocol';
+import { describe, Tree } from '../executors/tree';
+import type { PlanItem, TokenUsage, UserAnswer, WhenBusy } from '../generated/protocol';
 import type { FromPage, ToPage } from './messages';
 
 declare function acquireVsCodeApi(): {
@@ -25,6 +27,9 @@ const plan = element('plan');
 let saying: { text: string; into: HTMLElement } | undefined;
 /** Lines of tool calls by their id. */
 const calls = new Map<string, HTMLDetailsElement>();
+/** Lines of executors by their session. */
+const executors = new Tree();
+const executorLines = new Map<string, HTMLElement>();
 let turnTokens = 0;
 let turnCost: number | undefined;
 let painting = false;
@@ -95,7 +100,10 @@ function total(usage: TokenUsage): number {
 }
 
 function price(tokens: number, cost: number | null | undefined): string {
-  const dollars = cost === null || cost === undefined ? '' : `, $${cost.toFixed(4)}`;
+  if (tokens === 0 && !cost) {
+    return 'no tokens used';
+  }
+  const dollars = cost ? `, $${cost.toFixed(4)}` : '';
   return `${tokens.toLocaleString()} tokens${dollars}`;
 }
 
@@ -140,7 +148,16 @@ function answer(given: UserAnswer): string {
   }
 }
 
-function draw(update: Update): void {
+/** A line for each executor, which follows what becomes of it. */
+function drawExecutors(manager: string): void {
+  for (const executor of executors.of(manager)) {
+    const line = executorLines.get(executor.id) ?? add('note');
+    executorLines.set(executor.id, line);
+    line.textContent = `${executor.task}: ${describe(executor)}`;
+  }
+}
+
+function draw(update: AnyUpdate): void {
   if (update.event !== 'text_delta') {
     finish();
   }
@@ -179,6 +196,12 @@ function draw(update: Update): void {
       if (typeof update.cost_usd === 'number') {
         turnCost = (turnCost ?? 0) + update.cost_usd;
       }
+      break;
+    case 'executor_queued':
+    case 'executor_started':
+    case 'executor_ended':
+      executors.follow(update);
+      drawExecutors(update.session);
       break;
     case 'proposal_changed':
       break;
@@ -223,7 +246,7 @@ function draw(update: Update): void {
         add('note', 'Stopped.');
       }
       add('cost', price(turnTokens, turnCost));
-      spent.textContent = price(total(update.usage), update.cost_usd);
+      spent.textContent = total(update.usage) > 0 ? price(total(update.usage), update.cost_usd) : '';
       spent.title = 'This session';
       break;
     }
@@ -237,6 +260,8 @@ window.addEventListener('message', ({ data }: MessageEvent<ToPage>) => {
     case 'reset':
       saying = undefined;
       calls.clear();
+      executors.clear();
+      executorLines.clear();
       log.replaceChildren();
       drawPlan([]);
       spent.textContent = '';
