@@ -208,16 +208,11 @@ fn any_answer(request: &Recorded, bytes_of_token: u64, seed: u64) -> Answer {
     let most = request.body["max_tokens"].as_u64().unwrap_or(1);
     // A token is a byte at least, and what is around the texts is none. The same text has the same.
     let input = bytes / bytes_of_token;
-    let output = most.min(random.below(400));
     let (cached, fresh) = match random.below(3) {
         0 => (0, input),
         1 => (input / 2, input - input / 2),
         _ => (input, 0),
     };
-    let usage = json!({
-        "input_tokens": fresh, "output_tokens": output,
-        "cache_read_tokens": cached / 2, "cache_write_tokens": cached - cached / 2,
-    });
     let call = |random: &mut Random| match random.below(6) {
         0 => json!({"name": "read", "input": {"path": "a.txt", "limit": 1 + random.below(3)}}),
         1 => json!({"name": "read", "input": {"path": "missing"}}),
@@ -232,8 +227,25 @@ fn any_answer(request: &Recorded, bytes_of_token: u64, seed: u64) -> Answer {
         0 => 0,
         n => random.below(n * n + 1),
     };
-    let calls: Vec<Value> = (0..count).map(|_| call(&mut random)).collect();
-    let text = "words ".repeat((random.below(60) * random.below(4)) as usize);
+    let mut calls: Vec<Value> = (0..count).map(|_| call(&mut random)).collect();
+    let mut text = "words ".repeat((random.below(60) * random.below(4)) as usize);
+    // An answer has as many tokens as it will have in the next prompt, and no more than it may.
+    let said = |calls: &[Value]| {
+        calls
+            .iter()
+            .map(|call| call.to_string().len() as u64)
+            .sum::<u64>()
+    };
+    if said(&calls) + text.len() as u64 > most.saturating_mul(bytes_of_token) {
+        calls.clear();
+        text.truncate(usize::try_from(most * bytes_of_token).unwrap_or(usize::MAX));
+    }
+    let said = (said(&calls) + text.len() as u64) / bytes_of_token;
+    let output = most.min(said.max(random.below(400)));
+    let usage = json!({
+        "input_tokens": fresh, "output_tokens": output,
+        "cache_read_tokens": cached / 2, "cache_write_tokens": cached - cached / 2,
+    });
     let stop = match random.below(7) {
         0 => json!("max_tokens"),
         1 => json!("refusal"),

@@ -114,6 +114,7 @@ impl World {
         asker: Arc<dyn Asker>,
     ) -> Process {
         let root = self.folder.path();
+        environment.keep_worktrees(self.beside("worktrees"));
         let process = Process::open(environment, root, applier, asker);
         let journal = Store::open(&self.state.path().join("journal.db"));
         Process {
