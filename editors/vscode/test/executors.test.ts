@@ -100,6 +100,7 @@ check(
 check(
   'what comes late changes nothing, and a later turn begins anew',
   `${ENDED}
+m 4 executor_ended {"turn":1,"call":"c1","executor":"a","outcome":{"kind":"cancelled"},"usage":{},"hunks":0,"conflicts":0}
 a 9 tool_started {"turn":1,"call":{"id":"t","name":"edit","input":{"path":"a.rs"}}}
 m 7 executor_queued {"turn":2,"call":"c3","executor":"c","task":"more","model":"builtin","isolation":"overlay"}
 `,

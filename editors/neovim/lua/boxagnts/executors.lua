@@ -133,6 +133,10 @@ local of_manager = {
   end,
   executor_ended = function(tree, update)
     local executor, outcome, manager = get(tree, update), update.outcome, update.session
+    if not M.is_active(executor) then
+      -- It has ended before.
+      return nil
+    end
     executor.state, executor.doing = outcome.kind, outcome.message or outcome.limit or ''
     if type(update.cost_usd) == 'number' then
       executor.cost = update.cost_usd

@@ -138,6 +138,10 @@ export class Tree {
   } {
     const { session: manager, outcome, cost_usd, hunks, conflicts } = update;
     const executor = this.get(update);
+    if (!isActive(executor)) {
+      // It has ended before.
+      return { changed: false };
+    }
     const cost = cost_usd ?? executor.cost;
     Object.assign(executor, { state: outcome.kind, doing: why(outcome), cost, hunks, conflicts });
     const ended = [...(this.ended.get(manager) ?? []), executor];

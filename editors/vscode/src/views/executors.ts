@@ -20,6 +20,9 @@ const ICONS: Record<State, string> = {
   failed: 'error',
 };
 
+/** Longest task in the tree, so that there is room for what is done. */
+const SHORT = 24;
+
 export class ExecutorTree implements vscode.TreeDataProvider<ExecutorNode>, vscode.Disposable {
   private readonly changes = new vscode.EventEmitter<void>();
   readonly onDidChangeTreeData = this.changes.event;
@@ -56,7 +59,7 @@ export class ExecutorTree implements vscode.TreeDataProvider<ExecutorNode>, vsco
       item.contextValue = executors.some(isActive) ? 'manager.active' : 'manager';
       return item;
     }
-    const item = new vscode.TreeItem(node.task.split('\n')[0] ?? '');
+    const item = new vscode.TreeItem(short(node.task));
     item.id = node.id;
     item.description = describe(node);
     item.tooltip = [node.task, node.model, node.isolation, node.doing].filter(Boolean).join('\n');
@@ -70,4 +73,9 @@ export class ExecutorTree implements vscode.TreeDataProvider<ExecutorNode>, vsco
     this.view.dispose();
     this.changes.dispose();
   }
+}
+
+function short(task: string): string {
+  const line = task.split('\n')[0] ?? '';
+  return line.length > SHORT ? `${line.slice(0, SHORT).trimEnd()}…` : line;
 }
