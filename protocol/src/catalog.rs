@@ -161,6 +161,12 @@ pub const ALL: &[Command] = &[
         Some(of::<CancelExecutorResult>),
     ),
     command(
+        COMMIT_TO_BRANCH,
+        "Commits what a session proposes to a new branch; nothing is checked out.",
+        Some(of::<CommitToBranchParams>),
+        Some(of::<CommitToBranchResult>),
+    ),
+    command(
         SESSIONS,
         "The sessions of the workspace.",
         None,

@@ -31,6 +31,8 @@ pub const SHOW_PATCH: &str = "boxagnts.showPatch";
 pub const COMPACT: &str = "boxagnts.compact";
 /// `boxagnts.cancel`: ends the running turn.
 pub const CANCEL: &str = "boxagnts.cancel";
+/// Commits what a session proposes to a new branch.
+pub const COMMIT_TO_BRANCH: &str = "boxagnts.commitToBranch";
 /// Ends one executor of a running turn, or all.
 pub const CANCEL_EXECUTOR: &str = "boxagnts.cancelExecutor";
 /// `boxagnts.sessions`: the sessions of this workspace.
@@ -245,6 +247,40 @@ pub struct CompactParams {
 pub struct SessionParams {
     /// The session.
     pub session: String,
+}
+
+/// Parameters of [`COMMIT_TO_BRANCH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommitToBranchParams {
+    /// The session whose proposal is committed, without what conflicts.
+    pub session: String,
+    /// The new branch, as in `agent/rename`; none that exists is touched.
+    pub branch: String,
+    /// What the commit says; the session's title when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Who made the change, as `Name <address>`; who commits, the user of the repository, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+    /// Whether the user of the repository signs it off in the message.
+    #[serde(default)]
+    pub sign_off: bool,
+}
+
+/// Result of [`COMMIT_TO_BRANCH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommitToBranchResult {
+    /// The branch.
+    pub branch: String,
+    /// The commit, in hexadecimal.
+    pub commit: String,
+    /// Files in it.
+    pub files: u64,
+    /// What is not in it, each with its reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// Parameters of [`CANCEL_EXECUTOR`].

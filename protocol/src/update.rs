@@ -361,6 +361,8 @@ pub enum SessionEvent {
         turn: u64,
         /// The tool call that wants it; hunks that come of it have it as their `group`.
         call: String,
+        /// Its own session: what it does is told there.
+        executor: String,
         /// What it is to do, in a line.
         task: String,
         /// `provider:model`.
@@ -374,8 +376,8 @@ pub enum SessionEvent {
         turn: u64,
         /// As in [`SessionEvent::ExecutorQueued`].
         call: String,
-        /// Its own session: what it does is told there.
-        session: String,
+        /// Its own session.
+        executor: String,
     },
     /// An executor has ended, also one that never began.
     ExecutorEnded {
@@ -383,9 +385,8 @@ pub enum SessionEvent {
         turn: u64,
         /// As in [`SessionEvent::ExecutorQueued`].
         call: String,
-        /// Its own session, when it began.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        session: Option<String>,
+        /// Its own session.
+        executor: String,
         /// How.
         outcome: TurnOutcome,
         /// What it used.

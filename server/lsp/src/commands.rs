@@ -12,11 +12,11 @@ use boxagnts_protocol::catalog;
 use boxagnts_protocol::commands::HunkStatus;
 use boxagnts_protocol::commands::{
     ACCEPT, AMEND, ANSWER, ASK, AmendParams, AnswerParams, AskParams, CANCEL, CANCEL_EXECUTOR,
-    CHECKPOINTS, COMMANDS, COMPACT, CancelExecutorParams, CancelExecutorResult, CheckpointsParams,
-    CompactParams, DELETE_SESSION, DecideParams, Diagnostic, FORK, HISTORY, ImageParam, PROPOSAL,
-    PromptCommand, ProposalParams, REJECT, RENAME, REPROPOSE, RESTORE, ReproposeParams,
-    RestoreParams, SESSIONS, SET_MODE, SHOW_PATCH, SPLIT, SessionParams, SetModeParams,
-    SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
+    CHECKPOINTS, COMMANDS, COMMIT_TO_BRANCH, COMPACT, CancelExecutorParams, CancelExecutorResult,
+    CheckpointsParams, CommitToBranchParams, CompactParams, DELETE_SESSION, DecideParams,
+    Diagnostic, FORK, HISTORY, ImageParam, PROPOSAL, PromptCommand, ProposalParams, REJECT, RENAME,
+    REPROPOSE, RESTORE, ReproposeParams, RestoreParams, SESSIONS, SET_MODE, SHOW_PATCH, SPLIT,
+    SessionParams, SetModeParams, SplitParams, UNDO, USAGE, UndoParams, UndoStarted,
 };
 use boxagnts_protocol::proposal::{HunkState, Range};
 use boxagnts_session::policy::path::WorkspacePath;
@@ -108,6 +108,10 @@ pub(crate) fn prepare(shared: &Arc<Shared>, command: &str, arguments: &[Value]) 
         CANCEL_EXECUTOR => {
             let given = read(params::cancel_executor(arguments, latest()))?;
             Box::new(move || cancel_executor(&shared, &given))
+        }
+        COMMIT_TO_BRANCH => {
+            let given = read(params::commit_to_branch(arguments, latest()))?;
+            Box::new(move || commit_to_branch(&shared, &given))
         }
         SESSIONS => Box::new(move || sessions(&shared)),
         HISTORY => {
@@ -403,6 +407,12 @@ pub(crate) fn cancel(shared: &Arc<Shared>, params: &SessionParams) -> Result<Val
     let folder = shared.folder_of_session(&params.session)?;
     folder.sessions.cancel(&params.session).map_err(error)?;
     Ok(Value::Null)
+}
+
+fn commit_to_branch(shared: &Arc<Shared>, params: &CommitToBranchParams) -> Result<Value> {
+    let folder = shared.folder_of_session(&params.session)?;
+    let committed = folder.sessions.commit_to_branch(params).map_err(error)?;
+    json(&committed)
 }
 
 fn cancel_executor(shared: &Arc<Shared>, params: &CancelExecutorParams) -> Result<Value> {

@@ -200,16 +200,12 @@ impl Observer {
                 self.doing(&session, format!("{} {object}", call.name).trim_end());
             }
             SessionEvent::ExecutorQueued { .. } => self.executors(&session, [1, 0, 0]),
-            SessionEvent::ExecutorStarted {
-                session: executor, ..
-            } => {
+            SessionEvent::ExecutorStarted { executor, .. } => {
                 self.executors.insert(executor, session.clone());
                 self.executors(&session, [-1, 1, 0]);
             }
-            SessionEvent::ExecutorEnded {
-                session: executor, ..
-            } => {
-                let began = executor.is_some_and(|id| self.executors.remove(&id).is_some());
+            SessionEvent::ExecutorEnded { executor, .. } => {
+                let began = self.executors.remove(&executor).is_some();
                 self.executors(&session, if began { [0, -1, 1] } else { [-1, 0, 1] });
             }
             SessionEvent::ProposalChanged { .. } if self.executors.contains_key(&session) => {}

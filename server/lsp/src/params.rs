@@ -2,11 +2,12 @@
 //! prompt.
 
 use boxagnts_protocol::commands::{
-    AMEND, ANSWER, AmendParams, AnswerParams, AskParams, CANCEL_EXECUTOR, CHECKPOINTS, COMPACT,
-    CancelExecutorParams, CheckpointsParams, CompactParams, DecideParams, FORK, ForkParams,
-    HISTORY, HistoryParams, PROPOSAL, ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams,
-    ReproposeParams, RestoreParams, SET_MODE, SPLIT, SessionParams, SetModeParams, SplitParams,
-    UNDO, USAGE, UndoParams, UsageParams, WhenBusy,
+    AMEND, ANSWER, AmendParams, AnswerParams, AskParams, CANCEL_EXECUTOR, CHECKPOINTS,
+    COMMIT_TO_BRANCH, COMPACT, CancelExecutorParams, CheckpointsParams, CommitToBranchParams,
+    CompactParams, DecideParams, FORK, ForkParams, HISTORY, HistoryParams, PROPOSAL,
+    ProposalParams, RENAME, REPROPOSE, RESTORE, RenameParams, ReproposeParams, RestoreParams,
+    SET_MODE, SPLIT, SessionParams, SetModeParams, SplitParams, UNDO, USAGE, UndoParams,
+    UsageParams, WhenBusy,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -75,6 +76,27 @@ pub(crate) fn cancel_executor(
         _ => Err(format!(
             "{CANCEL_EXECUTOR} needs {{\"session\": …, \"executor\": …}}"
         )),
+    }
+}
+
+/// Parameters of `boxagnts.commitToBranch`: an object, or the branch, and what the commit says behind it.
+pub(crate) fn commit_to_branch(
+    arguments: &[Value],
+    latest: Option<String>,
+) -> Result<CommitToBranchParams, String> {
+    if let Some(params) = object(COMMIT_TO_BRANCH, arguments)? {
+        return Ok(params);
+    }
+    match (words(arguments)?.as_slice(), latest) {
+        ([branch, message @ ..], Some(session)) => Ok(CommitToBranchParams {
+            session,
+            branch: branch.clone(),
+            message: (!message.is_empty()).then(|| message.join(" ")),
+            author: None,
+            sign_off: false,
+        }),
+        ([], _) => Err(format!("{COMMIT_TO_BRANCH} needs {{\"branch\": …}}")),
+        (_, None) => Err("there is no session yet; ask first".to_owned()),
     }
 }
 

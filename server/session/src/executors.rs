@@ -35,8 +35,8 @@ pub(crate) struct Bounds {
 pub(crate) struct Executor {
     /// Its task, in a line.
     pub(crate) task: String,
-    /// Its own session, once it began.
-    session: Option<String>,
+    /// Its own session.
+    session: String,
     /// Ends it; `None` when it has ended.
     cancel: Option<CancellationToken>,
 }
@@ -47,6 +47,8 @@ pub(crate) struct Work {
     pub(crate) turn: u64,
     /// The tool call that wants it.
     pub(crate) call: String,
+    /// Its own session, in which nothing happened yet.
+    pub(crate) session: String,
     pub(crate) task: String,
     /// `provider:model`.
     pub(crate) model: String,
@@ -78,10 +80,16 @@ enum Files {
 pub(crate) fn known(events: &[SessionEvent]) -> BTreeMap<String, Executor> {
     let mut known = BTreeMap::new();
     for event in events {
-        if let SessionEvent::ExecutorQueued { call, task, .. } = event {
+        if let SessionEvent::ExecutorQueued {
+            call,
+            task,
+            executor,
+            ..
+        } = event
+        {
             let executor = Executor {
                 task: task.clone(),
-                session: None,
+                session: executor.clone(),
                 cancel: None,
             };
             known.insert(call.clone(), executor);
@@ -102,10 +110,15 @@ pub(crate) fn label(task: &str) -> String {
 
 impl Session {
     /// From now on there is an executor for that call, which waits.
-    pub(crate) fn executor_waits(&self, call: &str, task: &str, cancel: &CancellationToken) {
+    pub(crate) fn executor_waits(
+        &self,
+        call: &str,
+        (session, task): (&str, &str),
+        cancel: &CancellationToken,
+    ) {
         let executor = Executor {
             task: label(task),
-            session: None,
+            session: session.to_owned(),
             cancel: Some(cancel.clone()),
         };
         lock(&self.executors).insert(call.to_owned(), executor);
@@ -123,13 +136,10 @@ impl Session {
         let (turn, call, cancel) = (work.turn, work.call.clone(), work.cancel.clone());
         let task = work.task.clone();
         let (executor, files) = self.executor(work).await?;
-        if let Some(known) = lock(&self.executors).get_mut(&call) {
-            known.session = Some(executor.id.clone());
-        }
         self.emit(SessionEvent::ExecutorStarted {
             turn,
             call: call.clone(),
-            session: executor.id.clone(),
+            executor: executor.id.clone(),
         })?;
         let outcome = executor.run_to_end(task, &cancel).await?;
         let merged = match (&outcome, files) {
@@ -187,9 +197,7 @@ impl Session {
                 (Files::Own(Arc::new(files)), overlay)
             }
         };
-        let store = environment.store();
-        let id = store.create_executor(&sessions.workspace(), provider.id(), &self.id)?;
-        store.hold_session(&id)?;
+        environment.store().hold_session(&work.session)?;
         let past = Past {
             manager: Some(self.id.clone()),
             files: match &files {
@@ -198,7 +206,7 @@ impl Session {
             },
             ..Past::none((overlay, Vec::new()))
         };
-        let executor = sessions.assemble(id, config, provider, past);
+        let executor = sessions.assemble(work.session, config, provider, past);
         if let Some(most) = work.max_turns
             && let Ok(mut query) = executor.query.try_lock()
         {
@@ -261,8 +269,7 @@ impl Sessions {
         let executors = lock(&session.executors);
         let running = executors.iter().filter(|(_, known)| known.cancel.is_some());
         let named = running.clone().filter(|(call, known)| {
-            executor
-                .is_none_or(|wanted| *call == wanted || known.session.as_deref() == Some(wanted))
+            executor.is_none_or(|wanted| *call == wanted || known.session == wanted)
         });
         let mut ended = Vec::new();
         for (call, known) in named {

@@ -2,10 +2,12 @@
 
 use crate::error::SessionError;
 use crate::session::Session;
+use crate::sessions::Sessions;
 use boxagnts_policy::path::WorkspacePath;
+use boxagnts_protocol::commands::{CommitToBranchParams, CommitToBranchResult};
 use boxagnts_protocol::conversation::ToolCall;
-use boxagnts_workspace::worktree::{Before, Worktree, Worktrees};
-use boxagnts_workspace::{Content, NoBuffers, Overlay, Selection, apply_to_disk};
+use boxagnts_workspace::worktree::{self, Before, Branch, Person, Worktree, Worktrees};
+use boxagnts_workspace::{Content, FilePlan, NoBuffers, Overlay, Selection, apply_to_disk};
 use std::sync::{Arc, Mutex};
 
 /// A worktree that an executor works in.
@@ -96,6 +98,97 @@ impl OwnFiles {
             Ok(known.collect())
         });
         writing.await.unwrap_or_else(|error| Err(failed(error)))
+    }
+}
+
+impl Sessions {
+    /// Commits what a session proposes, without what conflicts, to a new branch of the user's repository,
+    /// on top of its `HEAD`. Neither the user's files nor their index, nor any other branch, is touched.
+    /// Takes its time: not to be called where others wait for the thread.
+    ///
+    /// # Errors
+    /// Unknown session, nothing that could be committed, no repository that can be used, a branch that
+    /// exists, or an author that cannot be read.
+    pub fn commit_to_branch(
+        &self,
+        params: &CommitToBranchParams,
+    ) -> Result<CommitToBranchResult, SessionError> {
+        let session = self.own(&params.session)?;
+        let environment = self.environment();
+        let state = environment.worktrees();
+        let state = state.ok_or_else(|| failed("there is no folder to keep worktrees in"))?;
+        let committer = worktree::user(self.root()).map_err(failed)?;
+        let author = match &params.author {
+            Some(author) => person(author)?,
+            None => committer.clone(),
+        };
+        let plans = session.overlay.plan(&Selection::All)?;
+        let plans = plans.into_iter().filter(|plan| !plan.hunks.is_empty());
+        let plans: Vec<FilePlan> = plans.collect();
+        if plans.is_empty() {
+            return Err(failed("nothing is proposed that could be committed"));
+        }
+        let title = || Ok::<_, SessionError>(environment.store().session(&session.id)?.title);
+        let message = match &params.message {
+            Some(message) if !message.trim().is_empty() => message.trim().to_owned(),
+            _ => title()?,
+        };
+        // As the user has the files, without what any session proposes.
+        let users = self.overlay()?;
+        let worktrees = Worktrees::open(state, &users).map_err(failed)?;
+        let mut worktree = worktrees.take(&users, &params.branch).map_err(failed)?;
+        let overlay = worktree.overlay(Arc::new(NoBuffers))?;
+        let mut call = overlay.begin("commit");
+        let refused = |error: boxagnts_workspace::FsError| failed(error.message);
+        for plan in &plans {
+            let named = [Some(&plan.path), plan.from.as_ref()];
+            for path in named.into_iter().flatten() {
+                // A new file is not there, which is no mistake.
+                let _ = worktree.need(&[path.as_str()]);
+            }
+            if let Some(from) = &plan.from {
+                call.remove(from.as_str()).map_err(refused)?;
+            }
+            match &plan.after {
+                Some(after) => {
+                    let bytes = after.bytes().into_owned();
+                    call.write(plan.path.as_str(), bytes).map_err(refused)?;
+                }
+                None => call.remove(plan.path.as_str()).map_err(refused)?,
+            }
+        }
+        call.commit().map_err(failed)?;
+        put(&overlay)?;
+        let branch = Branch {
+            name: params.branch.clone(),
+            message,
+            author,
+            sign_off: params.sign_off.then(|| committer.clone()),
+            committer,
+            uncommitted: false,
+        };
+        let committed = worktree.commit_to_branch(&branch).map_err(failed)?;
+        Ok(CommitToBranchResult {
+            branch: branch.name,
+            commit: committed.commit,
+            files: committed.files as u64,
+            left_out: committed.left_out,
+        })
+    }
+}
+
+/// Reads `Name <address>`.
+fn person(text: &str) -> Result<Person, SessionError> {
+    let parts = text.trim().strip_suffix('>');
+    let parts = parts.and_then(|text| text.split_once('<'));
+    match parts.map(|(name, email)| (name.trim(), email.trim())) {
+        Some((name, email)) if !name.is_empty() && !email.is_empty() => Ok(Person {
+            name: name.to_owned(),
+            email: email.to_owned(),
+        }),
+        _ => Err(failed(format!(
+            "`{text}` is no author; write `Name <address>`"
+        ))),
     }
 }
 

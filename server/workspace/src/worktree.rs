@@ -19,7 +19,7 @@ mod pool;
 mod settle;
 mod wanted;
 
-pub use branch::{Branch, Committed, Person};
+pub use branch::{Branch, Committed, Person, user};
 pub use changes::{Before, WorktreeChange, WorktreeChanges};
 pub(crate) use dir::Dir;
 pub use error::WorktreeError;

@@ -146,6 +146,32 @@ export type CheckpointsParams = {
 /** Who wrote a command. */
 export type CommandOrigin = 'built_in' | 'user' | 'project';
 
+/** Parameters of `COMMIT_TO_BRANCH`. */
+export type CommitToBranchParams = {
+  /** Who made the change, as `Name <address>`; who commits, the user of the repository, when absent. */
+  author?: string | null;
+  /** The new branch, as in `agent/rename`; none that exists is touched. */
+  branch: string;
+  /** What the commit says; the session's title when absent. */
+  message?: string | null;
+  /** The session whose proposal is committed, without what conflicts. */
+  session: string;
+  /** Whether the user of the repository signs it off in the message. */
+  signOff?: boolean;
+};
+
+/** Result of `COMMIT_TO_BRANCH`. */
+export type CommitToBranchResult = {
+  /** The branch. */
+  branch: string;
+  /** The commit, in hexadecimal. */
+  commit: string;
+  /** Files in it. */
+  files: number;
+  /** What is not in it, each with its reason. */
+  leftOut?: string[];
+};
+
 /** Parameters of `COMPACT`. */
 export type CompactParams = {
   /** What the summary should pay attention to. */
@@ -682,6 +708,8 @@ export type SessionEvent = {
   /** The tool call that wants it; hunks that come of it have it as their `group`. */
   call: string;
   event: 'executor_queued';
+  /** Its own session: what it does is told there. */
+  executor: string;
   /** Where it works. */
   isolation: Isolation;
   /** `provider:model`. */
@@ -694,8 +722,8 @@ export type SessionEvent = {
   /** As in `SessionEvent::ExecutorQueued`. */
   call: string;
   event: 'executor_started';
-  /** Its own session: what it does is told there. */
-  session: string;
+  /** Its own session. */
+  executor: string;
   /** The turn. */
   turn: number;
 } | {
@@ -706,12 +734,12 @@ export type SessionEvent = {
   /** US dollars, where prices are known. */
   cost_usd?: number | null;
   event: 'executor_ended';
+  /** Its own session. */
+  executor: string;
   /** Hunks of it that are proposed. */
   hunks: number;
   /** How. */
   outcome: TurnOutcome;
-  /** Its own session, when it began. */
-  session?: string | null;
   /** The turn. */
   turn: number;
   /** What it used. */
@@ -1162,6 +1190,8 @@ export type Update = ({
   /** The tool call that wants it; hunks that come of it have it as their `group`. */
   call: string;
   event: 'executor_queued';
+  /** Its own session: what it does is told there. */
+  executor: string;
   /** Where it works. */
   isolation: Isolation;
   /** `provider:model`. */
@@ -1174,8 +1204,8 @@ export type Update = ({
   /** As in `SessionEvent::ExecutorQueued`. */
   call: string;
   event: 'executor_started';
-  /** Its own session: what it does is told there. */
-  session: string;
+  /** Its own session. */
+  executor: string;
   /** The turn. */
   turn: number;
 } | {
@@ -1186,12 +1216,12 @@ export type Update = ({
   /** US dollars, where prices are known. */
   cost_usd?: number | null;
   event: 'executor_ended';
+  /** Its own session. */
+  executor: string;
   /** Hunks of it that are proposed. */
   hunks: number;
   /** How. */
   outcome: TurnOutcome;
-  /** Its own session, when it began. */
-  session?: string | null;
   /** The turn. */
   turn: number;
   /** What it used. */
@@ -1338,6 +1368,7 @@ export interface Params {
   'boxagnts.cancelExecutor': CancelExecutorParams;
   'boxagnts.checkpoints': CheckpointsParams;
   'boxagnts.commands': null;
+  'boxagnts.commitToBranch': CommitToBranchParams;
   'boxagnts.compact': CompactParams;
   'boxagnts.deleteSession': SessionParams;
   'boxagnts.fork': ForkParams;
@@ -1364,6 +1395,7 @@ export interface Results {
   'boxagnts.cancelExecutor': CancelExecutorResult;
   'boxagnts.checkpoints': Checkpoint[];
   'boxagnts.commands': PromptCommand[];
+  'boxagnts.commitToBranch': CommitToBranchResult;
   'boxagnts.compact': AskResult;
   'boxagnts.deleteSession': SessionSummary;
   'boxagnts.fork': SessionSummary;

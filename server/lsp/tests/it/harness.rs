@@ -35,11 +35,13 @@ impl Connector for TestConnector {
         added.map_err(|error| error.to_string())?;
         let store = Store::open(&self.journal).map_err(|error| error.to_string())?;
         let config = builder.build();
-        Ok(Environment::new(EnvironmentParts {
+        let environment = Environment::new(EnvironmentParts {
             config,
             store,
             toolbox: toolbox(),
-        }))
+        });
+        environment.keep_worktrees(self.journal.with_file_name("worktrees"));
+        Ok(environment)
     }
 }
 

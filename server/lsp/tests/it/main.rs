@@ -4,6 +4,7 @@
 
 mod context;
 mod decisions;
+mod executors;
 mod harness;
 mod managing;
 mod permissions;

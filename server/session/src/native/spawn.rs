@@ -59,20 +59,26 @@ pub(super) async fn run(
         (wanted, allowed) => wanted.or(allowed.map(|allowed| allowed.into_iter().collect())),
     };
     let ended = Guard(cancel.child_token());
+    let workspace = session.overlay.root().display().to_string();
+    let store = session.environment.store();
+    let executor = store.create_executor(&workspace, &model, &session.id);
+    let executor = executor.map_err(unwritten)?;
     session
         .emit(SessionEvent::ExecutorQueued {
             turn: natives.turn,
             call: call.id.clone(),
+            executor: executor.clone(),
             task: crate::executors::label(&wanted.task),
             model: model.clone(),
             isolation,
         })
         .map_err(unwritten)?;
-    session.executor_waits(&call.id, &wanted.task, &ended.0);
+    session.executor_waits(&call.id, (&executor, &wanted.task), &ended.0);
     let order = Order {
         session: Arc::clone(session),
         turn: natives.turn,
         call: call.id.clone(),
+        executor,
         account: Arc::clone(&natives.account),
         at_once: Arc::clone(&natives.at_once_executors),
         wanted,
@@ -169,6 +175,7 @@ struct Order {
     session: Arc<Session>,
     turn: u64,
     call: String,
+    executor: String,
     account: Arc<boxagnts_managed::Account>,
     at_once: Arc<tokio::sync::Semaphore>,
     wanted: SpawnExecutor,
@@ -183,6 +190,7 @@ impl Order {
     async fn carry_out(self) -> NativeOutcome {
         let session = Arc::clone(&self.session);
         let call = self.call.clone();
+        let executor = self.executor.clone();
         let turn = self.turn;
         let cancel = self.cancel.clone();
         let slots = Arc::clone(session.environment.slots());
@@ -206,7 +214,7 @@ impl Order {
             Ok(Some(done)) => SessionEvent::ExecutorEnded {
                 turn,
                 call,
-                session: Some(done.session.clone()),
+                executor,
                 outcome: done.outcome.clone(),
                 usage: done.usage,
                 cost_usd: done.cost_usd,
@@ -216,7 +224,7 @@ impl Order {
             other => SessionEvent::ExecutorEnded {
                 turn,
                 call,
-                session: None,
+                executor,
                 outcome: match other {
                     Err(error) => TurnOutcome::Failed {
                         message: error.to_string(),
@@ -261,6 +269,7 @@ impl Order {
         let work = Work {
             turn: self.turn,
             call: self.call,
+            session: self.executor,
             task: self.wanted.task,
             model: self.model,
             max_turns: turns.into_iter().flatten().min(),

@@ -8,7 +8,7 @@ use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_session::{DiskApplier, Selection, SessionError};
 use boxagnts_test_support::{Answer, Fault, ModelServer, Recorded};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Answers of the manager, and of each executor by a word that its task has: each by how far the
@@ -92,19 +92,21 @@ fn told(report: &ToolReport) -> Value {
 }
 
 /// The most executors that ran at the same time, as the journal tells.
-fn most_at_once(events: &[SessionEvent]) -> i64 {
-    let (mut now, mut most) = (0, 0);
+fn most_at_once(events: &[SessionEvent]) -> usize {
+    let (mut running, mut most) = (BTreeSet::new(), 0);
     for event in events {
         match event {
-            SessionEvent::ExecutorStarted { .. } => now += 1,
-            SessionEvent::ExecutorEnded {
-                session: Some(_), ..
-            } => now -= 1,
+            SessionEvent::ExecutorStarted { executor, .. } => {
+                running.insert(executor);
+            }
+            SessionEvent::ExecutorEnded { executor, .. } => {
+                running.remove(executor);
+            }
             _ => {}
         }
-        most = most.max(now);
+        most = most.max(running.len());
     }
-    assert_eq!(now, 0, "all have ended");
+    assert!(running.is_empty(), "all have ended");
     most
 }
 

@@ -28,6 +28,26 @@ pub struct Person {
     pub email: String,
 }
 
+/// The user of a workspace's repository, as git knows them.
+///
+/// # Errors
+/// The workspace is in no git repository that can be used, or nobody told git who they are.
+pub fn user(workspace: &Path) -> Result<Person, WorktreeError> {
+    let (repository, _) = head::open(workspace)?;
+    let signature = repository.signature().map_err(|error| {
+        let reason = format!(
+            "nobody told git who you are ({}); set user.name and user.email",
+            error.message()
+        );
+        WorktreeError::repository(workspace, reason)
+    })?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Person {
+        name: text(signature.name_bytes()),
+        email: text(signature.email_bytes()),
+    })
+}
+
 /// A branch that is to be made.
 #[derive(Debug, Clone)]
 pub struct Branch {

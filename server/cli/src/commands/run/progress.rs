@@ -244,20 +244,20 @@ pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) 
             let text = format!("  ⇉ wanted: {} ({})", visible(task), visible(model));
             Some(paint(theme.dim, text))
         }
-        SessionEvent::ExecutorStarted { session, .. } => {
-            Some(paint(theme.dim, format!("  ⇉ {} begins", visible(session))))
-        }
+        SessionEvent::ExecutorStarted { executor, .. } => Some(paint(
+            theme.dim,
+            format!("  ⇉ {} begins", visible(executor)),
+        )),
         SessionEvent::ExecutorEnded {
-            session,
+            executor,
             outcome,
             hunks,
             conflicts,
             ..
         } => {
-            let name = session.as_deref().unwrap_or("one that waited");
             let mut text = format!(
                 "  ⇉ {}: {}, {}",
-                visible(name),
+                visible(executor),
                 visible(&render::ended(outcome)),
                 render::count(*hunks, "hunk")
             );
