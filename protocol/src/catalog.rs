@@ -4,6 +4,7 @@
 use crate::commands::*;
 use crate::proposal::Proposal;
 use crate::question::{self, QuestionParams, QuestionResult};
+use crate::schedule::{self, SchedulesParams};
 use crate::update::{METHOD, Update};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -46,11 +47,18 @@ pub struct Notification {
 }
 
 /// The notifications.
-pub const NOTIFICATIONS: &[Notification] = &[Notification {
-    method: METHOD,
-    about: "Something happened in a session.",
-    params: of::<Update>,
-}];
+pub const NOTIFICATIONS: &[Notification] = &[
+    Notification {
+        method: METHOD,
+        about: "Something happened in a session.",
+        params: of::<Update>,
+    },
+    Notification {
+        method: schedule::METHOD,
+        about: "Proposals of scheduled tasks wait for their user.",
+        params: of::<SchedulesParams>,
+    },
+];
 
 /// A request of the server, to clients that say in `initialize` that they answer it.
 #[derive(Debug, Clone, Copy)]

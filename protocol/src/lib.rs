@@ -11,5 +11,6 @@ pub mod conversation;
 pub mod hook;
 pub mod proposal;
 pub mod question;
+pub mod schedule;
 pub mod tool;
 pub mod update;

@@ -17,6 +17,7 @@ mod otlp;
 mod pictures;
 mod resume;
 mod review;
+mod schedules;
 mod sdks;
 mod stdio;
 mod vscode;

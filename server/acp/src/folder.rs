@@ -6,7 +6,9 @@ use crate::files::ClientFiles;
 use crate::observer::{Announced, Followed, Observer};
 use crate::peer::Peer;
 use boxagnts_protocol::proposal::FileProposal;
+use boxagnts_protocol::schedule::WaitingProposal;
 use boxagnts_protocol::update::SessionEvent;
+use boxagnts_schedule::{Happened, Serving, waiting_text};
 use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::workspace::Buffers;
 use boxagnts_session::{Environment, PageQuery, SessionError, Sessions};
@@ -73,11 +75,52 @@ impl Folder {
 
     /// Brings batches to an end that a killed process left.
     pub(crate) async fn recover(&self) {
-        let notices = match self.sessions.recover().await {
+        let notices: Vec<String> = match self.sessions.recover().await {
             Ok(events) => events.into_iter().filter_map(recovered).collect(),
             Err(error) => vec![format!("interrupted changes cannot be looked at: {error}")],
         };
-        *self.notices.lock().unwrap_or_else(PoisonError::into_inner) = notices;
+        self.notice(notices);
+    }
+
+    /// Runs the scheduled tasks of the folder, and tells of the proposals that wait: those of before,
+    /// and those of runs that end, when a session begins.
+    pub(crate) async fn serve(self: &Arc<Self>, jobs: &Serving) {
+        let mut happened = jobs.serve(&self.environment, self.sessions.root());
+        let read = |folder: &Folder| {
+            let workspace = folder.sessions.root().display().to_string();
+            folder
+                .environment
+                .store()
+                .waiting_proposals(Some(&workspace))
+        };
+        match self.blocking(read).await {
+            Ok(Ok(waiting)) => self.notice(waiting_text(&waiting)),
+            Ok(Err(error)) => tracing::warn!(%error, "cannot tell which proposals wait"),
+            Err(error) => tracing::error!(%error, "looking for proposals stopped"),
+        }
+        let folder = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while let Some(happened) = happened.recv().await {
+                let (Happened::Ended { job, run }, Some(folder)) = (happened, folder.upgrade())
+                else {
+                    continue;
+                };
+                let session = run.session.filter(|_| run.hunks > 0);
+                let proposal = session.map(|session| WaitingProposal {
+                    job: job.name,
+                    workspace: job.workspace,
+                    session,
+                    hunks: run.hunks,
+                    ended_ms: run.ended_ms.unwrap_or(run.due_ms),
+                });
+                folder.notice(waiting_text(proposal.as_slice()));
+            }
+        });
+    }
+
+    fn notice(&self, texts: impl IntoIterator<Item = String>) {
+        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.extend(texts);
     }
 
     /// What is to be told, once.

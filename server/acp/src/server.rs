@@ -25,6 +25,7 @@ use agent_client_protocol::{
 };
 use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::update::SessionMode;
+use boxagnts_schedule::Serving;
 use boxagnts_session::{Environment, Settled};
 use dashmap::DashMap;
 use std::collections::HashMap;
@@ -60,6 +61,7 @@ pub async fn serve(
         folders: Mutex::default(),
         chats: DashMap::new(),
         begun: Mutex::default(),
+        jobs: Serving::default(),
     });
     // Each method in a task of its own, so that the next message can be read.
     macro_rules! method {
@@ -191,6 +193,8 @@ struct Server {
     chats: DashMap<String, Arc<Chat>>,
     /// Sessions that were begun here.
     begun: Mutex<Vec<String>>,
+    /// The scheduled tasks of the folders.
+    jobs: Serving,
 }
 
 /// A session that was opened, and what its client is told behind the answer.
@@ -500,6 +504,7 @@ impl Server {
         };
         if Arc::ptr_eq(&folder, &opened) {
             folder.recover().await;
+            folder.serve(&self.jobs).await;
         }
         Ok(folder)
     }
@@ -509,6 +514,7 @@ impl Server {
         for chat in &self.chats {
             chat.cancel();
         }
+        self.jobs.finish().await;
         let begun = std::mem::take(&mut *lock(&self.begun));
         let folders: Vec<Arc<Folder>> = lock(&self.folders).values().cloned().collect();
         let cleaning = tokio::task::spawn_blocking(move || {

@@ -2,8 +2,8 @@
 //! declared in the file of that command.
 
 use crate::commands::{
-    acp, checkpoint, config, demo, doctor, lsp, permission, run, session, tool, undo, usage,
-    worktree,
+    acp, checkpoint, config, daemon, demo, doctor, lsp, permission, run, schedule, session, tool,
+    undo, usage, worktree,
 };
 use crate::settings::Overrides;
 use boxagnts_protocol::update::SessionMode;
@@ -49,6 +49,9 @@ pub(crate) enum Command {
     Permission(permission::Permission),
     #[command(subcommand)]
     Session(session::Session),
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
+    Daemon(daemon::Daemon),
     Usage(usage::Usage),
     Undo(undo::Undo),
     #[command(subcommand)]
@@ -231,6 +234,18 @@ mod tests {
         check(
             "boxagnts session list --all --workspace w",
             Err("cannot be used with"),
+        );
+        check(
+            "boxagnts schedule add --name n --cron @daily --timeout 1h30m tidy up",
+            Ok("timeout: 1h 30m"),
+        );
+        check(
+            "boxagnts schedule add --name n --cron @daily --timeout soon tidy up",
+            Err("invalid value 'soon'"),
+        );
+        check(
+            "boxagnts schedule add --cron @daily x",
+            Err("--name <NAME>"),
         );
         check("boxagnts nonsense", Err("unrecognized subcommand"));
     }

@@ -2,6 +2,7 @@
 
 use boxagnts_protocol::tool::{FailureKind, ToolFailure};
 use boxagnts_protocol::update::TurnOutcome;
+use boxagnts_schedule::SetupError;
 use boxagnts_session::SessionError;
 use boxagnts_session::model::ModelError;
 use boxagnts_session::policy::config::ConfigError;
@@ -103,10 +104,22 @@ impl From<StoreError> for Failure {
         let exit = match &error {
             StoreError::UnknownSession { .. }
             | StoreError::AmbiguousSession { .. }
-            | StoreError::UnknownTurn { .. } => Exit::Usage,
+            | StoreError::UnknownTurn { .. }
+            | StoreError::UnknownJob { .. }
+            | StoreError::JobExists { .. } => Exit::Usage,
+            StoreError::JobBudget { .. } => Exit::Limit,
             _ => Exit::Failed,
         };
         Failure::new(exit, error.to_string())
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Failure {
+        match error {
+            SetupError::Store(error) => error.into(),
+            _ => Failure::usage(error.to_string()),
+        }
     }
 }
 

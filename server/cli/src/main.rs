@@ -53,6 +53,8 @@ fn dispatch(command: Command) -> Result<Exit, Failure> {
         Command::Tool(command) => block_on(2, command.run()),
         Command::Permission(command) => command.run(),
         Command::Session(command) => command.run(),
+        Command::Schedule(command) => command.run(),
+        Command::Daemon(args) => block_on(4, args.run()),
         Command::Usage(args) => args.run(),
         Command::Undo(args) => block_on(2, args.run()),
         Command::Checkpoint(command) => block_on(2, command.run()),

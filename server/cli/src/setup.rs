@@ -7,6 +7,7 @@ use crate::settings::{self, Overrides};
 use crate::terminal;
 use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::update::SessionEvent;
+use boxagnts_schedule::Workplaces;
 use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
@@ -145,6 +146,15 @@ impl Serving {
     /// Sends what is to be exported still.
     pub(crate) async fn finish(&self) {
         self.exports.finish().await;
+    }
+}
+
+/// The folders of scheduled tasks.
+pub(crate) struct Folders(pub(crate) Serving);
+
+impl Workplaces for Folders {
+    fn environment(&self, root: &Path) -> Result<Arc<Environment>, String> {
+        self.0.environment(root, None)
     }
 }
 

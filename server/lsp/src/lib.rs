@@ -18,6 +18,7 @@ mod patch;
 mod positions;
 mod resources;
 mod review;
+mod schedules;
 mod server;
 mod transport;
 

@@ -10,12 +10,14 @@ use crate::managing;
 use crate::observer;
 use crate::patch::{self, ContentParams};
 use crate::positions::Encoding;
+use crate::schedules;
 use crate::transport;
 use boxagnts_protocol::commands::{
     AmendParams, AnswerParams, AskParams, CheckpointsParams, DecideParams, ForkParams,
     HistoryParams, ProposalParams, RenameParams, ReproposeParams, RestoreParams, SessionParams,
     SetModeParams, SplitParams, UndoParams, UsageParams,
 };
+use boxagnts_schedule::Serving;
 use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;
 use serde_json::Value;
@@ -47,8 +49,9 @@ where
     I: AsyncRead + Unpin,
     O: AsyncWrite,
 {
+    let jobs = Arc::new(Serving::default());
     let (service, socket) = LspService::build(|client| Server {
-        shared: Shared::new(client, connector),
+        shared: Shared::new(client, connector, Arc::clone(&jobs)),
     })
     .custom_method("boxagnts/ask", Server::ask)
     .custom_method("boxagnts/proposal", Server::proposal)
@@ -75,6 +78,7 @@ where
     .custom_method("window/workDoneProgress/cancel", Server::progress_cancel)
     .finish();
     transport::serve(input, output, service, socket).await;
+    jobs.finish().await;
 }
 
 struct Server {
@@ -92,6 +96,8 @@ pub(crate) struct Shared {
     /// Rung when a document changed: pending hunks may have moved.
     pub(crate) moved: Notify,
     connector: Arc<dyn Connector>,
+    /// The scheduled tasks of the folders.
+    pub(crate) jobs: Arc<Serving>,
     can: OnceLock<ClientCan>,
     settings: OnceLock<Value>,
     folders: Mutex<Vec<Arc<Slot>>>,
@@ -111,7 +117,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    fn new(client: Client, connector: Arc<dyn Connector>) -> Arc<Shared> {
+    fn new(client: Client, connector: Arc<dyn Connector>, jobs: Arc<Serving>) -> Arc<Shared> {
         Arc::new(Shared {
             client,
             documents: Arc::new(Documents::new()),
@@ -119,6 +125,7 @@ impl Shared {
             applied: AtomicBool::new(false),
             moved: Notify::new(),
             connector,
+            jobs,
             can: OnceLock::new(),
             settings: OnceLock::new(),
             folders: Mutex::default(),
@@ -162,9 +169,11 @@ impl Shared {
             .connector
             .connect(slot.names.given(), &settings)
             .map_err(|reason| failure(ErrorCode::InternalError, reason))?;
+        let names = Arc::clone(&slot.names);
         let folder =
-            Folder::open(self, environment, Arc::clone(&slot.names)).map_err(commands::error)?;
+            Folder::open(self, Arc::clone(&environment), names).map_err(commands::error)?;
         observer::watch(self, &folder);
+        schedules::serve(self, &environment, &folder);
         tokio::spawn(observer::recover(Arc::clone(self), Arc::clone(&folder)));
         *connected = Some(Arc::clone(&folder));
         Ok(folder)

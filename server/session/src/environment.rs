@@ -113,6 +113,11 @@ impl Environment {
         &self.store
     }
 
+    /// The journal, for whoever outlives a borrow of the environment.
+    pub fn shared_store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
     /// Writes down what models are asked and answer in sessions that are opened from now on. The
     /// first recording stays.
     pub fn record(&self, recording: Arc<Recording>) {

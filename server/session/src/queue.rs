@@ -26,6 +26,8 @@ pub(crate) struct Wish {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) cancel: CancellationToken,
+    /// Drops it where it stands, for it does not end when it is cancelled.
+    pub(crate) abandon: CancellationToken,
     steer: UnboundedSender<Wish>,
 }
 
@@ -33,16 +35,19 @@ impl Activity {
     /// Begins the next turn.
     fn begin(&mut self, wish: Wish) -> Turn {
         let cancel = CancellationToken::new();
+        let abandon = CancellationToken::new();
         let (steer, steers) = unbounded_channel();
         self.turn += 1;
         self.running = Some(Running {
             cancel: cancel.clone(),
+            abandon: abandon.clone(),
             steer,
         });
         Turn {
             number: self.turn,
             wish,
             cancel,
+            abandon,
             steers,
         }
     }
@@ -112,6 +117,14 @@ impl Session {
         }
     }
 
+    /// Has the running turn dropped wherever it stands, and what waits for its end.
+    pub(crate) fn abandon(&self) {
+        self.cancel();
+        if let Some(running) = &lock(&self.activity).running {
+            running.abandon.cancel();
+        }
+    }
+
     /// The turn is over: says which one is to be run now. What steered it too late is the first of those
     /// that wait.
     pub(crate) fn next(&self, mut late: UnboundedReceiver<Wish>) -> Option<Turn> {
@@ -132,7 +145,15 @@ pub(crate) fn run(session: Arc<Session>, turn: Turn) {
     tokio::spawn(async move {
         let mut next = Some(turn);
         while let Some(turn) = next {
-            (_, next) = crate::turn::run(&session, turn).await;
+            let (number, abandon) = (turn.number, turn.abandon.clone());
+            next = tokio::select! {
+                biased;
+                (_, next) = crate::turn::run(&session, turn) => next,
+                () = abandon.cancelled() => {
+                    crate::turn::abandoned(&session, number).await;
+                    None
+                }
+            };
         }
     });
 }

@@ -299,6 +299,16 @@ impl Sessions {
         Ok(())
     }
 
+    /// As [`Sessions::cancel`], for a turn that did not end by that: it is dropped at the next moment at
+    /// which it waits for something, and the journal says that it was cancelled.
+    ///
+    /// # Errors
+    /// Unknown session.
+    pub fn abandon(&self, session: &str) -> Result<(), SessionError> {
+        self.get(session)?.abandon();
+        Ok(())
+    }
+
     /// The journalled sessions of this workspace, newest first.
     ///
     /// # Errors

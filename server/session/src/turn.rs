@@ -8,7 +8,7 @@ use crate::decide;
 use crate::hooks;
 use crate::native::TurnNatives;
 use crate::queue::Wish;
-use crate::session::Session;
+use crate::session::{Session, lock};
 use boxagnts_model::{Delta, DeltaStream, Request};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_policy::permission::Mode;
@@ -35,6 +35,8 @@ pub(crate) struct Turn {
     pub(crate) number: u64,
     pub(crate) wish: Wish,
     pub(crate) cancel: CancellationToken,
+    /// See [`abandoned`].
+    pub(crate) abandon: CancellationToken,
     /// What the user says meanwhile.
     pub(crate) steers: UnboundedReceiver<Wish>,
 }
@@ -87,6 +89,26 @@ pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> (TurnOutcome,
         cost_usd,
     });
     (outcome, next)
+}
+
+/// Ends a turn whose future was dropped because it did not end when it was cancelled: the journal says
+/// so, and a next prompt can follow.
+pub(crate) async fn abandoned(session: &Session, number: u64) {
+    let mut query = session.query.lock().await;
+    if query.is_running() {
+        for effect in query.step(Event::Cancel) {
+            let _ = record(session, number, effect);
+        }
+    }
+    let (usage, cost_usd) = (query.usage(), query.cost_usd());
+    drop(query);
+    lock(&session.activity).running = None;
+    let _ = session.emit(SessionEvent::TurnEnded {
+        turn: number,
+        outcome: TurnOutcome::Cancelled,
+        usage,
+        cost_usd,
+    });
 }
 
 /// What the turn waits for.

@@ -121,6 +121,49 @@ pub enum StoreError {
         /// What the system says.
         reason: String,
     },
+    /// There is no such scheduled task.
+    #[error("no scheduled task `{job}`; `boxagnts schedule list` shows them")]
+    UnknownJob {
+        /// As given.
+        job: String,
+    },
+    /// There is one of that name.
+    #[error(
+        "there is a scheduled task `{job}`; give another name, or remove that one first: boxagnts \
+         schedule remove {job}"
+    )]
+    JobExists {
+        /// Its name.
+        job: String,
+    },
+    /// A run of it has not ended, here or in another process.
+    #[error(
+        "the scheduled task `{job}` is running; wait for its end: boxagnts schedule show {job}"
+    )]
+    JobRunning {
+        /// Its name.
+        job: String,
+    },
+    /// Nothing is left of what its runs of a day may use.
+    #[error(
+        "the scheduled task `{job}` has used up its allowance for the day; run it tomorrow, or set \
+         it up anew with a larger one"
+    )]
+    JobBudget {
+        /// Its name.
+        job: String,
+    },
+    /// Another version set it up.
+    #[error(
+        "cannot read the scheduled task `{job}`: {reason}; use the boxagnts that set it up, or \
+         remove it: boxagnts schedule remove {job}"
+    )]
+    DamagedJob {
+        /// Its name.
+        job: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Reading or writing failed.
     #[error("the journal cannot be used: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -1,5 +1,5 @@
 //! The journal: every session and every event of it, the batches of accepted hunks with what files
-//! were before, and the tools that the user approved, in one SQLite file. An event that was appended
+//! were before, the tools that the user approved, and scheduled tasks, in one SQLite file. An event that was appended
 //! survives the death of the process at any later point, a batch that was begun even a power cut.
 
 mod approved;
@@ -12,6 +12,7 @@ mod manage;
 mod owner;
 mod permissions;
 mod running;
+mod schedules;
 mod search;
 mod spent;
 mod store;
@@ -27,5 +28,6 @@ pub use error::StoreError;
 pub use location::default_path;
 pub use manage::NewPast;
 pub use permissions::Permission;
+pub use schedules::{Begun, Claimed, Firing, FiringKind, RunEnd, SessionFacts, StoredJob};
 pub use spent::ModelCall;
 pub use store::{Entry, Recorded, Store};

@@ -278,7 +278,7 @@ impl Store {
     }
 }
 
-fn waiting(connection: &Connection, key: i64) -> Result<u64, StoreError> {
+pub(crate) fn waiting(connection: &Connection, key: i64) -> Result<u64, StoreError> {
     let waiting: Option<u64> = connection
         .prepare_cached(
             r#"SELECT coalesce(json_extract(body, '$.pending'), 0)

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 7;
+const FORMAT: i64 = 8;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
@@ -45,6 +45,7 @@ const MIGRATIONS: &[&str] = &[
     crate::manage::SCHEMA,
     crate::running::SCHEMA,
     crate::spent::SCHEMA,
+    crate::schedules::SCHEMA,
 ];
 
 /// The journal. Several processes may use one file at the same time.

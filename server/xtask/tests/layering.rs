@@ -30,10 +30,14 @@ const LAYERS: &[(&str, &[&str])] = &[
             "workspace",
         ],
     ),
+    ("schedule", &["session", "protocol"]),
     ("telemetry", &["session"]),
-    ("lsp", &["session", "protocol"]),
-    ("acp", &["session", "protocol"]),
-    ("cli", &["acp", "lsp", "session", "telemetry", "protocol"]),
+    ("lsp", &["schedule", "session", "protocol"]),
+    ("acp", &["schedule", "session", "protocol"]),
+    (
+        "cli",
+        &["acp", "lsp", "schedule", "session", "telemetry", "protocol"],
+    ),
     ("test-support", &["protocol"]),
     ("xtask", &["protocol"]),
     ("tests", &[]),
@@ -58,6 +62,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("git2", &["workspace"]),
     ("imara-diff", &["workspace"]),
     ("clap", &["cli"]),
+    ("croner", &["schedule"]),
 ];
 
 /// Crates that a sans-I/O or pure crate may not use.

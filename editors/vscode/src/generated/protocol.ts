@@ -535,6 +535,12 @@ export type RestoreParams = {
 /** Who speaks in a `Message`. */
 export type Role = 'user' | 'assistant';
 
+/** Parameters of `boxagnts/schedules`, sent when an editor has started, and when a scheduled task ends that left a proposal. */
+export type SchedulesParams = {
+  /** The proposals that wait, the latest first. */
+  waiting: WaitingProposal[];
+};
+
 /** What can happen in a session. */
 export type SessionEvent = {
   event: 'configured';
@@ -1356,6 +1362,20 @@ export type UserQuestion = {
 /** What the gate can decide. */
 export type Verdict = 'allowed' | 'approved' | 'denied';
 
+/** A proposal that a scheduled task left and that waits for its user. */
+export type WaitingProposal = {
+  /** When the run ended, in milliseconds since the Unix epoch. */
+  ended_ms: number;
+  /** Hunks that wait at this moment. */
+  hunks: number;
+  /** The job's name. */
+  job: string;
+  /** The session; it can be opened like any other. */
+  session: string;
+  /** Absolute path of the folder. */
+  workspace: string;
+};
+
 /** What is done with a prompt for a session in which a turn runs. */
 export type WhenBusy = 'refuse' | 'steer' | 'queue' | 'interrupt';
 
@@ -1414,5 +1434,6 @@ export interface Results {
 }
 
 export interface Notifications {
+  'boxagnts/schedules': SchedulesParams;
   'boxagnts/update': Update;
 }

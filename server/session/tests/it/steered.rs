@@ -114,3 +114,22 @@ async fn cancelling_drops_what_waits_and_says_so() {
     process.begin(Some(&session));
     assert_eq!(process.end().await, TurnOutcome::Done);
 }
+
+#[tokio::test]
+async fn a_turn_that_is_abandoned_ends_once_and_the_session_goes_on() {
+    let server = ModelServer::start([
+        Answer::turn(json!({"text": "One. ".repeat(3_000)})).with(Fault::SlowDrip),
+        Answer::turn(json!({"text": "Two."})),
+    ]);
+    let world = World::new(&[]);
+    let mut process = process(&world, &server);
+    let session = process.begin(None);
+    answering(&mut process).await;
+    process.sessions.abandon(&session).expect("abandoned");
+    assert_eq!(process.end().await, TurnOutcome::Cancelled);
+    process.say(Some(&session), "go on", WhenBusy::Refuse);
+    assert_eq!(process.end().await, TurnOutcome::Done);
+    let events = process.journal(&session);
+    let ends = |event: &&SessionEvent| matches!(event, SessionEvent::TurnEnded { .. });
+    assert_eq!(events.iter().filter(ends).count(), 2);
+}

@@ -1,0 +1,221 @@
+//! Carrying out one run: an ordinary session in the job's folder, in which nobody is asked and nothing
+//! is accepted.
+
+use crate::board::Ended;
+use async_trait::async_trait;
+use boxagnts_protocol::schedule::{Allowance, Job, RunState};
+use boxagnts_protocol::update::{SessionEvent, SessionMode, TurnOutcome};
+use boxagnts_session::policy::config::Config;
+use boxagnts_session::policy::permission::Mode;
+use boxagnts_session::store::{Begun, Store};
+use boxagnts_session::workspace::{FilePlan, NoBuffers, Overlay};
+use boxagnts_session::{Applier, Ask, Environment, NoAsker, Sessions};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Gives a folder what its sessions need. Faces provide it.
+pub trait Workplaces: Send + Sync {
+    /// The environment of a workspace folder. May do I/O.
+    ///
+    /// # Errors
+    /// For the user: which setting, file or folder is wrong and what to do.
+    fn environment(&self, root: &Path) -> Result<Arc<Environment>, String>;
+}
+
+/// A run that has begun.
+pub struct RunningJob {
+    begun: Begun,
+    store: Arc<Store>,
+}
+
+impl RunningJob {
+    pub(crate) fn new(begun: Begun, store: Arc<Store>) -> RunningJob {
+        RunningJob { begun, store }
+    }
+
+    /// What is to be done.
+    pub fn job(&self) -> &Job {
+        &self.begun.job
+    }
+
+    /// What it may use.
+    pub fn may_use(&self) -> Allowance {
+        self.begun.may_use
+    }
+
+    /// Keeps which session it has.
+    pub fn has_session(&self, session: &str) {
+        if let Err(error) = self.store.set_run_session(&self.begun.claimed, session) {
+            tracing::error!(job = %self.job().name, %error, "cannot keep the session of a run");
+        }
+    }
+}
+
+/// Whoever carries runs out.
+#[async_trait]
+pub trait Runner: Send + Sync {
+    /// Carries a run out to its end, and ends soon after `cancel`. Dropping the future ends it, too.
+    async fn run(&self, running: &RunningJob, cancel: &CancellationToken) -> Ended;
+}
+
+/// Runs jobs in sessions.
+pub struct SessionRunner {
+    workplaces: Arc<dyn Workplaces>,
+}
+
+impl SessionRunner {
+    /// Runs jobs in the sessions of these folders.
+    pub fn new(workplaces: Arc<dyn Workplaces>) -> SessionRunner {
+        SessionRunner { workplaces }
+    }
+
+    async fn open(&self, job: &Job) -> Result<(Arc<Sessions>, Arc<Environment>), String> {
+        let (workplaces, folder) = (Arc::clone(&self.workplaces), job.workspace.clone());
+        let open = move || {
+            let root = Path::new(&folder);
+            if !root.is_dir() {
+                return Err(format!(
+                    "the workspace {folder} is gone; bring it back, or remove the task"
+                ));
+            }
+            let environment = workplaces.environment(root)?;
+            let sessions = Sessions::open(
+                Arc::clone(&environment),
+                root,
+                Arc::new(NoBuffers),
+                Arc::new(Nobody),
+                Arc::new(NoAsker),
+            );
+            Ok((sessions.map_err(|error| error.to_string())?, environment))
+        };
+        let opened = tokio::task::spawn_blocking(open).await;
+        opened.unwrap_or_else(|error| Err(format!("opening the workspace stopped: {error}")))
+    }
+}
+
+#[async_trait]
+impl Runner for SessionRunner {
+    async fn run(&self, running: &RunningJob, cancel: &CancellationToken) -> Ended {
+        let job = running.job();
+        let (sessions, environment) = match self.open(job).await {
+            Ok(opened) => opened,
+            Err(reason) => return Ended::failed(reason, false),
+        };
+        if cancel.is_cancelled() {
+            return Ended::new(RunState::Cancelled);
+        }
+        let mut updates = sessions.subscribe();
+        let ask = Ask {
+            prompt: job.spec.prompt.clone(),
+            model: job.spec.model.clone(),
+            settings: Some(settings(job, running.may_use(), environment.config())),
+            ..Ask::default()
+        };
+        // A model that there is not, a prompt that means nothing: none of it passes.
+        let asked = match sessions.ask(ask) {
+            Ok(asked) => asked,
+            Err(error) => return Ended::failed(error.to_string(), false),
+        };
+        let mut turn = Turn {
+            sessions,
+            session: asked.session,
+            over: false,
+        };
+        running.has_session(&turn.session);
+        let title = format!("{}: {}", job.name, job.spec.prompt);
+        if let Err(error) = environment.store().rename_session(&turn.session, &title) {
+            tracing::warn!(%error, "the session of a run has no title of its own");
+        }
+        let mut cancelled = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    turn.cancel();
+                }
+                update = updates.recv() => match update {
+                    None => return Ended::failed("the session ended without saying how", true),
+                    Some(update) if update.session != turn.session => {}
+                    Some(update) => if let SessionEvent::TurnEnded { turn: number, outcome, .. } = update.event
+                        && number == asked.turn
+                    {
+                        turn.over = true;
+                        return ended(outcome);
+                    },
+                },
+            }
+        }
+    }
+}
+
+/// A turn that is dropped, wherever it stands, when nobody waits for it any more.
+struct Turn {
+    sessions: Arc<Sessions>,
+    session: String,
+    over: bool,
+}
+
+impl Turn {
+    fn cancel(&self) {
+        if let Err(error) = self.sessions.cancel(&self.session) {
+            tracing::error!(session = %self.session, %error, "cannot cancel");
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.over
+            && let Err(error) = self.sessions.abandon(&self.session)
+        {
+            tracing::error!(session = %self.session, %error, "cannot drop a turn");
+        }
+    }
+}
+
+/// Settings of the session of a run: those of its folder, only stricter.
+fn settings(job: &Job, may_use: Allowance, config: &Config) -> Value {
+    let mode = match (job.spec.mode, config.mode()) {
+        (SessionMode::Plan, _) | (_, Mode::Plan) => "plan",
+        // Never `auto`: nobody has looked.
+        _ => "review",
+    };
+    let limits = config.limits();
+    let mut settings = json!({ "mode": mode });
+    if let Some(tokens) = may_use.tokens {
+        settings["max_tokens_total"] = json!(tokens.min(limits.max_tokens_total));
+    }
+    if let Some(usd) = may_use.usd {
+        settings["total_budget_usd"] = json!(usd.min(limits.total_budget_usd));
+    }
+    settings
+}
+
+fn ended(outcome: TurnOutcome) -> Ended {
+    match outcome {
+        TurnOutcome::Done => Ended::new(RunState::Done),
+        TurnOutcome::Cancelled => Ended::new(RunState::Cancelled),
+        TurnOutcome::Limit { limit, value, used } => Ended {
+            message: Some(format!("{limit} = {value}, used {used}")),
+            ..Ended::new(RunState::Limit)
+        },
+        TurnOutcome::Failed { message } => Ended::failed(message, true),
+    }
+}
+
+/// Writes nothing, whoever accepts.
+struct Nobody;
+
+#[async_trait]
+impl Applier for Nobody {
+    async fn apply(&self, _: &Arc<Overlay>, plans: &[FilePlan]) -> Vec<Result<(), String>> {
+        let reason = "a scheduled task writes nothing; accept its proposal in your editor";
+        plans.iter().map(|_| Err(reason.to_owned())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

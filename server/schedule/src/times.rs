@@ -1,0 +1,225 @@
+//! When a job is due: a cron expression in a time zone.
+//!
+//! croner walks the calendar in local time and knows nothing of zones here; jiff, which the rest of the
+//! program uses, says which moment a local time is. So there is one time zone database, and the rule of
+//! daylight saving is ours: a local time that is left out comes when the clock has been put forward, one
+//! that is there twice comes the first time. Later local times never are earlier moments by that.
+
+use crate::error::TimesError;
+use croner::errors::CronError;
+use croner::parser::CronParser;
+use croner::{CivilDate, CivilDateTime, CivilTime, Cron, CronDateTime, Resolution, Weekday};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
+use std::cmp::Ordering;
+
+/// The fields of an expression with seconds and a year, and what each takes.
+const FIELDS: [(&str, &str); 7] = [
+    ("second", "0-59"),
+    ("minute", "0-59"),
+    ("hour", "0-23"),
+    ("day of the month", "1-31, L or 15W"),
+    ("month", "1-12 or JAN-DEC"),
+    ("day of the week", "0-7 or SUN-SAT, 5L or MON#2"),
+    ("year", "1-5000"),
+];
+
+/// Local times without a moment of their own that are passed over in one search: no zone leaves out or
+/// repeats more than a day.
+const MOST_PASSED: usize = 2 * 86_400;
+
+/// The times of a job.
+#[derive(Debug, Clone)]
+pub struct Times {
+    cron: Cron,
+    zone: TimeZone,
+}
+
+impl Times {
+    /// Reads a cron expression and the name of its time zone.
+    ///
+    /// # Errors
+    /// An expression or a zone that means nothing, with the field that is wrong.
+    pub fn new(cron: &str, zone: &str) -> Result<Times, TimesError> {
+        Ok(Times {
+            cron: parse(cron)?,
+            zone: time_zone(zone)?,
+        })
+    }
+
+    /// The zone that the expression is of.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// The first time behind `moment`; `None` when none comes.
+    pub fn after(&self, moment: Timestamp) -> Option<Timestamp> {
+        let mut local = Local::of(&self.zone, moment);
+        for _ in 0..MOST_PASSED {
+            local = self.cron.find_next_occurrence(&local, false).ok()?;
+            let due = self.moment(local)?;
+            if due > moment {
+                return Some(due);
+            }
+        }
+        None
+    }
+
+    /// The last time at or before `moment`; `None` when there was none.
+    pub fn until(&self, moment: Timestamp) -> Option<Timestamp> {
+        let mut local = Local::of(&self.zone, moment);
+        // In an hour that is there a second time, all of the first one lies behind.
+        if let AmbiguousOffset::Fold { before, .. } =
+            self.zone.to_ambiguous_timestamp(local.0).offset()
+        {
+            local = Local(before.to_datetime(moment));
+        }
+        let mut inclusive = true;
+        for _ in 0..MOST_PASSED {
+            local = self.cron.find_previous_occurrence(&local, inclusive).ok()?;
+            inclusive = false;
+            let due = self.moment(local)?;
+            if due <= moment {
+                return Some(due);
+            }
+        }
+        None
+    }
+
+    /// When the day of `moment` began in the zone.
+    pub fn start_of_day(&self, moment: Timestamp) -> Timestamp {
+        let start = moment.to_zoned_datetime(self.zone.clone()).start_of_day();
+        start.map_or(moment, |start| start.timestamp())
+    }
+
+    /// The moment that a local time is.
+    fn moment(&self, Local(local): Local) -> Option<Timestamp> {
+        match self.zone.to_ambiguous_timestamp(local).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(local).ok(),
+            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(local).ok(),
+            AmbiguousOffset::Gap { after, .. } => {
+                let early = after.to_timestamp(local).ok()?;
+                let change = self.zone.following(early).next()?;
+                Some(change.timestamp())
+            }
+        }
+    }
+}
+
+/// The zone of that name in the database of time zones.
+///
+/// # Errors
+/// There is none.
+fn time_zone(name: &str) -> Result<TimeZone, TimesError> {
+    TimeZone::get(name).map_err(|_| TimesError::Zone {
+        given: name.to_owned(),
+    })
+}
+
+fn parse(given: &str) -> Result<Cron, TimesError> {
+    let parser = CronParser::builder().build();
+    let error = match parser.parse(given) {
+        Ok(cron) => return Ok(cron),
+        Err(error) => error,
+    };
+    let fields: Vec<&str> = given.split_whitespace().collect();
+    // Five fields have neither seconds nor a year, six have no year.
+    let first = usize::from(fields.len() == 5);
+    if (5..=7).contains(&fields.len()) {
+        for (at, field) in fields.iter().enumerate() {
+            // The one that cannot be read beside others that can.
+            let mut alone = ["*"; 7];
+            let Some(place) = alone.get_mut(first + at) else {
+                continue;
+            };
+            *place = field;
+            if let (Err(error), Some((name, takes))) =
+                (parser.parse(&alone.join(" ")), FIELDS.get(first + at))
+            {
+                return Err(TimesError::Field {
+                    cron: given.to_owned(),
+                    field: name,
+                    given: (*field).to_owned(),
+                    takes,
+                    reason: reason(&error),
+                });
+            }
+        }
+    }
+    Err(TimesError::Cron {
+        given: given.to_owned(),
+        reason: reason(&error),
+    })
+}
+
+/// What the parser says, without its own names for things.
+fn reason(error: &CronError) -> String {
+    match error {
+        CronError::InvalidPattern(reason)
+        | CronError::IllegalCharacters(reason)
+        | CronError::ComponentError(reason) => reason.trim_end_matches('.').to_owned(),
+        other => other.to_string().trim_end_matches('.').to_owned(),
+    }
+}
+
+/// A local time, as croner takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Local(DateTime);
+
+impl Local {
+    fn of(zone: &TimeZone, moment: Timestamp) -> Local {
+        Local(zone.to_datetime(moment))
+    }
+}
+
+impl CronDateTime for Local {
+    fn to_civil(&self) -> CivilDateTime {
+        let (date, time) = (self.0.date(), self.0.time());
+        CivilDateTime::new(
+            CivilDate::from_parts_unchecked(
+                i32::from(date.year()),
+                u32::from(date.month().unsigned_abs()),
+                u32::from(date.day().unsigned_abs()),
+            ),
+            CivilTime::from_parts_unchecked(
+                u32::from(time.hour().unsigned_abs()),
+                u32::from(time.minute().unsigned_abs()),
+                u32::from(time.second().unsigned_abs()),
+            ),
+        )
+    }
+
+    fn civil_weekday(&self) -> Weekday {
+        let days = self.0.weekday().to_sunday_zero_offset();
+        Weekday::from_days_from_sunday(u32::from(days.unsigned_abs()))
+    }
+
+    fn resolve_civil(&self, civil: CivilDateTime) -> Result<Resolution<Local>, CronError> {
+        let year = i16::try_from(civil.year()).map_err(|_| CronError::InvalidDate)?;
+        let small = |part: u32| i8::try_from(part).map_err(|_| CronError::InvalidDate);
+        let local = DateTime::new(
+            year,
+            small(civil.month())?,
+            small(civil.day())?,
+            small(civil.hour())?,
+            small(civil.minute())?,
+            small(civil.second())?,
+            0,
+        );
+        let local = local.map_err(|_| CronError::InvalidDate)?;
+        Ok(Resolution::Single(Local(local)))
+    }
+
+    fn checked_add_seconds(&self, seconds: i64) -> Option<Local> {
+        let moved = self.0.checked_add(SignedDuration::from_secs(seconds));
+        moved.ok().map(Local)
+    }
+
+    fn cmp_instant(&self, other: &Local) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests;
