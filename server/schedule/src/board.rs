@@ -94,8 +94,8 @@ impl Board {
     /// Decides on what is due, and begins at most `room` runs.
     ///
     /// # Errors
-    /// The journal cannot be read or written. What was begun before that is lost for this process, and
-    /// so nothing is: a failure while beginning ends the look.
+    /// The journal cannot be read or written, and nothing was begun. What was begun before a failure is
+    /// given, and the look ends there.
     pub(crate) fn look(&self, now: Timestamp, room: usize) -> Result<Look, StoreError> {
         let mut look = Look {
             interrupted: end_interrupted(&self.store, now)?,
@@ -114,24 +114,40 @@ impl Board {
                     continue;
                 }
             };
-            self.decide(&stored, &times, now)?;
-            if look.begun.len() < room {
-                match self.begin(&stored, &times, now) {
-                    Ok(begun) => look.begun.extend(begun),
-                    // Those before it have begun, and want to be run.
-                    Err(error) if !look.begun.is_empty() => {
-                        tracing::error!(job = %stored.job.name, %error, "cannot begin a run");
-                        return Ok(look);
-                    }
-                    Err(error) => return Err(error),
+            match self.look_at(&stored, &times, now, look.begun.len() < room) {
+                Ok((begun, next)) => {
+                    look.begun.extend(begun);
+                    look.next = look.next.into_iter().chain(next).min();
                 }
+                // Those before it have begun, and want to be run.
+                Err(error) if !look.begun.is_empty() => {
+                    tracing::error!(job = %stored.job.name, %error, "a task cannot be looked at");
+                    return Ok(look);
+                }
+                Err(error) => return Err(error),
             }
-            let waiting = self.store.next_waiting(stored.key)?.map(from_ms);
-            let waiting = waiting.filter(|at| *at > now);
-            let next = times.after(now).into_iter().chain(waiting).min();
-            look.next = look.next.into_iter().chain(next).min();
         }
         Ok(look)
+    }
+
+    /// Decides on what is due of one job and begins a run of it, if it may; and when to look again.
+    fn look_at(
+        &self,
+        stored: &StoredJob,
+        times: &Times,
+        now: Timestamp,
+        may_begin: bool,
+    ) -> Result<(Option<Begun>, Option<Timestamp>), StoreError> {
+        self.decide(stored, times, now)?;
+        // First: a run that has begun must not be lost by what fails behind it.
+        let waiting = self.store.next_waiting(stored.key)?.map(from_ms);
+        let waiting = waiting.filter(|at| *at > now);
+        let next = times.after(now).into_iter().chain(waiting).min();
+        let begun = match may_begin {
+            true => self.begin(stored, times, now)?,
+            false => None,
+        };
+        Ok((begun, next))
     }
 
     fn decide(&self, stored: &StoredJob, times: &Times, now: Timestamp) -> Result<(), StoreError> {

@@ -383,13 +383,13 @@ async fn gather(session: &Arc<Session>, prompt: Option<String>, begins: bool) ->
     blocking(move || {
         let user = session.environment.user_folder();
         let config = session.config();
-        let mut files = Files::new(&session.overlay, &config, user);
+        let mut files = Files::new(&session.users, &config, user);
         let expansion = prompt.and_then(|prompt| commands::expand(&mut files, &prompt));
         let answered = matches!(
             expansion,
             Some(Expansion::Answer(_) | Expansion::Mode(_) | Expansion::Compact { .. })
         );
-        let composed = (begins && !answered).then(|| compose(&session.overlay, &config, user));
+        let composed = (begins && !answered).then(|| compose(&session.users, &config, user));
         Gathered {
             composed,
             expansion,
@@ -440,7 +440,7 @@ async fn surroundings(
         paths.extend(looked);
         let user = session.environment.user_folder();
         let config = session.config();
-        let mut files = Files::new(&session.overlay, &config, user);
+        let mut files = Files::new(&session.users, &config, user);
         let mut documents = project::of_root(&mut files).documents;
         documents.extend(project::on_the_way(&mut files, &paths));
 

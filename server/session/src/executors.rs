@@ -14,11 +14,15 @@ use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::commands::WhenBusy;
 use boxagnts_protocol::conversation::{Content, Role, TokenUsage};
 use boxagnts_protocol::update::{Isolation, SessionEvent, TurnOutcome};
+use boxagnts_store::Store;
 use boxagnts_workspace::{Fork, Merged};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// How long an executor may take to end when it is cancelled.
+const GRACE: Duration = Duration::from_secs(10);
 /// Longest name of an executor, in characters.
 const LABEL: usize = 60;
 
@@ -98,6 +102,44 @@ pub(crate) fn known(events: &[SessionEvent]) -> BTreeMap<String, Executor> {
     known
 }
 
+/// The sessions of executors that were cut off with their manager's process, since what its turns spent was
+/// last written down.
+pub(crate) fn unended(events: &[SessionEvent]) -> Vec<&str> {
+    let mut open: Vec<&str> = Vec::new();
+    for event in events {
+        match event {
+            SessionEvent::ExecutorQueued { executor, .. } => open.push(executor),
+            SessionEvent::ExecutorEnded { executor, .. } => open.retain(|known| known != executor),
+            SessionEvent::TurnEnded { .. } => open.clear(),
+            _ => {}
+        }
+    }
+    open
+}
+
+/// What an executor used, as its own journal tells.
+pub(crate) fn spent(store: &Store, executor: &str) -> (TokenUsage, Option<f64>) {
+    let (mut usage, mut cost_usd) = (TokenUsage::default(), None);
+    let entries = store.events(executor, 0).unwrap_or_else(|error| {
+        tracing::warn!(%executor, %error, "what an executor used is not known");
+        Vec::new()
+    });
+    for event in entries.into_iter().filter_map(|entry| entry.event.known()) {
+        if let SessionEvent::ModelAnswered {
+            usage: more,
+            cost_usd: cost,
+            ..
+        } = event
+        {
+            usage.add(&more);
+            if let Some(cost) = cost {
+                *cost_usd.get_or_insert(0.0) += cost;
+            }
+        }
+    }
+    (usage, cost_usd)
+}
+
 /// A task in a line.
 pub(crate) fn label(task: &str) -> String {
     let line = task.trim().lines().next().unwrap_or_default().trim();
@@ -124,6 +166,13 @@ impl Session {
         lock(&self.executors).insert(call.to_owned(), executor);
     }
 
+    /// The sessions of executors that run or wait.
+    pub(crate) fn running_executors(&self) -> Vec<String> {
+        let executors = lock(&self.executors);
+        let running = executors.values().filter(|known| known.cancel.is_some());
+        running.map(|known| known.session.clone()).collect()
+    }
+
     /// The executor for that call has ended.
     pub(crate) fn executor_ended(&self, call: &str) {
         if let Some(executor) = lock(&self.executors).get_mut(call) {
@@ -135,7 +184,12 @@ impl Session {
     pub(crate) async fn work(self: &Arc<Session>, work: Work) -> Result<Done, SessionError> {
         let (turn, call, cancel) = (work.turn, work.call.clone(), work.cancel.clone());
         let task = work.task.clone();
-        let (executor, files) = self.executor(work).await?;
+        let made = self.executor(work);
+        let (executor, files) = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(SessionError::Ending),
+            made = made => made?,
+        };
         self.emit(SessionEvent::ExecutorStarted {
             turn,
             call: call.clone(),
@@ -144,16 +198,29 @@ impl Session {
         let outcome = executor.run_to_end(task, &cancel).await?;
         let merged = match (&outcome, files) {
             // Whoever ends it does not want it.
-            (TurnOutcome::Cancelled, _) => Merged::default(),
-            (_, Files::Fork(fork)) => self.overlay.merge(&fork, &call),
+            (TurnOutcome::Cancelled, _) => Ok(Merged::default()),
+            (_, Files::Fork(fork)) => Ok(self.overlay.merge(&fork, &call)),
             (_, Files::Own(files)) => {
-                let changed = files.finish(Arc::clone(&executor.overlay)).await?;
-                self.overlay.merge_files(changed, &call)
+                let changed = files.finish(Arc::clone(&executor.overlay)).await;
+                changed.map(|changed| {
+                    let mut merged = self.overlay.merge_files(changed.files, &call);
+                    merged.left_out.extend(changed.left_out);
+                    merged
+                })
             }
         };
-        if !merged.files.is_empty() {
-            self.emit_proposal()?;
-        }
+        let told = match &merged {
+            Ok(merged) if !merged.files.is_empty() => self.emit_proposal().map_err(Into::into),
+            _ => Ok(()),
+        };
+        // What was spent is spent, whatever became of it.
+        let failed = |error: SessionError| TurnOutcome::Failed {
+            message: format!("what it changed cannot be taken over: {error}"),
+        };
+        let (outcome, merged) = match (merged, told) {
+            (Ok(merged), Ok(())) => (outcome, merged),
+            (Err(error), _) | (_, Err(error)) => (failed(error), Merged::default()),
+        };
         let query = executor.query.lock().await;
         let (usage, cost_usd) = (query.usage(), query.cost_usd());
         let messages = query.messages();
@@ -201,7 +268,7 @@ impl Session {
         let past = Past {
             manager: Some(self.id.clone()),
             files: match &files {
-                Files::Own(files) => Some(Arc::clone(files)),
+                Files::Own(files) => Some((Arc::clone(files), self.overlay.another())),
                 Files::Fork(_) => None,
             },
             ..Past::none((overlay, Vec::new()))
@@ -230,15 +297,23 @@ impl Session {
         };
         let (_, turn) = self.take(wish, WhenBusy::Refuse)?;
         let turn = turn.ok_or_else(gone)?;
-        let running = turn::run(self, turn);
-        tokio::pin!(running);
+        let number = turn.number;
+        let mut running = Box::pin(turn::run(self, turn));
         let (outcome, _) = tokio::select! {
             ended = &mut running => ended,
             () = cancel.cancelled() => {
                 self.cancel();
-                running.await
+                match tokio::time::timeout(GRACE, &mut running).await {
+                    Ok(ended) => ended,
+                    Err(_) => (TurnOutcome::Cancelled, None),
+                }
             }
         };
+        drop(running);
+        if lock(&self.activity).running.is_some() {
+            // It hangs where nothing can be cancelled: on a disk, say.
+            turn::abandoned(self, number).await;
+        }
         // It is paid for, and nobody speaks to it any more.
         lock(&self.bounds).take();
         if let Some(sessions) = self.sessions.upgrade() {

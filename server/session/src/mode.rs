@@ -72,7 +72,30 @@ impl Session {
         }
         self.emit(SessionEvent::ModeChanged { mode, plan })?;
         *config = Arc::new(changed);
+        drop(config);
+        self.narrow_executors(mode);
         Ok(())
+    }
+
+    /// Executors may do no more than who wants them, also when that changes while they work.
+    fn narrow_executors(&self, mode: SessionMode) {
+        let Some(sessions) = self.sessions.upgrade() else {
+            return;
+        };
+        for executor in self.running_executors() {
+            let Some(executor) = sessions.opened(&executor) else {
+                continue;
+            };
+            let (now, new) = (executor.config().mode(), to_policy(mode));
+            if now != new
+                && now.wider(new) == now
+                && let Err(error) = executor.change_mode(mode, None)
+            {
+                // Who cannot be held back does not go on.
+                tracing::error!(%error, "an executor is ended with its mode");
+                executor.cancel();
+            }
+        }
     }
 
     /// Carries out what the user's `/mode` says, and gives the answer.
@@ -100,6 +123,8 @@ impl Session {
         if let Ok(changed) = config.with_mode(to_policy(mode)) {
             *config = Arc::new(changed);
         }
+        drop(config);
+        self.narrow_executors(mode);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tools that a model is told of.
 
 use crate::environment::Environment;
+use boxagnts_policy::config::Config;
 use boxagnts_policy::permission::{Level, Mode};
 use boxagnts_protocol::tool::ToolSpec;
 use boxagnts_query::ToolInfo;
@@ -21,13 +22,14 @@ pub(crate) struct Offer {
 
 impl Offer {
     /// What the mode lets a model use; naming others would only invite refusals.
-    pub(crate) fn of(environment: &Environment, mode: Mode) -> Offer {
+    pub(crate) fn of(environment: &Environment, config: &Config) -> Offer {
         let toolbox = environment.toolbox();
-        let plans = mode == Mode::Plan;
-        Offer::some(toolbox, |spec| match spec.name.as_str() {
+        let plans = config.mode() == Mode::Plan;
+        let fits = |spec: &ToolSpec| match spec.name.as_str() {
             PROPOSE_PLAN => plans,
             _ => !plans || reads(toolbox, spec),
-        })
+        };
+        Offer::made(toolbox, fits, &kinds(config))
     }
 
     /// What an executor may use: nobody can be asked, and it has no executors and no plan of its own.
@@ -54,12 +56,17 @@ impl Offer {
     }
 
     fn some(toolbox: &Toolbox, fits: impl Fn(&ToolSpec) -> bool) -> Offer {
-        let specs: Vec<ToolSpec> = toolbox
-            .specs()
-            .iter()
-            .filter(|spec| fits(spec))
-            .cloned()
-            .collect();
+        Offer::made(toolbox, fits, "")
+    }
+
+    /// `kinds` is what there is to know of kinds of executors.
+    fn made(toolbox: &Toolbox, fits: impl Fn(&ToolSpec) -> bool, kinds: &str) -> Offer {
+        let specs = toolbox.specs();
+        let mut specs: Vec<ToolSpec> = specs.iter().filter(|spec| fits(spec)).cloned().collect();
+        let spawns = |spec: &&mut ToolSpec| spec.name == SPAWN_EXECUTOR;
+        if let Some(spec) = specs.iter_mut().find(spawns) {
+            spec.description.push_str(kinds);
+        }
         let known = |spec: &ToolSpec| ToolInfo {
             name: spec.name.clone(),
             // Executors work beside each other; what they leave is merged.
@@ -72,6 +79,24 @@ impl Offer {
             known: specs.iter().map(known).collect(),
             specs: specs.into(),
         }
+    }
+}
+
+/// The kinds of executors that the user configured, in words.
+fn kinds(config: &Config) -> String {
+    let named = config.executors().iter().map(|(name, kind)| {
+        let about = kind.about.as_deref().map(|about| format!(" ({about})"));
+        let model = kind.model.as_deref().map(|model| format!(" with {model}"));
+        format!(
+            "`{name}`{}{}",
+            about.unwrap_or_default(),
+            model.unwrap_or_default()
+        )
+    });
+    let named: Vec<String> = named.collect();
+    match named.is_empty() {
+        true => String::new(),
+        false => format!(" Kinds: {}.", named.join(", ")),
     }
 }
 

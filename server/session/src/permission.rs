@@ -115,7 +115,7 @@ impl Approver for SessionApprover<'_> {
     async fn approve(&self, request: &ApprovalRequest<'_>) -> Approval {
         let session = self.session;
         let store = session.environment.store();
-        let workspace = session.overlay.root().display().to_string();
+        let workspace = session.users.root().display().to_string();
         let scope = Scope::of(request);
         let remembered = store.permission(&workspace, request.sha256, &scope.key(request.tool));
         match remembered {

@@ -15,7 +15,6 @@ use crate::watch::Watcher;
 use crate::worktrees::OwnFiles;
 use boxagnts_model::Provider;
 use boxagnts_policy::config::Config;
-use boxagnts_policy::permission::Mode;
 use boxagnts_protocol::conversation::Image;
 use boxagnts_protocol::proposal::{Proposal, SessionState};
 use boxagnts_protocol::update::{PlanItem, SessionEvent, Update};
@@ -111,6 +110,8 @@ pub(crate) struct Session {
     pub(crate) sessions: Weak<Sessions>,
     /// Whose executor it is: another session, which has what it changes.
     pub(crate) manager: Option<String>,
+    /// The user's files, with or without a proposal: what guides the model is read there.
+    pub(crate) users: Arc<Overlay>,
     /// The worktree that an executor works in.
     pub(crate) files: Option<Arc<OwnFiles>>,
     /// What an executor may spend, and which tools it may use.
@@ -144,10 +145,12 @@ impl Session {
         Arc::clone(&lock(&self.provider))
     }
 
-    /// The tools of its model, in this mode.
-    pub(crate) fn offer(&self, mode: Mode) -> Offer {
+    /// The tools of its model, in the mode of now.
+    pub(crate) fn offer(&self) -> Offer {
+        let config = self.config();
+        let mode = config.mode();
         match (&self.manager, &*lock(&self.bounds)) {
-            (None, _) => Offer::of(&self.environment, mode),
+            (None, _) => Offer::of(&self.environment, &config),
             (Some(_), bounds) => {
                 let allowed = bounds.as_ref().and_then(|bounds| bounds.tools.as_ref());
                 Offer::of_executor(&self.environment, mode, allowed)

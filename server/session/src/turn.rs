@@ -175,14 +175,14 @@ async fn drive(
     // Of hooks that had the turn go on.
     let mut remarks = 0;
     let mut mode = session.config().mode();
-    let mut offer = session.offer(mode);
+    let mut offer = session.offer();
     query.set_tools(offer.known.clone());
     loop {
         // The user may have chosen another one since: what comes next is decided by it.
         let now = session.config().mode();
         if now != mode {
             mode = now;
-            offer = session.offer(mode);
+            offer = session.offer();
             query.set_tools(offer.known.clone());
         }
         spend(query, natives);

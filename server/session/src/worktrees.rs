@@ -16,8 +16,14 @@ pub(crate) struct OwnFiles {
     worktree: Mutex<Worktree>,
 }
 
-/// What was changed in a worktree: each file with what it was and what it is.
-pub(crate) type Changed = Vec<(WorkspacePath, Option<Content>, Option<Content>)>;
+/// What was changed in a worktree.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// Each file with what it was and what it is.
+    pub(crate) files: Vec<(WorkspacePath, Option<Content>, Option<Content>)>,
+    /// What else was changed, each with the reason why it is none of these.
+    pub(crate) left_out: Vec<String>,
+}
 
 fn failed(error: impl std::fmt::Display) -> SessionError {
     SessionError::Worktree(error.to_string())
@@ -81,21 +87,21 @@ impl OwnFiles {
             put(&overlay)?;
             let mut worktree = crate::session::lock(&self.worktree);
             let changes = worktree.changes().map_err(failed)?;
-            for left_out in &changes.left_out {
-                tracing::warn!(%left_out, "a change in a worktree is left there");
+            let mut changed = Changed {
+                files: Vec::new(),
+                left_out: changes.left_out,
+            };
+            for file in changes.files {
+                match file.before {
+                    Before::Absent => changed.files.push((file.path, None, file.after)),
+                    Before::Content(was) => changed.files.push((file.path, Some(was), file.after)),
+                    Before::Unknown => changed.left_out.push(format!(
+                        "`{}`: it was too large to be kept, and is another one by now",
+                        file.path
+                    )),
+                }
             }
-            let known = changes.files.into_iter().filter_map(|file| {
-                let before = match file.before {
-                    Before::Absent => None,
-                    Before::Content(content) => Some(content),
-                    Before::Unknown => {
-                        tracing::warn!(path = %file.path, "what the file was is nowhere any more");
-                        return None;
-                    }
-                };
-                Some((file.path, before, file.after))
-            });
-            Ok(known.collect())
+            Ok(changed)
         });
         writing.await.unwrap_or_else(|error| Err(failed(error)))
     }
@@ -140,14 +146,24 @@ impl Sessions {
         let overlay = worktree.overlay(Arc::new(NoBuffers))?;
         let mut call = overlay.begin("commit");
         let refused = |error: boxagnts_workspace::FsError| failed(error.message);
+        let mut left_out = Vec::new();
         for plan in &plans {
+            if !users.is_in_folder(&plan.path) {
+                left_out.push(format!(
+                    "`{}`: it is in a folder that is mounted",
+                    plan.path
+                ));
+                continue;
+            }
             let named = [Some(&plan.path), plan.from.as_ref()];
             for path in named.into_iter().flatten() {
                 // A new file is not there, which is no mistake.
                 let _ = worktree.need(&[path.as_str()]);
             }
             if let Some(from) = &plan.from {
-                call.remove(from.as_str()).map_err(refused)?;
+                // With its mode.
+                let moved = call.rename(from.as_str(), plan.path.as_str());
+                moved.map_err(refused)?;
             }
             match &plan.after {
                 Some(after) => {
@@ -172,7 +188,7 @@ impl Sessions {
             branch: branch.name,
             commit: committed.commit,
             files: committed.files as u64,
-            left_out: committed.left_out,
+            left_out: left_out.into_iter().chain(committed.left_out).collect(),
         })
     }
 }

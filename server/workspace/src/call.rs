@@ -379,7 +379,7 @@ impl Call {
     }
 
     /// Whether a file may come to be at `path`.
-    fn check_target(&mut self, path: &WorkspacePath) -> Result<(), FsError> {
+    pub(crate) fn check_target(&mut self, path: &WorkspacePath) -> Result<(), FsError> {
         if path.is_root() {
             return Err(FsError::is_directory(path));
         }
@@ -415,7 +415,7 @@ impl Call {
     }
 
     /// Whether the file at `path` may go away.
-    fn check_source(&mut self, path: &WorkspacePath) -> Result<(), FsError> {
+    pub(crate) fn check_source(&mut self, path: &WorkspacePath) -> Result<(), FsError> {
         if let Some(reason) = path.protected() {
             return Err(FsError::denied(path, reason));
         }

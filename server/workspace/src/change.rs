@@ -9,7 +9,7 @@ mod rebase;
 mod settle;
 mod show;
 
-pub(crate) use amend::Amended;
+pub(crate) use amend::{Amended, fitting};
 pub(crate) use naming::{Name, Namer};
 pub(crate) use settle::Side;
 

@@ -4,6 +4,7 @@
 use crate::change::{FileChange, Name};
 use crate::changes::{Changes, Lookup};
 use crate::content::Content;
+use crate::error::FsErrorCode;
 use crate::lines::split;
 use crate::merge::{Placement, changes, splice};
 use crate::overlay::{Overlay, State};
@@ -28,6 +29,8 @@ pub struct Merged {
     pub files: Vec<String>,
     /// Hunks of it that are proposed now.
     pub hunks: u64,
+    /// What it changed and is not proposed, each with the reason.
+    pub left_out: Vec<String>,
     /// Hunks of it that do not fit what is proposed already; they wait beside it.
     pub conflicts: Vec<MergeConflict>,
 }
@@ -79,6 +82,10 @@ impl Overlay {
         let mut merged = Merged::default();
         for path in paths {
             let theirs_there = theirs.get(&path);
+            // The file is where it was moved to.
+            if theirs.moved_to(&path).is_some() {
+                continue;
+            }
             if same(ours.get(&path), theirs_there) || same(fork.origin.get(&path), theirs_there) {
                 continue;
             }
@@ -89,7 +96,13 @@ impl Overlay {
             });
             if untouched {
                 let State { changes, namer, .. } = &mut *state;
+                let source = theirs_there.and_then(|change| change.from.clone());
+                // What was proposed for it moves along.
+                let moved = source.filter(|source| changes.take(source).is_some());
                 changes.adopt(&path, &theirs, namer, Some(&group));
+                if let Some(source) = moved {
+                    state.altered(&source);
+                }
                 state.altered(&path);
                 state.decided();
             } else {
@@ -104,18 +117,33 @@ impl Overlay {
     /// Takes over what somebody changed in files of their own, which were as this view showed them: for each
     /// what it was and what it is now. Else as [`Overlay::merge`].
     pub fn merge_files(
-        &self,
+        self: &Arc<Self>,
         files: Vec<(WorkspacePath, Option<Content>, Option<Content>)>,
         group: &str,
     ) -> Merged {
+        let mut merged = Merged::default();
+        // As a tool could have written it here: the other files know nothing of what is mounted, hidden
+        // or in the way.
+        let mut call = self.begin(group);
+        let mut allowed = Vec::new();
+        for file in files {
+            let (path, was, is) = &file;
+            let checked = match is {
+                _ if was == is => continue,
+                Some(_) => call.check_target(path),
+                None => call.check_source(path),
+            };
+            match checked {
+                Err(error) if error.code == FsErrorCode::NotFound && is.is_none() => {}
+                Err(error) => merged.left_out.push(error.message),
+                Ok(()) => allowed.push(file),
+            }
+        }
+        drop(call);
         let mut state = self.lock();
         self.refresh(&mut state);
         let group: Arc<str> = group.into();
-        let mut merged = Merged::default();
-        for (path, was, is) in files {
-            if was == is {
-                continue;
-            }
+        for (path, was, is) in allowed {
             merged.files.push(path.to_string());
             let rival = FileChange::new(was.or_else(|| none_as_text(is.as_ref())), is);
             self.propose_rival(&mut state, &path, rival, &group);
@@ -152,10 +180,18 @@ impl Overlay {
 
     /// What led there from the origin, as a change of what is proposed.
     fn rival(&self, origin: &Changes, theirs: &Changes, path: &WorkspacePath) -> FileChange {
-        let (was, is) = (self.content(origin, path), self.content(theirs, path));
-        FileChange {
-            from: theirs.get(path).and_then(|change| change.from.clone()),
-            ..FileChange::new(was.or_else(|| none_as_text(is.as_ref())), is)
+        let from = theirs.get(path).and_then(|change| change.from.clone());
+        let is = self.content(theirs, path);
+        match from {
+            // What moves was where it came from.
+            Some(from) => FileChange {
+                from: Some(from.clone()),
+                ..FileChange::new(self.content(origin, &from), is)
+            },
+            None => {
+                let was = self.content(origin, path);
+                FileChange::new(was.or_else(|| none_as_text(is.as_ref())), is)
+            }
         }
     }
 
@@ -184,7 +220,14 @@ impl Overlay {
             let (Some(text), true) = (text, rival.is_of_lines() && rival.from.is_none()) else {
                 return self.fit_whole(state, path, rival, proposed.as_ref());
             };
-            rival.whole = None;
+            if let (Some(name), true) = (rival.whole.take(), rival.lines.is_empty()) {
+                // The file was away, and is back.
+                let group = name.group.clone();
+                rival.name_hunks(None, &mut state.namer, group.as_ref());
+                if let Some(first) = rival.lines.first_mut() {
+                    first.name = name;
+                }
+            }
             rival.refresh(proposed.as_ref(), false);
             if rival.lines.is_empty() {
                 return None;
@@ -242,7 +285,7 @@ impl Overlay {
             None => proposed == rival.base.as_ref(),
             Some(from) => {
                 let there = self.content(&state.changes, from);
-                proposed.is_none() && there == rival.base && state.changes.get(from).is_none()
+                proposed.is_none() && there == rival.base
             }
         };
         if !fits {
@@ -267,7 +310,7 @@ impl Overlay {
         let group = name.as_ref().and_then(|name| name.group.clone());
         if let Some(mut change) = state.changes.take(path) {
             change.name_hunks(None, &mut state.namer, group.as_ref());
-            if change.whole.is_some() {
+            if change.whole.is_some() && name.is_some() {
                 change.whole = name;
             }
             state.changes.put(path.clone(), change);
@@ -404,7 +447,12 @@ impl Overlay {
         let proposed = self.content(&state.changes, path);
         let lines = proposed.as_ref().and_then(Content::text);
         let lines = split(lines.ok_or("the file is no text any more")?);
-        let new = split(text);
+        let file = proposed
+            .as_ref()
+            .and_then(Content::text)
+            .unwrap_or_default();
+        let text = crate::change::fitting(text, file, span.end >= lines.len());
+        let new = split(&text);
         let after = splice(&lines, [(span.clone(), &new[..])]);
         let place = span.start..span.start + new.len();
         let content = Content::from_text(after.into()).with_bom_of(proposed.as_ref());

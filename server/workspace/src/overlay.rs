@@ -139,6 +139,11 @@ impl Overlay {
         self.root.path()
     }
 
+    /// Whether a file is the workspace folder's own, and in none that is mounted there.
+    pub fn is_in_folder(&self, path: &WorkspacePath) -> bool {
+        !self.root.is_mounted(path)
+    }
+
     /// URI of a file in it.
     pub fn uri(&self, path: &WorkspacePath) -> String {
         let absolute = self.root.absolute(path);

@@ -230,6 +230,13 @@ impl Root {
         (&self.folder, path.as_str())
     }
 
+    /// Whether `path` is in a folder of the machine that is mounted.
+    pub(crate) fn is_mounted(&self, path: &WorkspacePath) -> bool {
+        self.mounted
+            .iter()
+            .any(|mounted| path.is_within(&mounted.at))
+    }
+
     /// Whether a folder of the machine is mounted at `path`.
     pub(crate) fn is_mount(&self, path: &WorkspacePath) -> bool {
         self.mounted.iter().any(|mounted| mounted.at == *path)

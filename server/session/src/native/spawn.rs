@@ -157,7 +157,7 @@ fn tools(
     let Some(wanted) = &wanted.tools else {
         return Ok(None);
     };
-    let offer = session.offer(session.config().mode());
+    let offer = session.offer();
     let known: BTreeSet<&str> = offer.known.iter().map(|tool| tool.name.as_str()).collect();
     if let Some(unknown) = wanted.iter().find(|tool| !known.contains(tool.as_str())) {
         let known: Vec<&str> = known.into_iter().collect();
@@ -341,6 +341,9 @@ fn told(done: Done) -> NativeOutcome {
             "{all} changes do not fit what is proposed already: `there` stands there, `wanted` is what \
              this executor wants. Edit those lines to say what is right; what you leave, the user decides"
         ));
+    }
+    if !done.merged.left_out.is_empty() {
+        output["left_out"] = json!(done.merged.left_out);
     }
     output["note"] = json!(DATA);
     output["said"] = json!(done.said);

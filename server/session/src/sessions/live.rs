@@ -32,8 +32,8 @@ pub(crate) struct Past<'a> {
     pub(crate) seq: u64,
     /// Whose executor it is.
     pub(crate) manager: Option<String>,
-    /// The worktree that it works in.
-    pub(crate) files: Option<Arc<OwnFiles>>,
+    /// The worktree that it works in, and the user's files.
+    pub(crate) files: Option<(Arc<OwnFiles>, Arc<Overlay>)>,
 }
 
 impl Past<'_> {
@@ -210,6 +210,7 @@ impl Sessions {
             manager,
             files,
         } = past;
+        let (files, users) = files.unzip();
         let mut notes = Vec::new();
         if !lost.is_empty() {
             tracing::warn!(session = %id, files = ?lost, "proposals cannot come back");
@@ -230,7 +231,11 @@ impl Sessions {
         let told_model = Told::of(events);
         let system = told_model.system();
         let query = self.query_config(&config, provider.as_ref(), system);
-        let query = Query::restore(query, events);
+        let mut query = Query::restore(query, events);
+        for executor in executors::unended(events) {
+            let (usage, cost_usd) = executors::spent(self.environment.store(), executor);
+            query.spend(&usage, cost_usd);
+        }
         let activity = Activity {
             turn: turns as u64,
             running: None,
@@ -241,12 +246,13 @@ impl Sessions {
             id,
             config: Mutex::new(Arc::new(config)),
             environment: Arc::clone(&self.environment),
-            overlay,
             provider: Mutex::new(provider),
             applier: Arc::clone(&self.applier),
             asker: Arc::clone(&self.asker),
             sessions: self.me.clone(),
             manager,
+            users: users.unwrap_or_else(|| Arc::clone(&overlay)),
+            overlay,
             files,
             bounds: Mutex::default(),
             executors: Mutex::new(executors::known(events)),
@@ -285,7 +291,7 @@ impl Sessions {
             max_output_tokens: provider.max_output_tokens(),
             context_window: provider.info().and_then(|info| info.context_window),
             system,
-            tools: Offer::of(&self.environment, config.mode()).known,
+            tools: Offer::of(&self.environment, config).known,
         }
     }
 }

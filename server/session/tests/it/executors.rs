@@ -4,7 +4,7 @@
 use crate::harness::{Process, World};
 use boxagnts_protocol::proposal::{FileProposal, HunkState};
 use boxagnts_protocol::tool::{FailureKind, ToolReport};
-use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
+use boxagnts_protocol::update::{SessionEvent, SessionMode, TurnOutcome};
 use boxagnts_session::{DiskApplier, Selection, SessionError};
 use boxagnts_test_support::{Answer, Fault, ModelServer, Recorded};
 use serde_json::{Value, json};
@@ -536,6 +536,16 @@ async fn executors_have_no_more_than_their_manager() {
     assert!(reports[3].ok && reports[4].ok, "{reports:?}");
     let requests = server.requests();
     assert_eq!(requests_of(&requests, "TASK-X").len(), 0);
+    let spawn = requests[0].body["tools"].as_array().unwrap().iter();
+    let spawn = spawn
+        .clone()
+        .find(|tool| tool["name"] == "spawn_executor")
+        .unwrap();
+    let about = spawn["description"].as_str().unwrap();
+    assert!(
+        about.ends_with("Kinds: `scout` (finds things) with local:small."),
+        "{about}"
+    );
     let reads = requests_of(&requests, "TASK-READS");
     assert_eq!(reads[0].body["model"], "small");
     let tools = reads[0].body["tools"].as_array().unwrap().iter();
@@ -578,13 +588,17 @@ fn git_folder(world: &World) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut open = vec![root.clone()];
     while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in std::fs::read_dir(folder).expect("it can be read") {
+            let path = entry.expect("it can be read").path();
             match path.is_dir() {
                 true => open.push(path),
                 false => {
-                    let name = path.strip_prefix(&root).unwrap().display().to_string();
-                    files.insert(name, std::fs::read(&path).unwrap());
+                    let name = path
+                        .strip_prefix(&root)
+                        .expect("it can be read")
+                        .display()
+                        .to_string();
+                    files.insert(name, std::fs::read(&path).expect("it can be read"));
                 }
             }
         }
@@ -675,4 +689,36 @@ async fn a_worktree_needs_a_repository_and_says_so() {
     let message = &reports[0].error.as_ref().unwrap().message;
     assert!(message.contains("no worktree of"), "{message}");
     assert!(requests_of(&server.requests(), "TASK-OWN").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_mode_that_becomes_narrower_reaches_executors_that_work() {
+    let world = World::new(&["a"]);
+    let server = models(
+        vec![spawn(&[json!({"task": "TASK-STALLS"})]), says("Done.")],
+        vec![("TASK-STALLS", vec![json!("stall")])],
+    );
+    let mut process = process(&world, &server, &json!({}));
+    let session = process.begin(None);
+    let started = process
+        .until(|event| matches!(event, SessionEvent::ExecutorStarted { .. }))
+        .await;
+    let SessionEvent::ExecutorStarted { executor, .. } = started else {
+        panic!("{started:?}");
+    };
+    process
+        .sessions
+        .set_mode(&session, SessionMode::Plan)
+        .unwrap();
+    assert_eq!(process.sessions.mode(&executor).unwrap(), SessionMode::Plan);
+    // Its user cannot make it wider than its manager is.
+    assert!(
+        process
+            .sessions
+            .set_mode(&executor, SessionMode::Review)
+            .is_err()
+    );
+    process.sessions.cancel(&session).unwrap();
+    let ended = |event: &SessionEvent| matches!(event, SessionEvent::TurnEnded { .. });
+    process.events_until(&session, ended).await;
 }

@@ -479,7 +479,10 @@ fn facts(connection: &Connection, session: &str) -> Result<SessionFacts, StoreEr
         ..SessionFacts::default()
     };
     let mut statement = connection.prepare_cached(
-        r#"SELECT body FROM events WHERE session = ?1
+        // Its executors answer in sessions of their own.
+        r#"SELECT body FROM events WHERE session IN (
+             SELECT ?1 UNION ALL SELECT key FROM sessions
+             WHERE origin_kind = 'executor' AND origin = (SELECT id FROM sessions WHERE key = ?1))
            AND (substr(body, 1, 24) = '{"event":"model_answered'
              OR substr(body, 1, 51) = '{"event":"nested","inner":{"event":"model_answered"')"#,
     )?;

@@ -359,7 +359,7 @@ fn overlap(a: &Range<usize>, b: &Range<usize>) -> bool {
 }
 
 /// `text` with the line endings of the file, and a last one unless it is at the end of the file.
-fn fitting(text: &str, file: &str, last: bool) -> String {
+pub(crate) fn fitting(text: &str, file: &str, last: bool) -> String {
     let ending = ending(file).unwrap_or(Ending::Lf);
     let mut text = with_ending(text, ending);
     if !last && !text.is_empty() && !text.ends_with(['\n', '\r']) {

@@ -171,6 +171,101 @@ fn files_that_come_go_and_move_come_together_or_wait() {
 }
 
 #[test]
+fn what_conflicts_with_a_deletion_or_a_move_fits_when_that_is_rejected() {
+    let f = check(
+        "//- a.txt\n1\n2\n",
+        &[],
+        &[("a.txt", "-")],
+        &[("a.txt", "1\ntwo\n")],
+        &[
+            "a.txt:0 h1 pending 1/2/>",
+            "a.txt:0 h2 conflicted 1/2/>1/two/",
+        ],
+    );
+    f.overlay.reject(&ids(&["h1"])).unwrap();
+    assert!(
+        f.hunks().contains(&"a.txt:1 h2 pending 2/>two/".to_owned()),
+        "{:?}",
+        f.hunks()
+    );
+
+    // One edits, the other moves; before both was a proposal of their manager.
+    for before in [&[][..], &[("a.txt", "1\n2\nend\n")][..]] {
+        let last = before.first().map_or("1\n2\n", |(_, text)| *text);
+        let f = Fixture::new("//- a.txt\n1\n2\n");
+        for (path, text) in before {
+            f.write(path, text);
+        }
+        let (a, b) = (f.overlay.fork(), f.overlay.fork());
+        work(&f, &a, "one", &[("a.txt", &last.replace('1', "one"))]);
+        let merged = work(&f, &b, "two", &[("b.txt", "< a.txt")]);
+        assert_eq!(merged.conflicts.len(), 1, "{:?}", f.hunks());
+        let waiting = f.hunks();
+        let edits = waiting.iter().filter(|hunk| hunk.contains(">one/"));
+        let edit: Vec<&str> = edits.map(|hunk| hunk.split(' ').nth(1).unwrap()).collect();
+        f.overlay.reject(&ids(&edit)).unwrap();
+        let pending = f
+            .hunks()
+            .iter()
+            .any(|h| h.starts_with("b.txt") && h.contains("pending"));
+        assert!(pending, "{:?}", f.hunks());
+        assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+        assert_eq!(
+            (f.on_disk("a.txt"), f.on_disk("b.txt")),
+            (None, Some(last.to_owned()))
+        );
+    }
+    // Nobody else changed it: it moves with what was proposed for it.
+    let f = Fixture::new("//- a.txt\n1\n2\n");
+    f.write("a.txt", "1\n2\nend\n");
+    let fork = f.overlay.fork();
+    work(&f, &fork, "two", &[("b.txt", "< a.txt")]);
+    assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+    assert_eq!(
+        (f.on_disk("a.txt"), f.on_disk("b.txt").as_deref()),
+        (None, Some("1\n2\nend\n"))
+    );
+}
+
+#[test]
+fn a_conflict_is_amended_with_the_lines_of_its_file() {
+    for end in ["\n", "\r\n"] {
+        let text = |lines: &str| lines.replace('\n', end);
+        let f = Fixture::new("//- z.txt\n");
+        put(f.folder.path(), "a.txt", text("1\n2\n3\n4\n").as_bytes());
+        let (a, b) = (f.overlay.fork(), f.overlay.fork());
+        work(&f, &a, "one", &[("a.txt", &text("1\nzwei\n3\n4\n"))]);
+        work(&f, &b, "two", &[("a.txt", &text("1\ndos\n3\n4\n"))]);
+        f.overlay.amend("h2", "both\nof them").unwrap();
+        assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+        assert_eq!(
+            f.on_disk("a.txt").unwrap(),
+            text("1\nboth\nof them\n3\n4\n")
+        );
+    }
+}
+
+#[test]
+fn files_of_others_are_proposed_only_where_tools_could_write_them() {
+    let f = Fixture::new("//- a.txt\na\n//- dir/b.txt\nb\n");
+    let text = |text: &str| Some(Content::from_text(text.into()));
+    let path = |path: &str| WorkspacePath::parse(path).unwrap();
+    let merged = f.overlay.merge_files(
+        vec![
+            (path("empty.txt"), None, text("")),
+            (path(".env"), None, text("secret")),
+            (path("dir"), None, text("a file where a folder is")),
+            (path("gone.txt"), text("x"), None),
+        ],
+        "other",
+    );
+    assert_eq!(merged.left_out.len(), 2, "{merged:?}");
+    assert_eq!(f.hunks(), ["empty.txt:0 h1 pending >"]);
+    assert_eq!(f.accept(&Selection::All), Vec::<String>::new());
+    assert_eq!(f.on_disk("empty.txt").as_deref(), Some(""));
+}
+
+#[test]
 fn forks_begin_with_what_is_proposed_and_change_it() {
     check(
         FIVE,
