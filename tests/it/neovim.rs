@@ -261,6 +261,48 @@ fn executors_are_in_the_chat_and_the_status_line() {
 }
 
 #[test]
+fn proposals_of_scheduled_tasks_are_told_once() {
+    for program in neovims() {
+        run(
+            &program,
+            &json!({"model": "builtin"}),
+            include_str!("neovim/schedules.lua"),
+        );
+    }
+}
+
+#[test]
+fn executors_are_reviewed_and_committed_to_a_branch() {
+    for program in neovims() {
+        let (home, fixture) = (TempDir::new().expect("a folder"), review::workspace());
+        std::fs::remove_dir_all(fixture.path().join(".git")).expect("it is there");
+        for arguments in [
+            &["init", "-q", "-b", "main"][..],
+            &["config", "user.name", "Uma"],
+            &["config", "user.email", "uma@example.org"],
+            &["add", "."],
+            &["commit", "-q", "-m", "first"],
+        ] {
+            let mut git = Command::new("git");
+            git.args(arguments).current_dir(fixture.path());
+            let output = git.output().expect("git runs");
+            assert!(output.status.success(), "git {arguments:?}: {output:?}");
+        }
+        let script = review::manager();
+        let settings = review::managed(&script);
+        let test = include_str!("neovim/managed.lua");
+        run_in(
+            &program,
+            home.path(),
+            &fixture,
+            "invoice.py",
+            &settings,
+            test,
+        );
+    }
+}
+
+#[test]
 fn the_help_has_what_there_is() {
     for program in neovims() {
         run(&program, &json!({}), include_str!("neovim/help.lua"));

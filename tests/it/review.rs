@@ -1,7 +1,8 @@
 //! What the tests over real editors share: one of three hunks is accepted while the user types in
 //! the same file. Finds the editors, and keeps what is on their screens.
 
-use boxagnts_test_support::Fixture;
+use boxagnts_test_support::{Fixture, Script, script};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -45,6 +46,23 @@ pub fn workspace() -> Fixture {
         print('paid', total)
         ",
     )
+}
+
+/// A manager that has two executors do something in [`workspace`].
+pub fn manager() -> Script {
+    let spawn = |task: &str| json!({"name": "spawn_executor", "input": {"task": task}});
+    script(json!([
+        {"tool_calls": [
+            spawn("create one.txt with \"first\""),
+            spawn("replace half with middle in invoice.py"),
+        ]},
+        {"text": "Both are done."},
+    ]))
+}
+
+/// The settings for it: executors are the built-in planner.
+pub fn managed(manager: &Script) -> Value {
+    json!({"model": manager.model(), "executors": {"default": {"model": "builtin"}}})
 }
 
 /// What the file must be: lines typed above and below, those typed behind `return` while the
@@ -285,9 +303,9 @@ pub fn within(patience: Duration, mut wanted: impl FnMut() -> bool) -> bool {
 }
 
 /// Says what was measured, in milliseconds.
-pub fn tell_times(what: &str, times: &serde_json::Value) {
+pub fn tell_times(what: &str, times: &Value) {
     let times = times.as_array().expect("times");
-    let mut times: Vec<f64> = times.iter().filter_map(serde_json::Value::as_f64).collect();
+    let mut times: Vec<f64> = times.iter().filter_map(Value::as_f64).collect();
     times.sort_by(f64::total_cmp);
     let at = |share: usize| times[(times.len() - 1) * share / 100];
     eprintln!(

@@ -1,6 +1,6 @@
 //! A real VS Code with our extension, as code-server in a browser. `vscode/review.js` asks by a command
 //! and accepts one of three hunks by its lens while it types on; `vscode/chat.js` talks in the side bar,
-//! reviews by keys, reloads the window and kills the server.
+//! reviews by keys, reloads the window and kills the server; `vscode/executors.js` has a manager at work.
 
 use crate::review::{self, Screens};
 use boxagnts_test_support::{Fixture, script};
@@ -133,10 +133,10 @@ impl Drop for Server {
 }
 
 /// What is started is a setting of the machine; the others make room on the screen.
-fn configure(home: &Path, model: &str) {
+fn configure(home: &Path, settings: &Value) {
     let machine = json!({
         "boxagnts.path": boxagnts_tests::binary(),
-        "boxagnts.settings": {"model": model},
+        "boxagnts.settings": settings,
     });
     let user = json!({
         "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -165,6 +165,11 @@ struct Driven {
 impl Driven {
     /// Runs `vscode/SCRIPT.js`; `None` when there is no VS Code here.
     fn by(script: &str, model: &str) -> Option<Driven> {
+        Driven::with(script, &json!({"model": model}), |_, _| {})
+    }
+
+    /// The same with settings of its own, and something that is done before the editor starts.
+    fn with(script: &str, settings: &Value, before: impl FnOnce(&World, &Path)) -> Option<Driven> {
         let Some(installed) = Installed::find() else {
             review::skip("code-server", "vscode");
             return None;
@@ -174,7 +179,8 @@ impl Driven {
         let extension = installed.package();
         let mut install = installed.code_server(&world, home.path());
         said(install.arg("--install-extension").arg(extension));
-        configure(home.path(), model);
+        configure(home.path(), settings);
+        before(&world, fixture.path());
 
         let screens = Screens::new(&format!("vscode-{script}"));
         let server = Server::start(&installed, &world, home.path(), fixture.path());
@@ -256,6 +262,45 @@ fn a_model_asks_its_user_in_vs_code() {
         {"text": "I see."},
     ]));
     Driven::by("questions", &script.model());
+}
+
+#[test]
+fn executors_are_reviewed_and_committed_to_a_branch_in_vs_code() {
+    let script = review::manager();
+    let Some(driven) = Driven::with("executors", &review::managed(&script), |_, _| {}) else {
+        return;
+    };
+    let text = |name| driven.text(name);
+    assert_eq!(text("head"), "main");
+    assert_eq!(text("message"), "What both did");
+    assert_eq!(text("files"), "invoice.py,one.txt");
+}
+
+#[test]
+fn what_a_scheduled_task_left_is_told_and_opened_in_vs_code() {
+    Driven::with(
+        "schedules",
+        &json!({"model": "builtin"}),
+        |world, workspace| {
+            let folder = workspace.display().to_string();
+            let add = [
+                "schedule",
+                "add",
+                "--name",
+                "tidy",
+                "--cron",
+                "@yearly",
+                "--workspace",
+                &folder,
+                "--model",
+                "builtin",
+                review::PROMPT,
+            ];
+            for arguments in [&add[..], &["schedule", "run", "tidy"]] {
+                said(&mut world.command(arguments));
+            }
+        },
+    );
 }
 
 /// The milliseconds of `server/BENCHMARKS.md`, where it says how.

@@ -9,8 +9,13 @@ import {
   State,
 } from 'vscode-languageclient/node';
 import { apply } from './edits';
-import type { AllParams, AllResults, AnyUpdate } from './executors/protocol';
-import { PROTOCOL_VERSION } from './generated/protocol';
+import {
+  type Params,
+  PROTOCOL_VERSION,
+  type Results,
+  type SchedulesParams,
+  type Update,
+} from './generated/protocol';
 import type { Keys } from './keys';
 import { find } from './program';
 import { ask } from './questions';
@@ -20,15 +25,18 @@ import { initial } from './settings';
 export type Health = 'starting' | 'running' | 'stopped';
 
 /** What a command takes: nothing, or one object. */
-type Argument<C extends keyof AllParams> = AllParams[C] extends null ? [] : [AllParams[C]];
+type Argument<C extends keyof Params> = Params[C] extends null ? [] : [Params[C]];
 
 /** The language server of this window. */
 export class Client implements vscode.Disposable {
   readonly log = vscode.window.createOutputChannel('BoxAgnts', { log: true });
   health: Health = 'stopped';
-  private readonly updates = new vscode.EventEmitter<AnyUpdate>();
+  private readonly updates = new vscode.EventEmitter<Update>();
   /** What happens in sessions. */
   readonly onUpdate = this.updates.event;
+  private readonly scheduled = new vscode.EventEmitter<SchedulesParams>();
+  /** What scheduled tasks have left for the user. */
+  readonly onSchedules = this.scheduled.event;
   private readonly changes = new vscode.EventEmitter<Health>();
   readonly onHealth = this.changes.event;
   private client: LanguageClient | undefined;
@@ -58,10 +66,10 @@ export class Client implements vscode.Disposable {
   }
 
   /** Runs a command of the server. Throws, for the user, when it cannot. */
-  async execute<C extends keyof AllParams>(
+  async execute<C extends keyof Params>(
     command: C,
     ...argument: Argument<C>
-  ): Promise<AllResults[C]> {
+  ): Promise<Results[C]> {
     await this.queue;
     if (!this.client?.isRunning()) {
       throw new Error('BoxAgnts is not running; see the command “BoxAgnts: Restart”.');
@@ -81,6 +89,7 @@ export class Client implements vscode.Disposable {
     await this.queue;
     await this.end();
     this.updates.dispose();
+    this.scheduled.dispose();
     this.changes.dispose();
     this.log.dispose();
   }
@@ -131,7 +140,10 @@ export class Client implements vscode.Disposable {
       getState: () => ({ kind: 'static' }),
       clear: () => {},
     });
-    client.onNotification('boxagnts/update', (update: AnyUpdate) => this.updates.fire(update));
+    client.onNotification('boxagnts/update', (update: Update) => this.updates.fire(update));
+    client.onNotification('boxagnts/schedules', (params: SchedulesParams) =>
+      this.scheduled.fire(params),
+    );
     client.onRequest('boxagnts/question', ask);
     client.onDidChangeState(({ newState }) => {
       // `end` has let go of it before.

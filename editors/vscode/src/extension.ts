@@ -7,6 +7,7 @@ import { Executors } from './executors/live';
 import { Keys } from './keys';
 import { marks } from './marks';
 import { Proposals } from './proposals';
+import { schedules } from './schedules/live';
 import { Sessions } from './sessions';
 import { Changes } from './views/changes';
 import { Chat } from './views/chat';
@@ -37,6 +38,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     new ExecutorTree(executors),
     marks(proposals),
     status(started, sessions, proposals),
+    schedules(managing),
     register(managing, executors, keys, chat),
     vscode.workspace.onDidGrantWorkspaceTrust(() => void started.restart()),
     vscode.workspace.onDidChangeConfiguration((change) => {

@@ -1,7 +1,7 @@
 /** Colours at hunks that wait, and the context key of key bindings. */
 
 import * as vscode from 'vscode';
-import type { LabelledHunk } from './executors/protocol';
+import type { Hunk } from './generated/protocol';
 import { fromServer } from './places';
 import type { Proposals } from './proposals';
 
@@ -29,7 +29,7 @@ export function marks(proposals: Proposals): vscode.Disposable {
   const paint = () => {
     for (const editor of vscode.window.visibleTextEditors) {
       const here = proposals.of(editor.document.uri).map(({ hunk }) => hunk);
-      const options = (hunks: LabelledHunk[]) => hunks.map((hunk) => decoration(hunk));
+      const options = (hunks: Hunk[]) => hunks.map((hunk) => decoration(hunk));
       editor.setDecorations(replaced, options(here.filter((hunk) => hunk.old_text !== '')));
       editor.setDecorations(inserted, options(here.filter((hunk) => hunk.old_text === '')));
     }
@@ -48,10 +48,13 @@ export function marks(proposals: Proposals): vscode.Disposable {
   );
 }
 
-function decoration(hunk: LabelledHunk): vscode.DecorationOptions {
+function decoration(hunk: Hunk): vscode.DecorationOptions {
   const said = new vscode.MarkdownString();
   const verb = hunk.state === 'conflicted' ? 'conflicts with your text' : 'proposes';
   said.appendMarkdown(`BoxAgnts, ${hunk.id}: ${verb}\n`);
+  if (hunk.executor) {
+    said.appendText(`by the executor “${hunk.executor}”\n`);
+  }
   const sign = (text: string, mark: string) =>
     text.split('\n').slice(0, -1).map((line) => mark + line);
   const lines = [...sign(hunk.old_text, '- '), ...sign(hunk.new_text, '+ ')];

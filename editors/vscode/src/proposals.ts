@@ -2,12 +2,13 @@
 
 import * as vscode from 'vscode';
 import { type Client, words } from './client';
-import type { AnyUpdate, LabelledHunk } from './executors/protocol';
 import type {
   DecideParams,
   FileProposal,
+  Hunk,
   Proposal,
   SessionMode,
+  Update,
 } from './generated/protocol';
 import type { Sessions } from './sessions';
 
@@ -26,7 +27,7 @@ const CHANGING = new Set([
 export interface Waiting {
   session: string;
   file: FileProposal;
-  hunk: LabelledHunk;
+  hunk: Hunk;
 }
 
 export class Proposals implements vscode.Disposable {
@@ -137,7 +138,7 @@ export class Proposals implements vscode.Disposable {
     return found;
   }
 
-  private follow(update: AnyUpdate): void {
+  private follow(update: Update): void {
     if (CHANGING.has(update.event)) {
       void this.look();
     }

@@ -3,8 +3,7 @@
 import * as vscode from 'vscode';
 import type { Client } from './client';
 import type { Executors } from './executors/live';
-import type { AnyUpdate } from './executors/protocol';
-import type { TokenUsage } from './generated/protocol';
+import type { TokenUsage, Update } from './generated/protocol';
 
 const CURRENT = 'boxagnts.session';
 
@@ -82,7 +81,7 @@ export class Sessions implements vscode.Disposable {
   }
 
   /** Follows an update of the server, or of the past. */
-  private follow(update: AnyUpdate): void {
+  private follow(update: Update): void {
     if (this.executors.tree.has(update.session)) {
       // Its manager speaks for it, and has its hunks.
       return;

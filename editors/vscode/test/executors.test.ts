@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AnyUpdate } from '../src/executors/protocol';
 import { describe, finished, summary, Tree } from '../src/executors/tree';
+import type { Update } from '../src/generated/protocol';
 
 const QUEUED = `
 m 1 executor_queued {"turn":1,"call":"c1","executor":"a","task":"tests","model":"builtin","isolation":"overlay"}
@@ -20,7 +20,7 @@ m 6 executor_ended {"turn":1,"call":"c2","executor":"b","outcome":{"kind":"faile
 `;
 
 /** Lines of session, number, event and the rest of it. */
-function recorded(lines: string): AnyUpdate[] {
+function recorded(lines: string): Update[] {
   return lines.split('\n').flatMap((line) => {
     const [, session, seq, event, rest] = /^(\S+) (\d+) (\S+) (.*)$/.exec(line) ?? [];
     return rest ? [{ session, seq: Number(seq), event, ...JSON.parse(rest) }] : [];

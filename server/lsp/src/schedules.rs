@@ -59,7 +59,7 @@ async fn waiting(environment: &Arc<Environment>, workspace: &str) -> Vec<Waiting
     }
 }
 
-/// Sends all that waits, and shows what is new of it.
+/// Sends all that waits, and shows what is new of it to the user of an editor that does not.
 async fn tell(shared: &Shared, waiting: &[WaitingProposal], new: &[WaitingProposal]) {
     let Some(text) = waiting_text(new) else {
         return;
@@ -71,6 +71,9 @@ async fn tell(shared: &Shared, waiting: &[WaitingProposal], new: &[WaitingPropos
     client
         .send_notification::<SchedulesNotification>(params)
         .await;
+    if shared.can().review {
+        return;
+    }
     client
         .show_message(MessageType::INFO, format!("BoxAgnts: {text}"))
         .await;

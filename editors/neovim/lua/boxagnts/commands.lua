@@ -145,7 +145,10 @@ M.known = {
     complete = function() return { 'executor', 'executors' } end,
   },
   sessions = { nothing 'sessions' },
-  resume = { function(_, words) boxagnts().resume(words ~= '' and words or nil) end },
+  resume = {
+    function(_, words) boxagnts().resume(words ~= '' and words or nil) end,
+    complete = function() return require('boxagnts.schedules').sessions end,
+  },
   fork = {
     function(_, words)
       with_number(words, 'turn', function(turn) boxagnts().fork(turn) end)
@@ -166,6 +169,17 @@ M.known = {
     complete = function() return { 'day', 'session', 'model' } end,
   },
   patch = { nothing 'patch' },
+  branch = {
+    function(_, words)
+      local name, message = words:match '^(%S+)%s*(.*)$'
+      if not name then
+        return warn 'to which branch? As in :BoxAgnts branch agent/rename Rename total to sum'
+      end
+      boxagnts().branch(name, message ~= '' and message or nil)
+    end,
+    -- A new one, so there is nothing else to choose from.
+    complete = function(is_first) return is_first and { 'agent/' } or {} end,
+  },
   restart = { nothing 'restart' },
 }
 
@@ -206,10 +220,11 @@ function M.complete(word, line)
     found = names()
   else
     local command = M.known[name] or {}
+    local is_first = before:match '^%S+%s+%S*$' ~= nil
     if command.complete == 'prompt' then
-      found = of_prompt(word, before:match '^%S+%s+%S*$' ~= nil)
+      found = of_prompt(word, is_first)
     else
-      found = command.complete and command.complete() or {}
+      found = command.complete and command.complete(is_first) or {}
     end
   end
   return vim.tbl_filter(function(candidate)

@@ -38,7 +38,7 @@ function M.describe(executor)
   if executor.conflicts > 0 then
     table.insert(parts, ('%d in conflict'):format(executor.conflicts))
   end
-  if executor.cost then
+  if executor.cost and executor.cost > 0 then
     table.insert(parts, ('$%.4f'):format(executor.cost))
   end
   local text = ('%s: %s'):format(executor.task, table.concat(parts, ', '))

@@ -155,6 +155,9 @@ M.all = {
   ['boxagnts/update'] = function(_, update)
     require('boxagnts.session').on_update(update)
   end,
+  ['boxagnts/schedules'] = function(_, params)
+    require('boxagnts.schedules').on_schedules(params)
+  end,
 }
 
 return M

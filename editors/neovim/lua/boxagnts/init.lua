@@ -406,6 +406,21 @@ function M.patch()
   end)
 end
 
+-- Commits what the session proposes to a new branch; nothing is checked out. Without a message it has the
+-- session's title.
+function M.branch(name, message)
+  with_session('boxagnts.commitToBranch', { branch = name, message = message }, function(made)
+    local left_out = made.leftOut or {}
+    local lines = {
+      ('%s is at commit %s, with %s'):format(made.branch, made.commit:sub(1, 12), session.plural(made.files, 'file')),
+    }
+    for _, reason in ipairs(left_out) do
+      table.insert(lines, 'left out: ' .. reason)
+    end
+    client.say(table.concat(lines, '\n'), #left_out > 0 and vim.log.levels.WARN or nil)
+  end)
+end
+
 function M.chat()
   if not session.current then
     return M.resume()

@@ -10,6 +10,7 @@ import type { ChangeNode } from '../views/changes';
 import type { ExecutorNode } from '../views/executors';
 import type { Chat } from '../views/chat';
 import { ask, mention } from './ask';
+import { commitToBranch } from './branch';
 import { cancel } from './cancel';
 import { decide, decideAll, rejectWithComment, undo } from './decide';
 import { reviewAll, showHunk, step } from './review';
@@ -46,6 +47,7 @@ export function register(
     rejectHunk: (node) => decide(proposals, 'reject', isChange(node)),
     rejectWithComment: (node) => rejectWithComment(proposals, isChange(node)),
     undo: () => undo(client),
+    commitToBranch: (given) => commitToBranch(managing, given),
     nextHunk: () => step(proposals, 1),
     previousHunk: () => step(proposals, -1),
     showHunk: async (node) => {

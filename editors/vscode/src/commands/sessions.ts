@@ -16,7 +16,7 @@ export interface Managing {
 /** With its past in the conversation, and its hunks. */
 export async function open(
   { client, sessions, proposals }: Managing,
-  given?: SessionSummary,
+  given?: Pick<SessionSummary, 'session'>,
 ): Promise<void> {
   const session = given ?? (await choose(client));
   if (session) {

@@ -1,7 +1,12 @@
 /** The executors of managed sessions, as the server tells of them: what each does, costs and proposes. */
 
-import type { TurnOutcome } from '../generated/protocol';
-import type { AnyUpdate, ExecutorUpdate } from './protocol';
+import type { TurnOutcome, Update } from '../generated/protocol';
+
+/** Of a manager: about a call of its tool `spawn_executor`. */
+type ExecutorUpdate = Extract<
+  Update,
+  { event: 'executor_queued' | 'executor_started' | 'executor_ended' }
+>;
 
 export type State = 'queued' | 'running' | 'asking' | TurnOutcome['kind'];
 
@@ -52,7 +57,7 @@ export class Tree {
   }
 
   /** Takes an update in; says whether anything changed, and what the user should hear. */
-  follow(update: AnyUpdate): { changed: boolean; news?: News } {
+  follow(update: Update): { changed: boolean; news?: News } {
     switch (update.event) {
       case 'executor_queued':
         this.forgetBefore(update.session, update.turn);
@@ -132,7 +137,7 @@ export class Tree {
     return executor;
   }
 
-  private end(update: Extract<ExecutorUpdate, { event: 'executor_ended' }>): {
+  private end(update: Extract<Update, { event: 'executor_ended' }>): {
     changed: boolean;
     news?: News;
   } {
@@ -181,7 +186,7 @@ export function describe(executor: Executor): string {
   if (conflicts > 0) {
     parts.push(`${conflicts} in conflict`);
   }
-  if (cost !== undefined) {
+  if (cost) {
     parts.push(`$${cost.toFixed(4)}`);
   }
   return parts.join(', ');

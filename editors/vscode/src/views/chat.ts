@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 import { type Client, words } from '../client';
 import { say } from '../commands/ask';
-import type { AnyUpdate } from '../executors/protocol';
+import type { Update } from '../generated/protocol';
 import type { Sessions } from '../sessions';
 import type { FromPage, ToPage } from '../webview/messages';
 
@@ -18,7 +18,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
   /** Of the session that is drawn: the last event that the page was told. */
   private told = 0;
   /** What happens while the past is fetched. */
-  private held: AnyUpdate[] | undefined;
+  private held: Update[] | undefined;
   private readonly subscriptions: vscode.Disposable;
 
   constructor(
@@ -79,7 +79,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
     this.post({ type: 'state', running, health: this.client.health });
   }
 
-  private follow(update: AnyUpdate): void {
+  private follow(update: Update): void {
     if (update.session !== this.shown) {
       return;
     }
@@ -114,7 +114,7 @@ export class Chat implements vscode.WebviewViewProvider, vscode.Disposable {
         if (drawing !== this.drawing) {
           return;
         }
-        const updates = page.updates as AnyUpdate[];
+        const updates = page.updates as Update[];
         this.told = updates.at(-1)?.seq ?? this.told;
         this.post({ type: 'updates', updates });
         after = page.next ?? undefined;

@@ -2,9 +2,8 @@
 
 import DOMPurify from 'dompurify';
 import { marked } from 'marked';
-import type { AnyUpdate } from '../executors/protocol';
 import { describe, Tree } from '../executors/tree';
-import type { PlanItem, TokenUsage, UserAnswer, WhenBusy } from '../generated/protocol';
+import type { PlanItem, TokenUsage, Update, UserAnswer, WhenBusy } from '../generated/protocol';
 import type { FromPage, ToPage } from './messages';
 
 declare function acquireVsCodeApi(): {
@@ -157,7 +156,7 @@ function drawExecutors(manager: string): void {
   }
 }
 
-function draw(update: AnyUpdate): void {
+function draw(update: Update): void {
   if (update.event !== 'text_delta') {
     finish();
   }

@@ -1,11 +1,10 @@
 /** What the page of the conversation and the extension say to each other. */
 
-import type { AnyUpdate } from '../executors/protocol';
-import type { WhenBusy } from '../generated/protocol';
+import type { Update, WhenBusy } from '../generated/protocol';
 
 export type ToPage =
   | { type: 'reset' }
-  | { type: 'updates'; updates: AnyUpdate[] }
+  | { type: 'updates'; updates: Update[] }
   | { type: 'state'; running: boolean; health: 'starting' | 'running' | 'stopped' }
   | { type: 'insert'; text: string }
   /** The prompt has gone to the server. */
