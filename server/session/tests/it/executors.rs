@@ -9,11 +9,12 @@ use boxagnts_session::{DiskApplier, Selection, SessionError};
 use boxagnts_test_support::{Answer, Fault, ModelServer, Recorded};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
 
 /// Answers of the manager, and of each executor by a word that its task has: each by how far the
 /// conversation is.
 fn models(manager: Vec<Value>, executors: Vec<(&'static str, Vec<Value>)>) -> ModelServer {
+    let both = Barrier::new(2);
     ModelServer::with(move |request| {
         let first = request.body["messages"][0].to_string();
         let task = executors.iter().find(|(word, _)| first.contains(word));
@@ -26,6 +27,12 @@ fn models(manager: Vec<Value>, executors: Vec<(&'static str, Vec<Value>)>) -> Mo
                 retry_after: None,
                 body: json!({"error": {"message": "no"}}).to_string(),
             }),
+            Some(turn) if turn["meets"] == true => {
+                tokio::task::block_in_place(|| both.wait());
+                let mut turn = turn.clone();
+                turn.as_object_mut().expect("a turn").remove("meets");
+                Answer::turn(turn)
+            }
             Some(turn) => Answer::turn(turn.clone()),
             // One that never ends.
             None => script.last().map_or_else(
@@ -60,6 +67,13 @@ fn spawn(calls: &[Value]) -> Value {
 fn writes(path: &str, content: &str) -> Value {
     json!({"tool_calls": [{"name": "write", "input": {"path": path, "content": content}}],
         "usage": {"input_tokens": 10, "output_tokens": 20}})
+}
+
+/// An answer that is given when another one like it is wanted too: both have begun by then, and know
+/// nothing of each other.
+fn meets(mut turn: Value) -> Value {
+    turn["meets"] = json!(true);
+    turn
 }
 
 fn says(text: &str) -> Value {
@@ -253,11 +267,11 @@ async fn eight_of_which_some_go_wrong_leave_one_proposal() {
         vec![
             (
                 "TASK-1",
-                vec![writes("t.txt", "1\n2\ndrei\n4\n5\n"), says("1")],
+                vec![meets(writes("t.txt", "1\n2\ndrei\n4\n5\n")), says("1")],
             ),
             (
                 "TASK-2",
-                vec![writes("t.txt", "1\n2\ntres\n4\n5\n"), says("2")],
+                vec![meets(writes("t.txt", "1\n2\ntres\n4\n5\n")), says("2")],
             ),
             ("TASK-LOOPS", vec![reads]),
             ("TASK-SPENDS", vec![kept, spends]),
@@ -372,8 +386,14 @@ async fn a_manager_solves_a_conflict_by_editing_those_lines() {
             says("Solved."),
         ],
         vec![
-            ("TASK-ONE", vec![writes("t.txt", "1\nzwei\n3\n"), says("1")]),
-            ("TASK-TWO", vec![writes("t.txt", "1\ndos\n3\n"), says("2")]),
+            (
+                "TASK-ONE",
+                vec![meets(writes("t.txt", "1\nzwei\n3\n")), says("1")],
+            ),
+            (
+                "TASK-TWO",
+                vec![meets(writes("t.txt", "1\ndos\n3\n")), says("2")],
+            ),
         ],
     );
     let mut process = process(&world, &server, &json!({}));
@@ -632,7 +652,7 @@ async fn executors_in_worktrees_leave_the_repository_as_it_was() {
             (
                 "TASK-OWN",
                 vec![
-                    json!({"tool_calls": [{"name": "read", "input": {"path": "t.txt"}}]}),
+                    meets(json!({"tool_calls": [{"name": "read", "input": {"path": "t.txt"}}]})),
                     writes("t.txt", "one\n2\n3\n4\nfuenf\n"),
                     json!({"tool_calls": [
                         {"name": "write", "input": {"path": "new/n.txt", "content": "n\n"}},
@@ -643,7 +663,10 @@ async fn executors_in_worktrees_leave_the_repository_as_it_was() {
             ),
             (
                 "TASK-VIEW",
-                vec![writes("t.txt", "eins\n2\n3\nvier\nfuenf\n"), says("view")],
+                vec![
+                    meets(writes("t.txt", "eins\n2\n3\nvier\nfuenf\n")),
+                    says("view"),
+                ],
             ),
         ],
     );
