@@ -10,7 +10,7 @@ use crate::overlay::{InFlight, Overlay, State};
 use crate::plan::{FilePlan, Selection};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::HunkStatus;
-use boxagnts_protocol::proposal::{ChangeKind, HunkState};
+use boxagnts_protocol::proposal::HunkState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -399,31 +399,6 @@ impl Overlay {
     /// What the user decided on a hunk; `None` while it waits, and for unknown ones.
     pub fn decision(&self, id: &str) -> Option<HunkState> {
         self.lock().decided.state(id)
-    }
-
-    /// Hunks that do not fit can be dropped alone.
-    fn settle_rivals(
-        &self,
-        state: &mut State,
-        path: &WorkspacePath,
-        ids: &[String],
-        decision: HunkState,
-    ) {
-        let known = ids.iter().filter(|id| state.rival(path, id).is_some());
-        let selected: HashSet<&str> = known.map(String::as_str).collect();
-        if selected.is_empty() || decision != HunkState::Rejected {
-            return;
-        }
-        let kind = state.changes.get(path).map(|change| change.kind());
-        let live = self.live(path).1;
-        for mut hunk in self.rival_hunks(state, path, live.as_ref()) {
-            if selected.contains(hunk.id.as_str()) {
-                hunk.state = decision;
-                let kind = kind.unwrap_or(ChangeKind::Modify);
-                state.decided.push(path, kind, hunk, None);
-            }
-        }
-        state.drop_rivals(path, &selected);
     }
 
     pub(crate) fn settle(

@@ -25,6 +25,7 @@ mod overlay;
 mod own;
 mod page;
 mod plan;
+mod rivals;
 mod root;
 mod seen;
 mod select;
