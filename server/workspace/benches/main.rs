@@ -22,13 +22,26 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     let mut table = Table::default();
-    keystrokes::in_one_file(&mut table);
-    keystrokes::beside_a_conflict(&mut table);
-    keystrokes::in_one_of_many(&mut table);
-    diffs::of_two_files(&mut criterion, &mut table);
-    proposals::of_many_files(&mut table);
-    large::one_file(&mut table);
-    worktrees::of_trees(&mut table);
+    // `cargo bench -p boxagnts-workspace -- worktrees` measures those alone.
+    let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| name.contains(only));
+    if wanted("keystrokes") {
+        keystrokes::in_one_file(&mut table);
+        keystrokes::beside_a_conflict(&mut table);
+        keystrokes::in_one_of_many(&mut table);
+    }
+    if wanted("diffs") {
+        diffs::of_two_files(&mut criterion, &mut table);
+    }
+    if wanted("proposals") {
+        proposals::of_many_files(&mut table);
+    }
+    if wanted("large") {
+        large::one_file(&mut table);
+    }
+    if wanted("worktrees") {
+        worktrees::of_trees(&mut table);
+    }
     criterion.final_summary();
     table.print();
 }

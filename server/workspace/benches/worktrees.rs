@@ -191,6 +191,8 @@ fn median(mut run: impl FnMut(usize) -> Duration) -> Duration {
 fn git(folder: &Path, args: &[&str]) {
     let output = Command::new("git")
         .args(["-c", "user.name=b", "-c", "user.email=b@example.com"])
+        // Else it packs in the background.
+        .args(["-c", "gc.auto=0"])
         .args(args)
         .current_dir(folder)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

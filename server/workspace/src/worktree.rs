@@ -203,7 +203,7 @@ impl Worktree {
                 paths
             }
         };
-        let mut wanted = look(&mut call, &paths, &head)?;
+        let mut wanted = Wanted::look(&mut call, &paths, &head.prefix, &head);
         wanted.folder(&root, &head.prefix);
         if ignores_case {
             wanted.without_collisions();
@@ -344,7 +344,7 @@ impl Worktree {
                 .kind(path)
                 .map_err(|error| in_words(error.message))?;
         }
-        let mut wanted = look(&mut self.call, &paths, &self.head)?;
+        let mut wanted = Wanted::look(&mut self.call, &paths, &self.head.prefix, &self.head);
         if self.ignores_case {
             wanted.without_collisions();
         }
@@ -396,13 +396,6 @@ impl Worktree {
     pub fn overlay(&self, buffers: Arc<dyn Buffers>) -> Result<Arc<Overlay>, OpenError> {
         Overlay::open_own(&self.path, buffers)
     }
-}
-
-fn look(call: &mut Call, paths: &[WorkspacePath], head: &Head) -> Result<Wanted, WorktreeError> {
-    let looked = Wanted::look(call, paths, &head.prefix, head);
-    looked.map_err(|error| WorktreeError::Path {
-        reason: error.message,
-    })
 }
 
 /// Paths in the workspace of what a worktree was filled with.

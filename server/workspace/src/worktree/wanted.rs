@@ -2,10 +2,9 @@
 
 use super::head::Head;
 use crate::call::Call;
-use crate::error::FsError;
 use crate::root::Kind;
 use boxagnts_policy::path::WorkspacePath;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Display;
 
 /// Notes that are told; of more only the number.
@@ -83,25 +82,35 @@ pub(crate) fn join(folder: &str, name: &str) -> String {
 }
 
 impl Wanted {
-    /// Everything that the call sees at these paths and below.
-    ///
-    /// # Errors
-    /// One of them is refused, hidden or not there.
+    /// Everything that the call sees at these paths and below; nothing of what is not there.
     pub(crate) fn look(
         call: &mut Call,
         paths: &[WorkspacePath],
         prefix: &str,
         head: &Head,
-    ) -> Result<Wanted, FsError> {
+    ) -> Wanted {
         let mut wanted = Wanted::default();
         let mut open = Vec::new();
+        // A path is what the folder above says, as for who walks there: where the user has a folder now, a
+        // file may be proposed.
+        let mut listed: HashMap<WorkspacePath, HashMap<String, Kind>> = HashMap::new();
         for path in paths {
-            let kind = call.kind(path)?.0;
-            match (path.parent(), kind) {
-                (Some(parent), Kind::File | Kind::Symlink) => {
-                    wanted.one(call, &parent, path.name(), kind, prefix);
+            let Some(parent) = path.parent() else {
+                open.push(path.clone());
+                continue;
+            };
+            if !listed.contains_key(&parent) {
+                let entries = call.entries(&parent).unwrap_or_default().into_iter();
+                let kinds = entries.map(|entry| (entry.name, entry.kind));
+                listed.insert(parent.clone(), kinds.collect());
+            }
+            let kind = listed.get(&parent).and_then(|all| all.get(path.name()));
+            match kind {
+                None => {}
+                Some(kind @ (Kind::File | Kind::Symlink)) => {
+                    wanted.one(call, &parent, path.name(), *kind, prefix);
                 }
-                (_, Kind::Directory) => open.push(path.clone()),
+                Some(Kind::Directory) => open.push(path.clone()),
                 _ => wanted
                     .notes
                     .add(path, "a device, socket or FIFO, which is not there"),
@@ -135,7 +144,7 @@ impl Wanted {
                 }
             }
         }
-        Ok(wanted)
+        wanted
     }
 
     fn one(
