@@ -26,6 +26,7 @@ pub(crate) enum Worktree {
 
 /// Show every worktree, with who works in it and how many files it has.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  boxagnts worktree list --json")]
 pub(crate) struct List {
     /// Print one JSON array.
     #[arg(long)]
@@ -35,6 +36,7 @@ pub(crate) struct List {
 /// Remove worktrees that killed processes left, idle ones beyond a number, and those of repositories
 /// that are gone.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  boxagnts worktree prune --keep 0")]
 pub(crate) struct Prune {
     /// Idle worktrees to keep of each repository.
     #[arg(long, value_name = "N", default_value_t = IDLE_KEPT)]
