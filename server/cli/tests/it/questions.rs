@@ -166,7 +166,16 @@ fn native_tools_are_listed_and_need_a_session() {
         .iter()
         .filter(|tool| tool["native"] == true);
     let names: Vec<&str> = native.map(|tool| tool["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["ask_user", "todo", "propose_plan", "question"]);
+    assert_eq!(
+        names,
+        [
+            "ask_user",
+            "todo",
+            "propose_plan",
+            "question",
+            "spawn_executor"
+        ]
+    );
     let list = fixture.run(&["tool", "list"]).check(0).stdout;
     assert!(list.contains("(native) Ask the user"), "{list}");
     let described = fixture.run(&["tool", "describe", "todo"]).check(0).stdout;

@@ -194,7 +194,7 @@ async fn the_server_says_what_it_can() {
     assert_eq!(capabilities["positionEncoding"], "utf-32");
     assert_eq!(capabilities["textDocumentSync"]["change"], 2);
     let commands = &capabilities["executeCommandProvider"]["commands"];
-    assert_eq!(commands.as_array().map(Vec::len), Some(22));
+    assert_eq!(commands.as_array().map(Vec::len), Some(24));
     let virtual_documents = &capabilities["workspace"]["textDocumentContent"];
     assert_eq!(virtual_documents, &json!({"schemes": ["boxagnts"]}));
     let own = &capabilities["experimental"]["boxagnts"];
