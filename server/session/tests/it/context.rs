@@ -173,7 +173,7 @@ async fn the_first_request_is_small() {
     turn(&mut world.plain(), ask("x", None)).await;
     let requests = world.model.requests();
     let bytes = requests[0].body.to_string().len();
-    assert!(bytes < 8 * 1024, "{bytes} bytes");
+    assert!(bytes < 9 * 1024, "{bytes} bytes");
 }
 
 #[tokio::test]

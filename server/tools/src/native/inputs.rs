@@ -24,31 +24,28 @@ pub const SPAWN_EXECUTOR: &str = "spawn_executor";
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpawnExecutor {
-    /// All that the other needs to know, files and the way to check it included: it sees nothing of
-    /// this conversation.
+    /// All that it must know: it sees nothing of this conversation.
     #[schemars(length(min = 1, max = 40000))]
     pub task: String,
-    /// A kind of executor that the user configured.
+    /// As the user configured.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 100))]
     pub kind: Option<String>,
-    /// `provider:model` of a configured kind; yours by default.
+    /// One of a kind (default: yours).
     #[serde(default)]
-    #[schemars(length(min = 1, max = 200))]
     pub model: Option<String>,
-    /// Where it works (default: overlay).
+    /// Default: overlay.
     #[serde(default)]
     pub isolation: Option<Isolation>,
-    /// The only tools that it may use, of yours.
+    /// The only ones of yours.
     #[serde(default)]
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1))]
     pub tools: Option<Vec<String>>,
-    /// What it may spend at most.
+    /// At most.
     #[serde(default)]
     pub budget: Option<SpawnBudget>,
-    /// Model requests that it may make at most.
+    /// Its model requests.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 1000000))]
+    #[schemars(range(min = 1))]
     pub max_turns: Option<u64>,
 }
 
@@ -161,10 +158,9 @@ pub(super) fn specs() -> Vec<(ToolSpec, Level)> {
         (
             spec(
                 SPAWN_EXECUTOR,
-                "Have a task done by another agent who works on its own, while others work beside it. \
-                 For parts of a large task that do not touch the same lines: call it several times in \
-                 one answer and they run in parallel. Its changes are merged into your proposal; you \
-                 are told what it said, and what did not fit, which you solve by editing those lines.",
+                "Have another agent do a part of a large task, on other lines than others. Several calls \
+                 in one answer run in parallel. Changes join your proposal; edit the lines of those \
+                 that do not fit.",
                 input_schema::<SpawnExecutor>(),
             ),
             Level::Write,
