@@ -190,12 +190,17 @@ impl Session {
             () = cancel.cancelled() => return Err(SessionError::Ending),
             made = made => made?,
         };
-        self.emit(SessionEvent::ExecutorStarted {
+        let begun = self.emit(SessionEvent::ExecutorStarted {
             turn,
             call: call.clone(),
             executor: executor.id.clone(),
-        })?;
-        let outcome = executor.run_to_end(task, &cancel).await?;
+        });
+        let outcome = match begun {
+            Ok(()) => executor.run_to_end(task, &cancel).await,
+            Err(error) => Err(error.into()),
+        };
+        executor.over();
+        let outcome = outcome?;
         let merged = match (&outcome, files) {
             // Whoever ends it does not want it.
             (TurnOutcome::Cancelled, _) => Ok(Merged::default()),
@@ -314,12 +319,15 @@ impl Session {
             // It hangs where nothing can be cancelled: on a disk, say.
             turn::abandoned(self, number).await;
         }
-        // It is paid for, and nobody speaks to it any more.
+        Ok(outcome)
+    }
+
+    /// An executor is paid for, and nobody speaks to it any more.
+    fn over(&self) {
         lock(&self.bounds).take();
         if let Some(sessions) = self.sessions.upgrade() {
             sessions.close(&self.id);
         }
-        Ok(outcome)
     }
 }
 

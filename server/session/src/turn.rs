@@ -96,7 +96,7 @@ pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> (TurnOutcome,
 pub(crate) async fn abandoned(session: &Session, number: u64) {
     let mut query = session.query.lock().await;
     if query.is_running() {
-        for effect in query.step(Event::Cancel) {
+        for effect in session.step(&mut query, Event::Cancel) {
             let _ = record(session, number, effect);
         }
     }

@@ -2,6 +2,7 @@
 //! what is left of the budgets. What it says is data to whoever wanted it.
 
 use super::{TurnNatives, input, unwritten};
+use crate::error::SessionError;
 use crate::executors::{Bounds, Done, Work};
 use crate::session::Session;
 use boxagnts_managed::{Part, Purse};
@@ -226,7 +227,7 @@ impl Order {
                 call,
                 executor,
                 outcome: match other {
-                    Err(error) => TurnOutcome::Failed {
+                    Err(error) if !cancel.is_cancelled() => TurnOutcome::Failed {
                         message: error.to_string(),
                     },
                     _ => TurnOutcome::Cancelled,
@@ -243,14 +244,14 @@ impl Order {
         match (written, done) {
             (Err(error), _) => unwritten(error),
             (_, Ok(Some(done))) => told(done),
-            (_, Ok(None)) => {
+            (_, Ok(None) | Err(SessionError::Ending)) => {
                 NativeOutcome::failed(FailureKind::Cancelled, "cancelled before it began")
             }
             (_, Err(error)) => NativeOutcome::failed(FailureKind::Failed, error.to_string()),
         }
     }
 
-    async fn work(self) -> Result<Done, crate::error::SessionError> {
+    async fn work(self) -> Result<Done, SessionError> {
         let wanted = self.wanted.budget.map(|budget| Part::Most {
             tokens: budget.tokens.unwrap_or(u64::MAX),
             usd: budget.usd.unwrap_or(f64::INFINITY),
