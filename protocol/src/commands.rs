@@ -1,9 +1,18 @@
 //! Parameters and results of the `boxagnts.*` commands.
 
+mod sessions;
+mod usage;
+
 use crate::proposal::{HunkState, Range};
 use crate::update::SessionMode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use sessions::{
+    ForkParams, HistoryParams, HistoryResult, OriginKind, RenameParams, SessionOrigin,
+    SessionSummary,
+};
+pub use usage::{UnpricedCalls, UsageBy, UsageParams, UsageResult, UsageRow};
 
 /// `boxagnts.ask`: starts a turn and answers at once.
 pub const ASK: &str = "boxagnts.ask";
@@ -260,12 +269,14 @@ pub struct CommitToBranchParams {
     /// What the commit says; the session's title when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Who made the change, as `Name <address>`; who commits, the user of the repository, when absent.
+    /// Who made the change, as `Name <address>`; as `commit_author` says, when absent. The user of the
+    /// repository commits in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// Whether the user of the repository signs it off in the message.
-    #[serde(default)]
-    pub sign_off: bool,
+    /// Whether the user of the repository signs it off in the message; as `commit_sign_off` says, when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_off: Option<bool>,
 }
 
 /// Result of [`COMMIT_TO_BRANCH`].
@@ -495,165 +506,4 @@ pub struct HunkStatus {
     /// Why it is not what was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-/// One entry of the result of [`SESSIONS`] and of `boxagnts session list`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SessionSummary {
-    /// The session.
-    pub session: String,
-    /// First words of its first prompt, or what the user calls it.
-    pub title: String,
-    /// Absolute path of its workspace.
-    pub workspace: String,
-    /// `provider:model`.
-    pub model: String,
-    /// Milliseconds since the Unix epoch.
-    pub created_ms: u64,
-    /// Milliseconds since the Unix epoch.
-    pub updated_ms: u64,
-    /// Where its past comes from, when that is another session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<SessionOrigin>,
-    /// With a search: the place that was found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub found: Option<String>,
-}
-
-/// Where the past of a session comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SessionOrigin {
-    /// How it was taken over.
-    pub kind: OriginKind,
-    /// The other session, which may be gone, or in the journal of somebody else.
-    pub session: String,
-    /// Events that were taken over: the first ones.
-    pub events: u64,
-}
-
-/// How a session took over the past of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OriginKind {
-    /// It was forked from it.
-    Fork,
-    /// It was imported from a file.
-    Import,
-    /// It is the session of an executor, and the other one's turn wanted it; no event is taken over.
-    Executor,
-}
-
-/// Parameters of [`HISTORY`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HistoryParams {
-    /// The session.
-    pub session: String,
-    /// Only what is behind this event: `next` of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<u64>,
-    /// At most so many events; 500 when absent, and never more than 5,000. A page ends earlier when it
-    /// has 1 MiB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-}
-
-/// Result of [`HISTORY`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct HistoryResult {
-    /// The session.
-    pub session: SessionSummary,
-    /// Its events in order: what `boxagnts/update` told of each, and `at_ms`, milliseconds since the
-    /// Unix epoch. Events of another version of the program are among them as they are.
-    pub updates: Vec<serde_json::Value>,
-    /// What to give as `after` for the next page; absent behind the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<u64>,
-}
-
-/// Parameters of [`RENAME`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RenameParams {
-    /// The session.
-    pub session: String,
-    /// Its new title.
-    pub title: String,
-}
-
-/// Parameters of [`FORK`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ForkParams {
-    /// The session.
-    pub session: String,
-    /// The last turn of the past that is taken over; all that have ended when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub turn: Option<u64>,
-}
-
-/// What [`USAGE`] and `boxagnts usage` add up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UsageBy {
-    /// Days, in the time zone of this machine.
-    #[default]
-    Day,
-    /// Sessions.
-    Session,
-    /// Models.
-    Model,
-}
-
-/// Parameters of [`USAGE`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UsageParams {
-    /// What to add up; days when absent.
-    #[serde(default)]
-    pub by: UsageBy,
-    /// Only from this day on, as in `2026-01-31`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
-    /// `true` for the sessions of every folder, else those of the editor's.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub all: bool,
-}
-
-/// Result of [`USAGE`]. What a session took over from another is not in it: it was spent there.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UsageResult {
-    /// Days in order; sessions and models with the most expensive first.
-    pub rows: Vec<UsageRow>,
-    /// All of them together; its `key` is empty.
-    pub total: UsageRow,
-    /// The calls whose price is not known, by model: what they cost is in no sum of dollars.
-    pub unpriced: Vec<UnpricedCalls>,
-}
-
-/// What was used in a day, by a session or of a model.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct UsageRow {
-    /// The day as `2026-01-31`, the session's id, or `provider:model`.
-    pub key: String,
-    /// The title of a session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// Answers of models.
-    pub calls: u64,
-    /// Their tokens.
-    pub tokens: crate::conversation::TokenUsage,
-    /// US dollars for the calls whose price is known; `null` when there is none.
-    pub cost_usd: Option<f64>,
-    /// Calls whose price is not known.
-    pub unpriced_calls: u64,
-}
-
-/// Calls of a model whose price is not known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct UnpricedCalls {
-    /// `provider:model`.
-    pub model: String,
-    /// How many.
-    pub calls: u64,
 }

@@ -1,7 +1,7 @@
 //! The real binary as a process: start, response, memory, processor time.
 
 use crate::table::{Table, percentile};
-use boxagnts_test_support::{Answer, Editor, Fixture, ModelServer, guests, script};
+use boxagnts_test_support::{Answer, Fixture, ModelServer, guests, script};
 use boxagnts_tests::World;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -9,24 +9,8 @@ use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
 const MIB: f64 = 1024.0;
-
-fn start(world: &World, fixture: &Fixture) -> (Child, Editor) {
-    let mut command = Command::from(world.command(&["lsp"]));
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let mut child = command.spawn().expect("the binary starts");
-    let (stdin, stdout) = (
-        child.stdin.take().expect("stdin"),
-        child.stdout.take().expect("stdout"),
-    );
-    (child, Editor::new(stdout, stdin, fixture.path()))
-}
 
 /// Process start to the answer of `initialize`; document changes while many turns run; memory.
 pub async fn editor(table: &mut Table) {
@@ -36,7 +20,7 @@ pub async fn editor(table: &mut Table) {
     let mut samples = Vec::new();
     for _ in 0..20 {
         let started = Instant::now();
-        let (mut child, mut editor) = start(&world, &fixture);
+        let (mut child, mut editor) = world.language_server(fixture.path());
         editor.initialize(json!({}), Value::Null).await;
         samples.push(started.elapsed());
         editor.shut_down().await;
@@ -49,7 +33,7 @@ pub async fn editor(table: &mut Table) {
         Duration::from_millis(50),
     );
 
-    let (child, mut editor) = start(&world, &fixture);
+    let (child, mut editor) = world.language_server(fixture.path());
     editor.initialize(json!({}), Value::Null).await;
     editor.open("a.rs", "x\n").await;
     // The tools are loaded in the background.
@@ -77,7 +61,7 @@ async fn changes_during_turns(world: &World, fixture: &Fixture, table: &mut Tabl
     let call = json!({"text": "Reading.", "delay_ms": 5,
         "tool_calls": [{"name": "read", "input": {"path": "a.rs"}}]});
     let script = script(Value::Array(vec![call; 1000]));
-    let (mut child, mut editor) = start(world, fixture);
+    let (mut child, mut editor) = world.language_server(fixture.path());
     let settings = json!({"model": script.model(), "max_turns": 1000, "max_tool_calls": 1000});
     editor.initialize(json!({}), settings).await;
     editor.open("a.rs", "x\n").await;
@@ -120,7 +104,7 @@ async fn request_during_spinning(
 ) {
     let call = json!({"name": "spin", "input": {}});
     let script = script(json!([{"text": "Round.", "tool_calls": vec![call; guests]}]));
-    let (mut child, mut editor) = start(world, fixture);
+    let (mut child, mut editor) = world.language_server(fixture.path());
     let settings = json!({"model": script.model(), "wasm_fuel": 9_000_000_000_000_000_000_u64,
         "wasm_timeout": "60m"});
     editor.initialize(json!({}), settings).await;

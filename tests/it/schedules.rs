@@ -2,7 +2,7 @@
 //! told of what waits in the morning.
 #![cfg(unix)]
 
-use boxagnts_test_support::{Editor, Fixture, script};
+use boxagnts_test_support::{Fixture, script};
 use boxagnts_tests::World;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -184,18 +184,7 @@ async fn an_editor_is_told_of_the_proposals_that_wait() {
     );
     assert_eq!(fixture.snapshot(), before, "nobody has accepted it");
 
-    let mut command = tokio::process::Command::from(world.command(&["lsp"]));
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let mut child = command.spawn().expect("the binary starts");
-    let (stdin, stdout) = (
-        child.stdin.take().expect("stdin"),
-        child.stdout.take().expect("stdout"),
-    );
-    let mut editor = Editor::new(stdout, stdin, fixture.path());
+    let (_child, mut editor) = world.language_server(fixture.path());
     editor.initialize(json!({}), json!({})).await;
     let told = editor.notification("boxagnts/schedules").await;
     assert_eq!(told["waiting"][0]["job"], "tidy");

@@ -3,9 +3,7 @@
 use boxagnts_test_support::{Answer, Editor, Fault, Fixture, ModelServer, guests, script};
 use boxagnts_tests::World;
 use serde_json::{Value, json};
-use std::process::Stdio;
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
 
 const FILES: &str = "
     //- /src/lib.rs
@@ -18,21 +16,6 @@ const FILES: &str = "
     //- /README.md
     one and two
 ";
-
-fn start(world: &World, fixture: &Fixture) -> (Child, Editor) {
-    let mut command = Command::from(world.command(&["lsp", "--stdio"]));
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let mut child = command.spawn().expect("the binary starts");
-    let (stdin, stdout) = (
-        child.stdin.take().expect("stdin"),
-        child.stdout.take().expect("stdout"),
-    );
-    (child, Editor::new(stdout, stdin, fixture.path()))
-}
 
 fn show(world: &World, session: &str) -> Value {
     let output = world
@@ -57,7 +40,7 @@ async fn a_killed_server_leaves_its_journal_and_the_tree() {
             "edits": [{"old_text": "fn one", "new_text": "fn first"}]}}]},
         {"text": "never said", "delay_ms": 3_600_000},
     ]));
-    let (mut child, mut editor) = start(&world, &fixture);
+    let (mut child, mut editor) = world.language_server(fixture.path());
     editor
         .initialize(json!({}), json!({"model": script.model()}))
         .await;
@@ -91,7 +74,7 @@ async fn a_killed_server_leaves_its_journal_and_the_tree() {
     before.assert_same(&fixture.snapshot());
 
     // The next server takes the session up, with its proposal.
-    let (mut child, mut editor) = start(&world, &fixture);
+    let (mut child, mut editor) = world.language_server(fixture.path());
     editor
         .initialize(json!({}), json!({"model": script.model()}))
         .await;
@@ -109,7 +92,7 @@ async fn a_killed_server_leaves_its_journal_and_the_tree() {
 async fn the_process_ends_on_exit_while_stdin_stays_open() {
     let (home, fixture) = (TempDir::new().expect("a folder"), Fixture::new(FILES));
     let world = World::new(home.path());
-    let (mut child, mut editor) = start(&world, &fixture);
+    let (mut child, mut editor) = world.language_server(fixture.path());
     editor.initialize(json!({}), Value::Null).await;
     editor.shut_down().await;
     let status = child.wait().await.expect("it ends");
@@ -122,7 +105,7 @@ async fn the_process_ends_on_exit_while_stdin_stays_open() {
 async fn the_builtin_planner_works_in_an_editor() {
     let (home, fixture) = (TempDir::new().expect("a folder"), Fixture::new(FILES));
     let world = World::new(home.path());
-    let (mut child, mut editor) = start(&world, &fixture);
+    let (mut child, mut editor) = world.language_server(fixture.path());
     editor
         .initialize(
             json!({"workspace": {"workspaceEdit": {"documentChanges": true}}}),
@@ -172,7 +155,7 @@ async fn a_server_with_faults_is_asked_again_and_then_edited_with() {
     for kind in ["openai", "anthropic"] {
         let settings = json!({"model": "mock:m", "providers": {"mock": {
             "kind": kind, "base_url": server.base_url()}}});
-        let (mut child, mut editor) = start(&world, &fixture);
+        let (mut child, mut editor) = world.language_server(fixture.path());
         editor.initialize(json!({}), settings).await;
         let session = editor.ask("rename it").await;
         if kind == "openai" {
@@ -231,7 +214,7 @@ async fn guests_that_spin_do_not_starve_requests() {
     world.add_tool(fixture.path(), "spin", &spin, described);
     let call = json!({"name": "spin", "input": {}});
     let script = script(json!([{"text": "Round.", "tool_calls": vec![call; GUESTS]}]));
-    let (mut child, mut editor) = start(&world, &fixture);
+    let (mut child, mut editor) = world.language_server(fixture.path());
     // Nothing but the user ends them.
     let settings = json!({"model": script.model(), "wasm_fuel": 9_000_000_000_000_000_000_u64,
         "wasm_timeout": "60m"});

@@ -1,7 +1,8 @@
 //! Finds and runs the real binary, in a world of its own: for the end-to-end tests and benches.
 
+use boxagnts_test_support::Editor;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// The binary of this build's profile, built first when it is not up to date.
@@ -70,6 +71,25 @@ impl World {
             command.env(name, value);
         }
         command
+    }
+
+    /// The language server as an editor starts it in a folder, and that editor.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn language_server(&self, folder: &Path) -> (tokio::process::Child, Editor) {
+        let mut command = tokio::process::Command::from(self.command(&["lsp", "--stdio"]));
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        let started = command.spawn();
+        let mut child = started.unwrap_or_else(|error| panic!("the binary starts: {error}"));
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            panic!("it has a standard input and output");
+        };
+        (child, Editor::new(stdout, stdin, folder))
     }
 
     /// Writes the user's own configuration file.

@@ -6,9 +6,8 @@ use crate::files::ClientFiles;
 use crate::observer::{Announced, Followed, Observer};
 use crate::peer::Peer;
 use boxagnts_protocol::proposal::FileProposal;
-use boxagnts_protocol::schedule::WaitingProposal;
 use boxagnts_protocol::update::SessionEvent;
-use boxagnts_schedule::{Happened, Serving, waiting_text};
+use boxagnts_schedule::{Serving, waiting_text};
 use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::workspace::Buffers;
 use boxagnts_session::{Environment, PageQuery, SessionError, Sessions};
@@ -82,38 +81,16 @@ impl Folder {
         self.notice(notices);
     }
 
-    /// Runs the scheduled tasks of the folder, and tells of the proposals that wait: those of before,
-    /// and those of runs that end, when a session begins.
-    pub(crate) async fn serve(self: &Arc<Self>, jobs: &Serving) {
-        let mut happened = jobs.serve(&self.environment, self.sessions.root());
-        let read = |folder: &Folder| {
-            let workspace = folder.sessions.root().display().to_string();
-            folder
-                .environment
-                .store()
-                .waiting_proposals(Some(&workspace))
-        };
-        match self.blocking(read).await {
-            Ok(Ok(waiting)) => self.notice(waiting_text(&waiting)),
-            Ok(Err(error)) => tracing::warn!(%error, "cannot tell which proposals wait"),
-            Err(error) => tracing::error!(%error, "looking for proposals stopped"),
-        }
+    /// Runs the scheduled tasks of the folder, and tells of what they propose when a session begins.
+    pub(crate) fn serve(self: &Arc<Self>, jobs: &Serving) {
+        let mut news = jobs.serve(&self.environment, self.sessions.root());
         let folder = Arc::downgrade(self);
         tokio::spawn(async move {
-            while let Some(happened) = happened.recv().await {
-                let (Happened::Ended { job, run }, Some(folder)) = (happened, folder.upgrade())
-                else {
-                    continue;
+            while let Some(news) = news.recv().await {
+                let Some(folder) = folder.upgrade() else {
+                    return;
                 };
-                let session = run.session.filter(|_| run.hunks > 0);
-                let proposal = session.map(|session| WaitingProposal {
-                    job: job.name,
-                    workspace: job.workspace,
-                    session,
-                    hunks: run.hunks,
-                    ended_ms: run.ended_ms.unwrap_or(run.due_ms),
-                });
-                folder.notice(waiting_text(proposal.as_slice()));
+                folder.notice(waiting_text(&news.new));
             }
         });
     }

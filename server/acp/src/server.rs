@@ -504,7 +504,7 @@ impl Server {
         };
         if Arc::ptr_eq(&folder, &opened) {
             folder.recover().await;
-            folder.serve(&self.jobs).await;
+            folder.serve(&self.jobs);
         }
         Ok(folder)
     }

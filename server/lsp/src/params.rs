@@ -93,7 +93,7 @@ pub(crate) fn commit_to_branch(
             branch: branch.clone(),
             message: (!message.is_empty()).then(|| message.join(" ")),
             author: None,
-            sign_off: false,
+            sign_off: None,
         }),
         ([], _) => Err(format!("{COMMIT_TO_BRANCH} needs {{\"branch\": …}}")),
         (_, None) => Err("there is no session yet; ask first".to_owned()),

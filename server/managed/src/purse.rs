@@ -54,7 +54,7 @@ impl Purse {
         let mut balance = lock(&self.account.balance);
         balance.tokens += self.held.tokens;
         balance.usd += self.held.usd;
-        // What it spent since the last step, in sub-questions of its own.
+        // What was added to it since the last step, beside its own requests.
         self.counted = charge(&mut balance, query, self.counted, &mut self.counted_usd);
         query.allow(Left {
             tokens: balance.tokens,

@@ -2,6 +2,7 @@
 //! other here; reading files and environment is the caller's.
 
 mod builder;
+mod commits;
 mod docs;
 mod executors;
 mod hooks;
@@ -32,6 +33,7 @@ use tools::Own;
 use url::Url;
 
 pub use builder::Builder;
+pub use commits::Author;
 pub use docs::{docs_markdown, schema};
 pub use executors::{ExecutorBudget, ExecutorKind};
 pub use hooks::{Hook, HookEvent};
@@ -87,6 +89,8 @@ pub struct Config {
     rules: Rules,
     proxy: Proxy,
     otlp_endpoint: Option<Url>,
+    commit_author: Option<Author>,
+    commit_sign_off: bool,
     providers: BTreeMap<String, Provider>,
     models: BTreeMap<String, KnownModel>,
     executors: BTreeMap<String, ExecutorKind>,
@@ -171,6 +175,8 @@ impl Config {
             rules: Rules::default(),
             proxy: Proxy::None,
             otlp_endpoint: None,
+            commit_author: None,
+            commit_sign_off: false,
             providers: BTreeMap::new(),
             models: BTreeMap::new(),
             executors: BTreeMap::new(),
@@ -294,6 +300,16 @@ impl Config {
     /// Base URL of the OTLP collector that traces of turns are sent to; `None` sends nothing.
     pub fn otlp_endpoint(&self) -> Option<&Url> {
         self.otlp_endpoint.as_ref()
+    }
+
+    /// Who made the changes in commits to a branch; `None` is git's user.
+    pub fn commit_author(&self) -> Option<&Author> {
+        self.commit_author.as_ref()
+    }
+
+    /// Whether git's user signs off commits to a branch.
+    pub fn commit_sign_off(&self) -> bool {
+        self.commit_sign_off
     }
 
     /// The limits of one tool.
@@ -427,6 +443,7 @@ impl Config {
             Setting::Rules(Verdict::Deny, rules) => add(&mut self.rules.deny, rules),
             Setting::Proxy(proxy) => self.proxy = proxy.clone(),
             Setting::OtlpEndpoint(endpoint) => self.otlp_endpoint.clone_from(endpoint),
+            Setting::CommitAuthor(author) => self.commit_author.clone_from(author),
             Setting::Hooks(hooks) => self.add_hooks(layer, hooks),
             Setting::Provider(name, field) => {
                 field.put(self.providers.entry(name.clone()).or_default());

@@ -1,20 +1,33 @@
 //! The jobs of the folders that a server has open for an editor.
 
 use crate::board::Scope;
-use crate::clock::SystemClock;
-use crate::engine::{Engine, Happened};
+use crate::clock::{Clock, SystemClock};
+use crate::engine::Engine;
 use crate::runner::{SessionRunner, Workplaces};
 use boxagnts_protocol::schedule::WaitingProposal;
 use boxagnts_session::Environment;
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedReceiver;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Jobs that a message names, at most.
 const MOST_NAMED: usize = 3;
+/// How often it is looked for proposals of jobs that other processes ran.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Proposals of scheduled tasks that a folder's user was not told of yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// These.
+    pub new: Vec<WaitingProposal>,
+    /// All that wait, these among them.
+    pub waiting: Vec<WaitingProposal>,
+}
 
 /// The engines of a server, one for each folder.
 #[derive(Debug, Default)]
@@ -24,22 +37,39 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Runs the jobs of a folder from now on; `root` is its path without links. Must be called inside a
-    /// tokio runtime.
-    pub fn serve(
-        &self,
-        environment: &Arc<Environment>,
-        root: &Path,
-    ) -> UnboundedReceiver<Happened> {
+    /// Runs the jobs of a folder from now on, and tells of what they propose: first of what waits since
+    /// before, then of each that ends, whoever ran it. `root` is the folder's path without links. Must be
+    /// called inside a tokio runtime.
+    pub fn serve(&self, environment: &Arc<Environment>, root: &Path) -> UnboundedReceiver<News> {
         let runner = SessionRunner::new(Arc::new(Open(Arc::clone(environment))));
-        let (engine, happened) = Engine::new(
+        let (engine, mut happened) = Engine::new(
             environment.shared_store(),
             Scope::workspace(root),
             Arc::new(SystemClock),
             Arc::new(runner),
         );
         self.engines.spawn(engine.run(self.stop.clone()));
-        happened
+        let (listener, news) = unbounded_channel();
+        let (environment, stop) = (Arc::clone(environment), self.stop.clone());
+        let workspace = root.display().to_string();
+        tokio::spawn(async move {
+            let mut told = HashSet::new();
+            while !listener.is_closed() {
+                let waiting = waiting(&environment, &workspace).await;
+                let new = waiting.iter();
+                let new = new.filter(|proposal| told.insert(proposal.session.clone()));
+                let new: Vec<WaitingProposal> = new.cloned().collect();
+                if !new.is_empty() && listener.send(News { new, waiting }).is_err() {
+                    return;
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    happened = happened.recv() => if happened.is_none() { return },
+                    () = SystemClock.sleep(LOOK_AGAIN) => {}
+                }
+            }
+        });
+        news
     }
 
     /// Cancels what runs, and waits until it is written down how it ended.
@@ -56,6 +86,22 @@ struct Open(Arc<Environment>);
 impl Workplaces for Open {
     fn environment(&self, _root: &Path) -> Result<Arc<Environment>, String> {
         Ok(Arc::clone(&self.0))
+    }
+}
+
+async fn waiting(environment: &Arc<Environment>, workspace: &str) -> Vec<WaitingProposal> {
+    let (environment, workspace) = (Arc::clone(environment), workspace.to_owned());
+    let read = move || environment.store().waiting_proposals(Some(&workspace));
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(waiting)) => waiting,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "cannot tell which proposals wait");
+            Vec::new()
+        }
+        Err(error) => {
+            tracing::error!(%error, "looking for proposals stopped");
+            Vec::new()
+        }
     }
 }
 

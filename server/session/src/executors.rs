@@ -4,6 +4,7 @@
 
 use crate::context::Around;
 use crate::error::SessionError;
+use crate::native::TurnNatives;
 use crate::queue::Wish;
 use crate::session::{Session, lock};
 use crate::sessions::{Past, Sessions};
@@ -303,7 +304,8 @@ impl Session {
         let (_, turn) = self.take(wish, WhenBusy::Refuse)?;
         let turn = turn.ok_or_else(gone)?;
         let number = turn.number;
-        let mut running = Box::pin(turn::run(self, turn));
+        let natives = Arc::new(TurnNatives::new(self, number));
+        let mut running = Box::pin(turn::run(self, turn, &natives));
         let (outcome, _) = tokio::select! {
             ended = &mut running => ended,
             () = cancel.cancelled() => {
@@ -317,7 +319,7 @@ impl Session {
         drop(running);
         if lock(&self.activity).running.is_some() {
             // It hangs where nothing can be cancelled: on a disk, say.
-            turn::abandoned(self, number).await;
+            turn::abandoned(self, number, &natives).await;
         }
         Ok(outcome)
     }

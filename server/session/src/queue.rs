@@ -2,6 +2,7 @@
 
 use crate::context::Around;
 use crate::error::SessionError;
+use crate::native::TurnNatives;
 use crate::session::{Activity, Session, lock};
 use crate::turn::Turn;
 use boxagnts_protocol::commands::{AskResult, Taken, WhenBusy};
@@ -146,11 +147,12 @@ pub(crate) fn run(session: Arc<Session>, turn: Turn) {
         let mut next = Some(turn);
         while let Some(turn) = next {
             let (number, abandon) = (turn.number, turn.abandon.clone());
+            let natives = Arc::new(TurnNatives::new(&session, number));
             next = tokio::select! {
                 biased;
-                (_, next) = crate::turn::run(&session, turn) => next,
+                (_, next) = crate::turn::run(&session, turn, &natives) => next,
                 () = abandon.cancelled() => {
-                    crate::turn::abandoned(&session, number).await;
+                    crate::turn::abandoned(&session, number, &natives).await;
                     None
                 }
             };

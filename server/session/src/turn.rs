@@ -30,6 +30,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// How long executors may take to end whose turn was given up: more than each has by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What a turn starts from.
 pub(crate) struct Turn {
     pub(crate) number: u64,
@@ -43,16 +46,19 @@ pub(crate) struct Turn {
 
 /// Runs a turn to its end, and says how that was. Always journals it, also after a panic. Gives the next
 /// one, when one waits.
-pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> (TurnOutcome, Option<Turn>) {
+pub(crate) async fn run(
+    session: &Arc<Session>,
+    mut turn: Turn,
+    natives: &Arc<TurnNatives>,
+) -> (TurnOutcome, Option<Turn>) {
     let number = turn.number;
     let mut query = session.query.lock().await;
-    let natives = Arc::new(TurnNatives::new(session, number));
     let mut answered = false;
     let driven = AssertUnwindSafe(drive(
         session,
         &mut query,
         &mut turn,
-        &natives,
+        natives,
         &mut answered,
     ))
     .catch_unwind()
@@ -74,7 +80,7 @@ pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> (TurnOutcome,
             let _ = record(session, number, effect);
         }
     }
-    spend(&mut query, &natives);
+    spend(&mut query, natives);
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
     if outcome == TurnOutcome::Done && !answered && session.config().mode() == Mode::Auto {
@@ -93,13 +99,21 @@ pub(crate) async fn run(session: &Arc<Session>, mut turn: Turn) -> (TurnOutcome,
 
 /// Ends a turn whose future was dropped because it did not end when it was cancelled: the journal says
 /// so, and a next prompt can follow.
-pub(crate) async fn abandoned(session: &Session, number: u64) {
+pub(crate) async fn abandoned(session: &Session, number: u64, natives: &TurnNatives) {
     let mut query = session.query.lock().await;
+    // What they spent is the turn's. They were told to end, and each is given up after a while.
+    if tokio::time::timeout(PATIENCE, natives.executors_ended())
+        .await
+        .is_err()
+    {
+        tracing::error!(session = %session.id, turn = number, "an executor does not end");
+    }
     if query.is_running() {
         for effect in session.step(&mut query, Event::Cancel) {
             let _ = record(session, number, effect);
         }
     }
+    spend(&mut query, natives);
     let (usage, cost_usd) = (query.usage(), query.cost_usd());
     drop(query);
     lock(&session.activity).running = None;
@@ -456,7 +470,7 @@ fn run_tool(
 }
 
 /// The files that a call's input names, as far as its top level tells.
-fn named(call: &ToolCall) -> Vec<WorkspacePath> {
+pub(crate) fn named(call: &ToolCall) -> Vec<WorkspacePath> {
     let named = ["path", "from", "to"].into_iter();
     let named = named.filter_map(|key| call.input.get(key)?.as_str());
     named

@@ -3,6 +3,8 @@
 use crate::error::SessionError;
 use crate::session::Session;
 use crate::sessions::Sessions;
+use crate::turn;
+use boxagnts_policy::config::Author;
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::{CommitToBranchParams, CommitToBranchResult};
 use boxagnts_protocol::conversation::ToolCall;
@@ -57,18 +59,16 @@ impl Session {
 impl OwnFiles {
     /// Has the files be there that a call may look at: those that it names, and all when it names none.
     pub(crate) async fn need(self: &Arc<OwnFiles>, call: &ToolCall) {
-        let named = ["path", "from", "to"].into_iter();
-        let named = named.filter_map(|key| call.input.get(key)?.as_str());
-        let mut paths: Vec<String> = named.map(str::to_owned).collect();
+        let mut paths = turn::named(call);
         if paths.is_empty() {
-            paths.push(String::new());
+            paths.push(WorkspacePath::root());
         }
         let files = Arc::clone(self);
         let looking = tokio::task::spawn_blocking(move || {
             let mut worktree = crate::session::lock(&files.worktree);
             for path in paths {
                 // A file that is not there yet is for the call to say.
-                if let Err(error) = worktree.need(&[&path]) {
+                if let Err(error) = worktree.need(&[path.as_str()]) {
                     tracing::debug!(%path, %error, "nothing comes into the worktree");
                 }
             }
@@ -124,10 +124,13 @@ impl Sessions {
         let state = environment.worktrees();
         let state = state.ok_or_else(|| failed("there is no folder to keep worktrees in"))?;
         let committer = worktree::user(self.root()).map_err(failed)?;
+        let config = environment.config();
         let author = match &params.author {
-            Some(author) => person(author)?,
-            None => committer.clone(),
+            Some(author) => Some(Author::parse(author).map_err(failed)?),
+            None => config.commit_author().cloned(),
         };
+        let author = author.map_or_else(|| committer.clone(), person);
+        let sign_off = params.sign_off.unwrap_or(config.commit_sign_off());
         let plans = session.overlay.plan(&Selection::All)?;
         let plans = plans.into_iter().filter(|plan| !plan.hunks.is_empty());
         let plans: Vec<FilePlan> = plans.collect();
@@ -179,7 +182,7 @@ impl Sessions {
             name: params.branch.clone(),
             message,
             author,
-            sign_off: params.sign_off.then(|| committer.clone()),
+            sign_off: sign_off.then(|| committer.clone()),
             committer,
             uncommitted: false,
         };
@@ -193,18 +196,10 @@ impl Sessions {
     }
 }
 
-/// Reads `Name <address>`.
-fn person(text: &str) -> Result<Person, SessionError> {
-    let parts = text.trim().strip_suffix('>');
-    let parts = parts.and_then(|text| text.split_once('<'));
-    match parts.map(|(name, email)| (name.trim(), email.trim())) {
-        Some((name, email)) if !name.is_empty() && !email.is_empty() => Ok(Person {
-            name: name.to_owned(),
-            email: email.to_owned(),
-        }),
-        _ => Err(failed(format!(
-            "`{text}` is no author; write `Name <address>`"
-        ))),
+fn person(author: Author) -> Person {
+    Person {
+        name: author.name,
+        email: author.email,
     }
 }
 

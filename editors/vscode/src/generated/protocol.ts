@@ -148,7 +148,7 @@ export type CommandOrigin = 'built_in' | 'user' | 'project';
 
 /** Parameters of `COMMIT_TO_BRANCH`. */
 export type CommitToBranchParams = {
-  /** Who made the change, as `Name <address>`; who commits, the user of the repository, when absent. */
+  /** Who made the change, as `Name <address>`; as `commit_author` says, when absent. The user of the repository commits in any case. */
   author?: string | null;
   /** The new branch, as in `agent/rename`; none that exists is touched. */
   branch: string;
@@ -156,8 +156,8 @@ export type CommitToBranchParams = {
   message?: string | null;
   /** The session whose proposal is committed, without what conflicts. */
   session: string;
-  /** Whether the user of the repository signs it off in the message. */
-  signOff?: boolean;
+  /** Whether the user of the repository signs it off in the message; as `commit_sign_off` says, when absent. */
+  signOff?: boolean | null;
 };
 
 /** Result of `COMMIT_TO_BRANCH`. */

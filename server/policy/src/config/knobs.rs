@@ -1,5 +1,6 @@
 //! The declaration of every knob: from it come parser, display, JSON Schema and documentation.
 
+use super::commits::{self, Author};
 use super::executors::ExecutorField;
 use super::hooks::{self, Hook};
 use super::models::{KnownField, known_field};
@@ -37,6 +38,7 @@ pub(super) enum Knob {
     Hooks,
     Proxy,
     OtlpEndpoint,
+    CommitAuthor,
     Limit(Limit),
 }
 
@@ -56,6 +58,7 @@ pub(super) enum Setting {
     Hooks(Vec<Hook>),
     Proxy(Proxy),
     OtlpEndpoint(Option<Url>),
+    CommitAuthor(Option<Author>),
     Provider(String, Field),
     Known(String, KnownField),
     Tool(String, ToolSetting),
@@ -74,7 +77,12 @@ impl Knob {
         all.extend(Net::ALL.map(Knob::Net));
         all.extend([Knob::WorkDir, Knob::MapDirs]);
         all.extend([Verdict::Allow, Verdict::Ask, Verdict::Deny].map(Knob::Rules));
-        all.extend([Knob::Hooks, Knob::Proxy, Knob::OtlpEndpoint]);
+        all.extend([
+            Knob::Hooks,
+            Knob::Proxy,
+            Knob::OtlpEndpoint,
+            Knob::CommitAuthor,
+        ]);
         all.extend(Limit::ALL.iter().copied().map(Knob::Limit));
         all
     }
@@ -93,6 +101,7 @@ impl Knob {
             Knob::Hooks => "hooks",
             Knob::Proxy => "proxy",
             Knob::OtlpEndpoint => "otlp_endpoint",
+            Knob::CommitAuthor => "commit_author",
             Knob::Limit(limit) => limit.name(),
         }
         .to_owned()
@@ -153,6 +162,10 @@ impl Knob {
                  (`http/protobuf` or `http/json`). Works in programs that are built with the \
                  feature `otlp`."
             }
+            Knob::CommitAuthor => {
+                "Who made the change, in commits to a branch: `git` (the user of the repository, who \
+                 commits in any case) or `Name <address>`."
+            }
             Knob::Limit(limit) => limit.doc(),
         }
         .to_owned()
@@ -171,6 +184,7 @@ impl Knob {
             Knob::WorkDir => config.mounts.work_dir.to_string(),
             Knob::Proxy => config.proxy.to_string(),
             Knob::OtlpEndpoint => telemetry::shown(config.otlp_endpoint.as_ref()),
+            Knob::CommitAuthor => commits::shown(config.commit_author.as_ref()),
             Knob::Limit(limit) => written(limit, config.limits.get(limit)),
         }
     }
@@ -203,7 +217,9 @@ impl Knob {
             Knob::Switch(_) => json!({"type": "boolean"}),
             Knob::Net(_) | Knob::MapDirs | Knob::Rules(_) => list_schema(),
             Knob::Hooks => hooks::schema(),
-            Knob::WorkDir | Knob::Proxy | Knob::OtlpEndpoint => json!({"type": "string"}),
+            Knob::WorkDir | Knob::Proxy | Knob::OtlpEndpoint | Knob::CommitAuthor => {
+                json!({"type": "string"})
+            }
             Knob::Limit(limit) => limit_schema(limit),
         };
         schema["description"] = json!(self.doc());
@@ -267,6 +283,7 @@ impl Setting {
             Setting::Hooks(_) => Knob::Hooks.name(),
             Setting::Proxy(_) => Knob::Proxy.name(),
             Setting::OtlpEndpoint(_) => Knob::OtlpEndpoint.name(),
+            Setting::CommitAuthor(_) => Knob::CommitAuthor.name(),
             Setting::Provider(name, field) => format!("providers.{name}.{}", field.name()),
             Setting::Known(pattern, field) => format!("models.{pattern}.{}", field.name()),
             Setting::Tool(name, setting) => format!("tools.{name}.{}", setting.field()),
@@ -444,12 +461,20 @@ pub(super) fn setting(key: &str, value: &Value) -> Result<Setting, String> {
         Some(Knob::Hooks) => Hook::parse_all(key, value).map(Setting::Hooks),
         Some(Knob::Proxy) => Proxy::parse(&text(key, value)?).map(Setting::Proxy),
         Some(Knob::OtlpEndpoint) => telemetry::parse(&text(key, value)?).map(Setting::OtlpEndpoint),
+        Some(Knob::CommitAuthor) => {
+            commits::parse(key, &text(key, value)?).map(Setting::CommitAuthor)
+        }
         Some(Knob::Limit(limit)) => limits::parse(limit, scalar(key, value)?.trim())
             .map(|value| Setting::Limit(limit, value))
             .map_err(|error| error.to_string()),
         None => {
             let names: Vec<String> = Knob::all().into_iter().map(Knob::name).collect();
-            Err(did_you_mean(key, key, &names, ", providers, models, tools"))
+            Err(did_you_mean(
+                key,
+                key,
+                &names,
+                ", providers, models, tools, executors",
+            ))
         }
     }
 }

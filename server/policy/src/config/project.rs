@@ -4,6 +4,7 @@ use super::Config;
 use super::hooks;
 use super::knobs::Setting;
 use super::nets::Net;
+use super::switches::Switch;
 use super::tools::ToolSetting;
 use crate::limits::{Limit, Limits};
 use crate::rules::Verdict;
@@ -19,6 +20,11 @@ impl Config {
                 .then(|| format!("a project may only tighten: now {}", self.max_output_tokens)),
             Setting::SessionRetentionDays(_) => Some(
                 "a project may not choose what your journal keeps; set it in your own \
+                 configuration"
+                    .to_owned(),
+            ),
+            Setting::CommitAuthor(_) | Setting::Switch(Switch::CommitSignOff, _) => Some(
+                "a project may not choose whose name your commits bear; set it in your own \
                  configuration"
                     .to_owned(),
             ),

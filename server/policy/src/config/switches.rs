@@ -1,4 +1,4 @@
-//! Knobs that are on or off: what goes into a model's context.
+//! Knobs that are on or off.
 
 use super::Config;
 use serde_json::Value;
@@ -8,15 +8,21 @@ use serde_json::Value;
 pub(super) enum Switch {
     ContextGit,
     ProjectInstructions,
+    CommitSignOff,
 }
 
 impl Switch {
-    pub(super) const ALL: [Switch; 2] = [Switch::ContextGit, Switch::ProjectInstructions];
+    pub(super) const ALL: [Switch; 3] = [
+        Switch::ContextGit,
+        Switch::ProjectInstructions,
+        Switch::CommitSignOff,
+    ];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Switch::ContextGit => "context_git",
             Switch::ProjectInstructions => "project_instructions",
+            Switch::CommitSignOff => "commit_sign_off",
         }
     }
 
@@ -30,6 +36,10 @@ impl Switch {
                 "Whether the model is told what the workspace says to agents: `AGENTS.md` and its \
                  like, and the commands and skills of the workspace."
             }
+            Switch::CommitSignOff => {
+                "Whether you sign off what is committed to a branch, with a line `Signed-off-by` of \
+                 git's user at the end of the message."
+            }
         }
     }
 
@@ -37,6 +47,7 @@ impl Switch {
         match self {
             Switch::ContextGit => config.context_git,
             Switch::ProjectInstructions => config.project_instructions,
+            Switch::CommitSignOff => config.commit_sign_off,
         }
     }
 
@@ -44,6 +55,7 @@ impl Switch {
         match self {
             Switch::ContextGit => config.context_git = on,
             Switch::ProjectInstructions => config.project_instructions = on,
+            Switch::CommitSignOff => config.commit_sign_off = on,
         }
     }
 

@@ -272,6 +272,10 @@ fn what_cannot_be_enforced_is_an_error_with_its_line() {
          a collector, such as http://localhost:4318",
     );
     check_error(
+        "commit_author = \"Bot\"",
+        "c.toml:1: `commit_author`: `Bot` is no author; write `Name <address>`, or git",
+    );
+    check_error(
         "proxy = \"socks5://localhost:1\"",
         "c.toml:1: `proxy`: `socks5://localhost:1` is refused: only `http://` and `https://` can \
          be requested; expected none, environment or http://host:port",
@@ -400,6 +404,14 @@ fn lists_are_replaced_or_added_to() {
         "user",
     );
     check_shown(&[], "otlp_endpoint", "none", "built-in");
+    check_shown(
+        &[(User, "commit_author", " Bot  <bot@example.com>")],
+        "commit_author",
+        "Bot <bot@example.com>",
+        "user",
+    );
+    check_shown(&[], "commit_author", "git", "built-in");
+    check_shown(&[], "commit_sign_off", "false", "built-in");
 }
 
 #[test]

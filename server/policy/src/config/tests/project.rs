@@ -194,6 +194,14 @@ fn a_project_may_not_open_anything() {
         "what connections go through",
     );
     check_ignored(&[], "otlp_endpoint", "http://evil:4318", "who is told");
+    check_ignored(&[], "commit_author", "Eve <eve@e>", "whose name");
+    check_ignored(&[], "commit_sign_off", "true", "whose name");
+    check_ignored(
+        &[("commit_sign_off", "true")],
+        "commit_sign_off",
+        "false",
+        "whose name",
+    );
     check_ignored(
         &[("otlp_endpoint", "http://mine:4318")],
         "otlp_endpoint",
