@@ -143,6 +143,8 @@ pub enum StopReason {
     MaxTokens,
     /// It refused.
     Refusal,
+    /// It was lost on its way, or nobody wanted the rest of it: its tokens are those that it can have had.
+    Lost,
 }
 
 /// Tokens of one model call. A field that a provider does not report is 0.

@@ -252,7 +252,7 @@ pub enum SessionEvent {
         /// Why.
         reason: String,
     },
-    /// The model's answer is complete.
+    /// The model's answer is complete, or was lost.
     ModelAnswered {
         /// The turn.
         turn: u64,

@@ -323,27 +323,21 @@ impl Query {
             Event::ModelStopped(reason) => return self.summed_up(reason),
             Event::ModelFailed { message } | Event::ContextFull { message } => {
                 let by_hand = compacting.by_hand;
-                self.end_compacting(true);
-                return self.not_summed_up(&message, by_hand);
+                let mut effects: Vec<Effect> = self.lose_compacting().into_iter().collect();
+                effects.extend(self.not_summed_up(&message, by_hand));
+                return effects;
             }
             _ => {}
         }
         Vec::new()
     }
 
-    /// Leaves the phase; what the call used is counted, however it ended.
-    pub(crate) fn end_compacting(&mut self, lost: bool) -> Option<Compacting> {
+    /// Leaves the phase; what the call used is counted.
+    fn end_compacting(&mut self) -> Option<Compacting> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Compacting(mut compacting) => {
-                let Compacting { prompt, bytes, .. } = &compacting;
-                let (prompt, bytes) = (Arc::clone(prompt), *bytes);
-                if lost {
-                    self.estimate(&mut compacting.usage, bytes, &prompt);
-                }
+            Phase::Compacting(compacting) => {
                 self.count(&compacting.usage);
-                if !lost {
-                    self.answers += 1;
-                }
+                self.answers += 1;
                 Some(compacting)
             }
             other => {
@@ -353,8 +347,22 @@ impl Query {
         }
     }
 
+    /// Leaves the phase without a summary, and says what that can have cost.
+    pub(crate) fn lose_compacting(&mut self) -> Option<Effect> {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Compacting(compacting) => {
+                let Compacting { usage, bytes, .. } = compacting;
+                self.lost(usage, bytes, &compacting.prompt)
+            }
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
     fn summed_up(&mut self, reason: StopReason) -> Vec<Effect> {
-        let Some(compacting) = self.end_compacting(false) else {
+        let Some(compacting) = self.end_compacting() else {
             return Vec::new();
         };
         let summary = compacting.text.trim();
@@ -441,7 +449,7 @@ impl Query {
             let outcome = TurnOutcome::Failed { message };
             return self.stop_early("no answer: the conversation is too long", outcome);
         }
-        self.end_answer(true);
+        let (_, lost) = self.lose_answer();
         let likely = self.likely_input();
         let known = self.config.context_window.unwrap_or(u64::MAX);
         let learned = known.min(likely - likely / 10).max(1);
@@ -450,7 +458,8 @@ impl Query {
             "the model says that the conversation is too long ({message}); from now on its window counts \
              as {learned} tokens. Set context_window of the model under [models] in your configuration"
         );
-        let mut effects = vec![Effect::Notice { message }];
+        let mut effects: Vec<Effect> = lost.into_iter().collect();
+        effects.push(Effect::Notice { message });
         effects.extend(self.call_model());
         effects
     }

@@ -179,6 +179,13 @@ pub enum Effect {
         /// The text.
         text: String,
     },
+    /// Record what an answer can have cost that was lost on its way.
+    Lost {
+        /// Its tokens, at most.
+        usage: TokenUsage,
+        /// US dollars, where the price is known.
+        cost_usd: Option<f64>,
+    },
     /// Tell the user.
     Notice {
         /// What.

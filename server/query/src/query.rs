@@ -199,7 +199,7 @@ impl Query {
                 Vec::new()
             }
             (Event::ModelStopped(reason), Phase::Answering { .. }) => {
-                let answer = self.end_answer(false);
+                let answer = self.end_answer();
                 self.answered(answer, reason)
             }
             (Event::ModelFailed { message }, Phase::Answering { .. } | Phase::Calling(_)) => self
@@ -335,19 +335,14 @@ impl Query {
         effects
     }
 
-    /// Leaves the answering phase; what the call used is counted, however it ended.
-    pub(crate) fn end_answer(&mut self, lost: bool) -> Answer {
+    /// Leaves the answering phase; what the call used is counted.
+    fn end_answer(&mut self) -> Answer {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Answering { answer, mut usage } => {
-                if lost {
-                    self.estimate(&mut usage, answer.len(), &self.messages);
-                }
+            Phase::Answering { answer, usage } => {
                 self.count(&usage);
-                // What was lost was not counted by anybody. The answer is about to be the last message.
-                if !lost {
-                    let fixed = self.fixed();
-                    self.budget.counted(&usage, fixed, self.messages.len() + 1);
-                }
+                // The answer is about to be the last message.
+                let fixed = self.fixed();
+                self.budget.counted(&usage, fixed, self.messages.len() + 1);
                 answer
             }
             other => {
@@ -357,21 +352,46 @@ impl Query {
         }
     }
 
-    /// Adds a model call to what the session has used.
-    pub(crate) fn count(&mut self, usage: &TokenUsage) {
+    /// Leaves the answering phase with what came of the answer, and says what that can have cost.
+    pub(crate) fn lose_answer(&mut self) -> (Answer, Option<Effect>) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Answering { answer, usage } => {
+                let lost = self.lost(usage, answer.len(), &Arc::clone(&self.messages));
+                (answer, lost)
+            }
+            other => {
+                self.phase = other;
+                (Answer::default(), None)
+            }
+        }
+    }
+
+    /// Adds a model call to what the session has used; gives its cost.
+    pub(crate) fn count(&mut self, usage: &TokenUsage) -> Option<f64> {
         let cost = self.config.price.map(|price| price.cost(usage));
         self.budget.add(usage, cost);
+        cost
     }
 
     /// An answer that was lost on its way is paid for, and nobody says how much: as much as it can
     /// have been. `said` are the bytes of it that came.
-    pub(crate) fn estimate(&self, usage: &mut TokenUsage, said: u64, prompt: &[Message]) {
+    pub(crate) fn lost(
+        &mut self,
+        mut usage: TokenUsage,
+        said: u64,
+        prompt: &[Message],
+    ) -> Option<Effect> {
         let counted = usage.total() - usage.output_tokens;
         let paid = self.config.price.is_some_and(|price| price.input > 0.0);
         if said > 0 && counted == 0 && paid {
             usage.input_tokens = self.budget.most_input(self.fixed(), prompt);
             usage.output_tokens = usage.output_tokens.max(said);
         }
+        if usage.total() == 0 {
+            return None;
+        }
+        let cost_usd = self.count(&usage);
+        Some(Effect::Lost { usage, cost_usd })
     }
 
     fn answered(&mut self, answer: Answer, reason: StopReason) -> Vec<Effect> {
@@ -426,12 +446,14 @@ impl Query {
         let mut effects = vec![Effect::Abort];
         match self.phase {
             Phase::Answering { .. } => {
-                let said = self.end_answer(true).into_text();
+                let (answer, lost) = self.lose_answer();
+                effects.extend(lost);
+                let said = answer.into_text();
                 let gap = if said.is_empty() { "" } else { "\n" };
                 effects.push(self.answer_for_model(format!("{said}{gap}[{why}]")));
             }
             Phase::Compacting(_) => {
-                self.end_compacting(true);
+                effects.extend(self.lose_compacting());
                 effects.push(self.answer_for_model(format!("[{why}]")));
             }
             _ => {

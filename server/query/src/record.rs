@@ -1,6 +1,7 @@
 //! What the journal has of an effect: enough to bring the conversation back as it is.
 
 use crate::Effect;
+use boxagnts_protocol::conversation::StopReason;
 use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::SessionEvent;
 
@@ -13,6 +14,12 @@ impl Effect {
             Effect::Compacted(compaction) => vec![SessionEvent::Compacted { turn, compaction }],
             Effect::Say { text } => vec![SessionEvent::TextDelta { turn, text }],
             Effect::Note { role, text } => vec![SessionEvent::Noted { turn, role, text }],
+            Effect::Lost { usage, cost_usd } => vec![SessionEvent::ModelAnswered {
+                turn,
+                stop: StopReason::Lost,
+                usage,
+                cost_usd,
+            }],
             Effect::Notice { message } => vec![SessionEvent::Notice { message }],
             Effect::Refuse {
                 call,

@@ -55,6 +55,12 @@ impl Query {
                 }
                 SessionEvent::TextDelta { text, .. } => half.text.push_str(text),
                 SessionEvent::ModelAnswered {
+                    stop: StopReason::Lost,
+                    usage,
+                    cost_usd,
+                    ..
+                } => query.budget.add(usage, *cost_usd),
+                SessionEvent::ModelAnswered {
                     stop,
                     usage,
                     cost_usd,
@@ -94,7 +100,7 @@ impl Query {
                 } => {
                     half.called = false;
                     half.flush(&mut query);
-                    // An answer that was lost is in no event of its own.
+                    // In older journals an answer that was lost is in no event of its own.
                     query.budget.usage = *usage;
                     query.budget.cost_usd = cost_usd.unwrap_or(query.budget.cost_usd);
                 }

@@ -206,6 +206,10 @@ fn check_with(config: Config, script: &str, expect: Expect) {
                 }
                 Effect::Keep { answer } => writeln!(seen, "keep {} pieces", answer.len()),
                 Effect::Abort => writeln!(seen, "abort"),
+                Effect::Lost { usage, cost_usd } => {
+                    let cost = cost_usd.map_or_else(String::new, |usd| format!(", {usd} USD"));
+                    writeln!(seen, "lost {} tokens{cost}", usage.total())
+                }
                 Effect::Finish(outcome) => writeln!(seen, "finish {outcome:?}"),
             };
         }
@@ -422,6 +426,7 @@ fn cancelling_keeps_what_was_said_and_answers_every_call() {
         expect![[r#"
             model 1 (1000)
             abort
+            lost 1351 tokens, 0.001387 USD
             note Assistant half
             [cancelled by the user]
             finish Cancelled

@@ -168,6 +168,10 @@ impl Tracer<'_> {
             SessionEvent::ModelCalled {
                 step, compacting, ..
             } => {
+                if let Some(lost) = self.chat.take() {
+                    self.close(lost, at_ms);
+                    self.spans[lost].fail("lost", "its answer was lost, and the model was asked again");
+                }
                 let name = format!("chat {}", self.model);
                 let at = self.open(name, SpanKind::Client, seq, at_ms);
                 self.chat = Some(at);
@@ -210,9 +214,13 @@ impl Tracer<'_> {
                 cost_usd,
                 ..
             } => {
-                if let Some(at) = self.chat.take() {
-                    self.close(at, at_ms);
+                if let Some(at) = self.chat {
                     answered(&mut self.spans[at], *stop, usage, *cost_usd);
+                    // Why it was lost comes behind.
+                    if *stop != StopReason::Lost {
+                        self.close(at, at_ms);
+                        self.chat = None;
+                    }
                 }
             }
             SessionEvent::ToolStarted { call, .. } => self.tool_started(call, seq, at_ms),

@@ -161,21 +161,22 @@ fn a_summary_that_fails_leaves_the_conversation_as_it_is() {
         (
             "text half\ncancel",
             expect![[r#"
-            model 1 (100)
-            finish Done
-            model 1 (100)
-            finish Done
-            model 1 (100) to sum up
-            abort
-            note Assistant [cancelled by the user]
-            finish Cancelled
-            User: "do it"
-            Assistant: "*900"
-            User: "and that"
-            Assistant: "*900"
-            User: "go on *300"
-            Assistant: "[cancelled by the user]"
-        "#]],
+                model 1 (100)
+                finish Done
+                model 1 (100)
+                finish Done
+                model 1 (100) to sum up
+                abort
+                lost 1797 tokens, 0.001833 USD
+                note Assistant [cancelled by the user]
+                finish Cancelled
+                User: "do it"
+                Assistant: "*900"
+                User: "and that"
+                Assistant: "*900"
+                User: "go on *300"
+                Assistant: "[cancelled by the user]"
+            "#]],
         ),
         (
             "silent",
@@ -358,13 +359,14 @@ fn an_answer_without_end_ends_the_turn() {
         config(limits),
         &script,
         expect![[r#"
-        model 1 (1000)
-        abort
-        note Assistant *1200
-        [the answer became too long]
-        finish Limit { limit: "max_answer_bytes", value: 1000.0, used: 1210.0 }
-        User: "x"
-        Assistant: "*1200\n[the answer became too long]"
-    "#]],
+            model 1 (1000)
+            abort
+            lost 2557 tokens, 0.013447 USD
+            note Assistant *1200
+            [the answer became too long]
+            finish Limit { limit: "max_answer_bytes", value: 1000.0, used: 1210.0 }
+            User: "x"
+            Assistant: "*1200\n[the answer became too long]"
+        "#]],
     );
 }

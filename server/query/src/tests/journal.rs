@@ -138,5 +138,13 @@ impl Journal {
         let text = |query: &Query| serde_json::to_string_pretty(&*query.messages()).unwrap();
         assert_eq!(text(&restored), text(query));
         assert_eq!(restored.answers(), query.answers());
+        // Whoever adds up the answers of the journal misses none, nor one that was lost.
+        let mut told = TokenUsage::default();
+        for event in &self.events {
+            if let SessionEvent::ModelAnswered { usage, .. } = event {
+                told.add(usage);
+            }
+        }
+        assert_eq!(told, query.usage());
     }
 }

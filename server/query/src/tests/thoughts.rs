@@ -35,6 +35,7 @@ fn thoughts_stay_in_their_place_and_are_nothing_that_was_said() {
             finish Done
             model 1 (1000)
             abort
+            lost 1589 tokens, 0.001661 USD
             note Assistant half
             [cancelled by the user]
             finish Cancelled

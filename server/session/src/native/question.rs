@@ -199,8 +199,8 @@ impl Asking<'_> {
                     }
                     Effect::Abort => waiting = Waiting::Nothing,
                     Effect::Finish(outcome) => return Ok(outcome),
-                    // Its calls are told; its words live no longer than its turn.
-                    effect @ Effect::Refuse { .. } => {
+                    // Its calls and costs are told; its words live no longer than its turn.
+                    effect @ (Effect::Refuse { .. } | Effect::Lost { .. }) => {
                         let mut events = effect.into_events(self.turn).into_iter();
                         events.try_for_each(|event| self.emit(event))?;
                     }
