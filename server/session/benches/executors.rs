@@ -43,7 +43,13 @@ fn run(count: usize) -> Ran {
         "max_tokens_total": u64::MAX >> 1,
         "executors": {"default": {"model": "builtin", "tools": ["write", "read"]}},
     });
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    // As the language server's.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .event_interval(4)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         let sessions = sessions_with(state.path(), folder.path(), &settings);
         // The tools are compiled, and everything that is made once is made.

@@ -22,9 +22,18 @@ fn main() {
         .sample_size(20)
         .configure_from_args();
     let mut table = Table::default();
-    steps::of_one_turn(&mut criterion, &mut table);
-    turns::of_a_long_session(&mut table);
-    executors::many(&mut table);
+    // `cargo bench -p boxagnts-session -- executors` measures those alone.
+    let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| name.contains(only));
+    if wanted("steps") {
+        steps::of_one_turn(&mut criterion, &mut table);
+    }
+    if wanted("turns") {
+        turns::of_a_long_session(&mut table);
+    }
+    if wanted("executors") {
+        executors::many(&mut table);
+    }
     criterion.final_summary();
     table.print();
 }

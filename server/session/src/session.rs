@@ -190,9 +190,7 @@ impl Session {
         let mut told = lock(&self.told);
         let delta = self.overlay.delta(*told);
         *told = delta.version;
-        if let Some(seen) = self.overlay.look(self.seen.load(Ordering::Relaxed)) {
-            self.seen.store(seen, Ordering::Relaxed);
-        }
+        self.seen.store(delta.states, Ordering::Relaxed);
         self.follow();
         self.emit(SessionEvent::ProposalChanged {
             files: delta.files,

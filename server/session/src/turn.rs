@@ -247,6 +247,8 @@ async fn drive(
                             natives,
                             turn.cancel.clone(),
                         ));
+                        // A model may want any number of them, and each is written down first.
+                        tokio::task::yield_now().await;
                     }
                     waiting = Waiting::Tools(running);
                 }

@@ -46,6 +46,11 @@ impl Changes {
         self.moved.get(path)
     }
 
+    /// Files that change.
+    pub(crate) fn len(&self) -> usize {
+        self.files.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&WorkspacePath, &Arc<FileChange>)> {
         self.files.iter()
     }

@@ -54,7 +54,7 @@ impl Overlay {
     /// others. Copies no content.
     pub fn fork(&self) -> Fork {
         let mut state = self.lock();
-        self.refresh(&mut state);
+        self.refresh_lately(&mut state);
         Fork {
             overlay: self.beginning_with(&state),
             origin: state.changes.clone(),
@@ -67,11 +67,11 @@ impl Overlay {
     pub fn merge(&self, fork: &Fork, group: &str) -> Merged {
         let theirs = {
             let mut state = fork.overlay.lock();
-            fork.overlay.refresh(&mut state);
+            fork.overlay.refresh_lately(&mut state);
             state.changes.clone()
         };
         let mut state = self.lock();
-        self.refresh(&mut state);
+        self.refresh_lately(&mut state);
         let group: Arc<str> = group.into();
         let ours = state.changes.clone();
         let known = fork.origin.iter().chain(theirs.iter());

@@ -14,6 +14,8 @@ use boxagnts_protocol::update::{NamedHunk, ProposedDiff};
 pub struct ProposalDelta {
     /// Where the next delta begins.
     pub version: u64,
+    /// What [`Overlay::look`] is to be asked with to hear of what comes behind it.
+    pub states: u64,
     /// Files with hunks that wait for a decision.
     pub files: u64,
     /// Hunks that wait and fit.
@@ -31,10 +33,10 @@ pub struct ProposalDelta {
 
 impl Overlay {
     /// What was altered behind `since`, a version of a delta before or 0. Costs as much as the
-    /// altered files, whatever else is proposed. For one listener, who hears each base once.
+    /// altered files, and a look at each that is proposed. For one listener, who hears each base once.
     pub fn delta(&self, since: u64) -> ProposalDelta {
         let mut state = self.lock();
-        self.refresh(&mut state);
+        self.refresh_lately(&mut state);
         let altered = state.altered.iter();
         let altered = altered.filter(|(_, version)| **version > since);
         let paths: Vec<WorkspacePath> = altered.map(|(path, _)| path.clone()).collect();
@@ -47,6 +49,7 @@ impl Overlay {
             changed,
             rivals: (state.rivals_at > since).then(|| rivals.collect()),
             version: state.version,
+            states: state.states,
             files: counts.files,
             pending: counts.pending,
             conflicted: counts.conflicted,

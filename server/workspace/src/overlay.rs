@@ -22,6 +22,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where so many files are proposed, a look at the user's files takes its time.
+const MANY: usize = 500;
+/// How much longer than it took a look at many files is good for, and how long at most.
+const PAUSE: u32 = 10;
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a session proposes on top of a workspace.
 pub struct Overlay {
@@ -46,10 +53,12 @@ pub(crate) struct State {
     pub(crate) rivals_at: u64,
     /// The user's files when the changes were last compared with them.
     compared: HashMap<WorkspacePath, Compared>,
+    /// Until when that is good enough for who decides on nothing.
+    good_until: Option<Instant>,
     /// Counts alterations of the changes.
     pub(crate) version: u64,
     /// The version at which the set of hunks that wait, or the state of one, was last another.
-    states: u64,
+    pub(crate) states: u64,
     /// The version at which a path's change was last altered.
     pub(crate) altered: BTreeMap<WorkspacePath, u64>,
     /// The bases that the listener to deltas knows.
@@ -129,6 +138,8 @@ impl Overlay {
             state: Mutex::new(State {
                 changes: state.changes.clone(),
                 namer: state.namer.clone(),
+                compared: state.compared.clone(),
+                good_until: state.good_until,
                 ..State::default()
             }),
         })
@@ -154,7 +165,7 @@ impl Overlay {
     /// Begins a tool call's transaction; `group` names the call in the hunks that come of it.
     pub fn begin(self: &Arc<Self>, group: &str) -> Call {
         let mut state = self.lock();
-        self.refresh(&mut state);
+        self.refresh_lately(&mut state);
         let changes = state.changes.clone();
         drop(state);
         Call::new(Arc::clone(self), changes, group.to_owned())
@@ -222,6 +233,7 @@ impl Overlay {
 
     /// Compares every change with the user's file of now, where that has changed since last time.
     pub(crate) fn refresh(&self, state: &mut State) {
+        let start = Instant::now();
         let mut near = Near::default();
         let mut altered = |path: &WorkspacePath, change: &FileChange| {
             let now = match self.buffers.get(path) {
@@ -240,6 +252,17 @@ impl Overlay {
             self.compare(state, &path, false);
         }
         self.fit_rivals(state);
+        let pause = (start.elapsed() * PAUSE).min(LONGEST_PAUSE);
+        state.good_until = (state.changes.len() >= MANY).then(|| Instant::now() + pause);
+    }
+
+    /// As [`Overlay::refresh`], for who shows what is proposed or goes on with it: many files are not
+    /// looked at again and again, when every executor and every tool call wants it. What is decided on
+    /// is looked at in any case.
+    pub(crate) fn refresh_lately(&self, state: &mut State) {
+        if state.good_until.is_none_or(|end| end <= Instant::now()) {
+            self.refresh(state);
+        }
     }
 
     /// Compares one change with the user's file of now, and gives the file that it was compared

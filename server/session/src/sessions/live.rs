@@ -221,8 +221,8 @@ impl Sessions {
             ));
         }
         // What was read from the journal need not be told to it.
-        let told = overlay.delta(u64::MAX).version;
-        let seen = overlay.look(0).unwrap_or(0);
+        let past = overlay.delta(u64::MAX);
+        let (told, seen) = (past.version, past.states);
         notes.extend(undelivered(events));
         let turns = events
             .iter()
