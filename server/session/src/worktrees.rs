@@ -109,7 +109,8 @@ impl OwnFiles {
 
 impl Sessions {
     /// Commits what a session proposes, without what conflicts, to a new branch of the user's repository,
-    /// on top of its `HEAD`. Neither the user's files nor their index, nor any other branch, is touched.
+    /// on top of its `HEAD`. What the user has not committed is no part of it. Neither the user's files nor
+    /// their index, nor any other branch, is touched.
     /// Takes its time: not to be called where others wait for the thread.
     ///
     /// # Errors
@@ -123,6 +124,7 @@ impl Sessions {
         let environment = self.environment();
         let state = environment.worktrees();
         let state = state.ok_or_else(|| failed("there is no folder to keep worktrees in"))?;
+        worktree::check_branch(self.root(), &params.branch).map_err(failed)?;
         let committer = worktree::user(self.root()).map_err(failed)?;
         let config = environment.config();
         let author = match &params.author {
@@ -164,6 +166,13 @@ impl Sessions {
                 let _ = worktree.need(&[path.as_str()]);
             }
             if let Some(from) = &plan.from {
+                if worktree.has_uncommitted(from) {
+                    left_out.push(format!(
+                        "`{}`: it was `{from}`, in which you have not committed all",
+                        plan.path
+                    ));
+                    continue;
+                }
                 // With its mode.
                 let moved = call.rename(from.as_str(), plan.path.as_str());
                 moved.map_err(refused)?;

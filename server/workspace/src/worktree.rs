@@ -15,6 +15,7 @@ mod fill;
 mod gitdir;
 mod head;
 mod manifest;
+mod name;
 mod pool;
 mod settle;
 mod wanted;
@@ -23,6 +24,7 @@ pub use branch::{Branch, Committed, Person, user};
 pub use changes::{Before, WorktreeChange, WorktreeChanges};
 pub(crate) use dir::Dir;
 pub use error::WorktreeError;
+pub use name::check_branch;
 pub use pool::{PruneReport, WorktreeInfo, WorktreeState, list, prune};
 
 use crate::buffers::Buffers;
@@ -386,6 +388,11 @@ impl Worktree {
             self.put(wanted, &Manifest::default(), false)?;
         }
         Ok(self.written.min(coming))
+    }
+
+    /// Whether the user has changes in a file of the workspace that are not committed.
+    pub fn has_uncommitted(&self, path: &WorkspacePath) -> bool {
+        !self.is_committed(&wanted::in_tree(&self.head.prefix, path))
     }
 
     /// An overlay over the worktree, for tools that work in it: though it lies among what is BoxAgnts' own,

@@ -1,16 +1,18 @@
 //! What was done in a worktree as a commit on a new branch of the user's repository: the only thing that is
 //! ever written there, and only when the user asks for it.
 
-use super::changes::WorktreeChanges;
+use super::changes::{Before, WorktreeChanges, with_cr};
 use super::fill::without_cr;
 use super::gitdir::entry;
 use super::head::HeadEntry;
 use super::manifest;
-use super::{Worktree, WorktreeError, head};
+use super::{Worktree, WorktreeError, head, name};
+use crate::content::Content;
 use crate::error::FsErrorCode;
+use crate::merge;
 use crate::view::MAX_FILE;
 use boxagnts_policy::path::WorkspacePath;
-use git2::{AttrCheckFlags, AttrValue, ErrorCode, Index, Oid, Reference, Repository, Signature};
+use git2::{AttrCheckFlags, AttrValue, Index, Oid, Repository, Signature};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -62,7 +64,8 @@ pub struct Branch {
     /// Who signs it off, in the message's last lines.
     pub sign_off: Option<Person>,
     /// Whether what the user had not committed is in it, too: the commit is then all of the worktree. Else
-    /// it has the files that were changed in the worktree, each as it is there.
+    /// it has what was changed in the worktree and nothing else; files where that cannot be told apart are
+    /// left out.
     pub uncommitted: bool,
 }
 
@@ -94,20 +97,14 @@ impl Worktree {
             reason,
         };
         let failed = |error: git2::Error| refused(format!("git: {}", error.message()));
-        let reference = format!("refs/heads/{}", branch.name);
-        let is_valid = git2::Branch::name_is_valid(&branch.name).unwrap_or(false);
-        if !is_valid || !Reference::is_valid_name(&reference) {
-            return Err(refused("that is no name of a branch".to_owned()));
-        }
         let (repository, _) = head::open(&self.workspace)?;
-        match repository.find_reference(&reference) {
-            Ok(_) => return Err(refused("it exists already; name another".to_owned())),
-            Err(error) if error.code() == ErrorCode::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
+        name::check(&repository, &branch.name).map_err(refused)?;
         let changes = self.changes()?;
         let mut left_out = changes.left_out.clone();
-        let files = self.files(changes, branch.uncommitted)?;
+        let files = match branch.uncommitted {
+            true => self.all_files(changes)?,
+            false => self.committed_files(&repository, changes, &mut left_out),
+        };
         let parent = match self.head.commit {
             Some(id) => Some(repository.find_commit(id).map_err(|error| {
                 let reason = error.message();
@@ -128,10 +125,6 @@ impl Worktree {
             files.into_iter().partition(|(_, file)| file.is_none());
         for (path, file) in removed.into_iter().chain(written) {
             let known = self.head.get(&path);
-            if let Some(reason) = driver(&repository, &path) {
-                left_out.push(format!("`{path}`: {reason}"));
-                continue;
-            }
             let Some((bytes, mode)) = file else {
                 if known.is_some() {
                     index.remove(Path::new(&path), 0).map_err(failed)?;
@@ -139,6 +132,10 @@ impl Worktree {
                 }
                 continue;
             };
+            if let Some(reason) = driver(&repository, &path) {
+                left_out.push(format!("`{path}`: {reason}"));
+                continue;
+            }
             let bytes = match mode {
                 LINK => bytes,
                 _ => clean(&repository, &path, bytes, known),
@@ -172,8 +169,11 @@ impl Worktree {
             .map_err(failed)?;
         // Somebody else may have made it meanwhile: not forced, it is refused then.
         let log = "branch: made by BoxAgnts from a worktree";
-        let made = repository.reference(&reference, commit, false, log);
-        made.map_err(failed)?;
+        let made = repository.reference(&name::reference(&branch.name), commit, false, log);
+        made.map_err(|error| {
+            let reason = error.message().trim_end_matches([' ', ':']);
+            refused(format!("git: {reason}; try again, or name another"))
+        })?;
         Ok(Committed {
             commit: commit.to_string(),
             files: count,
@@ -181,21 +181,80 @@ impl Worktree {
         })
     }
 
-    /// What the commit has other than its parent, by path from the repository's root.
-    fn files(
-        &mut self,
+    /// What was changed in the worktree, on the files as the commit has them, by path from the repository's
+    /// root: what the user had changed there and not committed is no part of it.
+    fn committed_files(
+        &self,
+        repository: &Repository,
         changes: WorktreeChanges,
-        uncommitted: bool,
-    ) -> Result<Files, WorktreeError> {
+        left_out: &mut Vec<String>,
+    ) -> Files {
+        let mut files = Files::new();
+        for change in changes.files {
+            let path = format!("{}{}", self.head.prefix, change.path.as_str());
+            let mode = if change.executable { PROGRAM } else { PLAIN };
+            let Some(after) = change.after else {
+                files.insert(path, None);
+                continue;
+            };
+            let bytes = match (change.before, self.is_committed(&path)) {
+                (Before::Content(before), false) => {
+                    self.on_committed(repository, &path, &before, &after)
+                }
+                _ => Ok(after.bytes().into_owned()),
+            };
+            match bytes {
+                Ok(bytes) => {
+                    files.insert(path, Some((bytes, mode)));
+                }
+                Err(reason) => left_out.push(format!("`{path}`: {reason}")),
+            }
+        }
+        files
+    }
+
+    /// Whether the user has nothing in a file, by its path from the repository's root, that is not
+    /// committed; so it is where there is no file.
+    pub(super) fn is_committed(&self, path: &str) -> bool {
+        let entry = self.manifest.entries.get(path);
+        entry.is_none_or(|entry| entry.committed != manifest::Committed::Other)
+    }
+
+    /// What led from one content to another, on the file as the commit has it.
+    fn on_committed(
+        &self,
+        repository: &Repository,
+        path: &str,
+        before: &Content,
+        after: &Content,
+    ) -> Result<Vec<u8>, String> {
+        let Some(known) = self.head.get(path) else {
+            return Err("you have not committed the file itself".to_owned());
+        };
+        let stands = || "it stands on what you have not committed there".to_owned();
+        let blob = repository.find_blob(known.id).map_err(|_| stands())?;
+        let committed = match before.text().is_some_and(|text| text.contains("\r\n")) {
+            true => with_cr(blob.content()),
+            false => blob.content().to_vec(),
+        };
+        let committed = Content::from_bytes(committed);
+        match (before.text(), after.text(), committed.text()) {
+            (Some(before), Some(after), Some(committed)) => {
+                let carried = merge::carry(before, after, committed).map_err(|_| stands())?;
+                Ok(carried.into_bytes())
+            }
+            _ => Err(stands()),
+        }
+    }
+
+    /// All that the worktree has other than the commit, by path from the repository's root.
+    fn all_files(&mut self, changes: WorktreeChanges) -> Result<Files, WorktreeError> {
         let mut files = Files::new();
         for change in changes.files {
             let path = format!("{}{}", self.head.prefix, change.path.as_str());
             let mode = if change.executable { PROGRAM } else { PLAIN };
             let after = change.after.map(|after| (after.bytes().into_owned(), mode));
             files.insert(path, after);
-        }
-        if !uncommitted {
-            return Ok(files);
         }
         for (path, entry) in &self.manifest.entries {
             let mode = match (entry.link, entry.executable) {

@@ -83,22 +83,30 @@ pub struct PruneReport {
 pub(crate) struct Pool {
     state: PathBuf,
     folder: PathBuf,
+    workspace: PathBuf,
 }
 
 impl Pool {
     /// Those of the workspace, made when there are none.
     pub(crate) fn open(state: &Path, key: &str, workspace: &Path) -> Result<Pool> {
-        let folder = state.join(key);
-        make_private(&folder)?;
-        let _alone = alone(state)?;
-        let note = folder.join(REPOSITORY);
-        if !note.exists() {
-            fs::write(note, workspace.as_os_str().as_encoded_bytes())?;
-        }
-        Ok(Pool {
+        let pool = Pool {
             state: state.to_path_buf(),
-            folder,
-        })
+            folder: state.join(key),
+            workspace: workspace.to_path_buf(),
+        };
+        let _alone = alone(state)?;
+        pool.make()?;
+        Ok(pool)
+    }
+
+    /// Makes the repository's folder, which goes as soon as it is one without worktrees.
+    fn make(&self) -> Result<()> {
+        make_private(&self.folder)?;
+        let note = self.folder.join(REPOSITORY);
+        if !note.exists() {
+            fs::write(note, self.workspace.as_os_str().as_encoded_bytes())?;
+        }
+        Ok(())
     }
 
     /// A slot that nobody works in, the one that was filled last; else a new one.
@@ -116,8 +124,7 @@ impl Pool {
         let (lock, folder) = match free.next() {
             Some(free) => free,
             None => {
-                // The repository's folder may have been removed as one without worktrees.
-                make_private(&self.folder)?;
+                self.make()?;
                 let mut number = 1_u32;
                 let folder = loop {
                     let folder = self.folder.join(number.to_string());
@@ -162,7 +169,7 @@ impl Drop for Slot {
 
 /// Every worktree that is kept below `state`, whatever it is of.
 pub fn list(state: &Path) -> Vec<WorktreeInfo> {
-    let Ok(_alone) = existing(state).and_then(|()| alone(state)) else {
+    let Ok(alone) = existing(state).and_then(|()| alone(state)) else {
         return Vec::new();
     };
     let mut all = Vec::new();
@@ -184,17 +191,21 @@ pub fn list(state: &Path) -> Vec<WorktreeInfo> {
                 (false, 0) => WorktreeState::Idle,
                 (false, _) => WorktreeState::Left { pid, name },
             };
-            let path = files_of(&slot);
-            let files = Dir::open(&path).map_or(0, |files| files.count());
             all.push(WorktreeInfo {
-                path,
+                path: files_of(&slot),
                 workspace: workspace.clone().unwrap_or_default(),
                 state,
-                // The pointer to git's folder is not a file of the user.
-                files: files.saturating_sub(1),
+                files: 0,
                 since: since.or_else(|| changed(LOCK)).unwrap_or(UNIX_EPOCH),
             });
         }
+    }
+    // Nobody waits for that.
+    drop(alone);
+    for info in &mut all {
+        let files = Dir::open(&info.path).map_or(0, |files| files.count());
+        // The pointer to git's folder is not a file of the user.
+        info.files = files.saturating_sub(1);
     }
     all
 }

@@ -64,6 +64,7 @@ fn a_branch_has_what_was_done() {
 fn a_branch_that_is_there_stays_as_it_is() {
     let repo = Repo::new("//- a.txt\none\n");
     git(repo.root(), &["branch", "taken"]);
+    git(repo.root(), &["branch", "deep/er"]);
     let before = files(repo.root());
     let mut worktree = repo.take();
     let mut refused = |name: &str, expect: &str| {
@@ -74,15 +75,13 @@ fn a_branch_that_is_there_stays_as_it_is() {
     refused("main", "exists already");
     refused("-x", "no name of a branch");
     refused("a..b", "no name of a branch");
+    refused("@", "no name of a branch");
+    refused("refs/heads/x", "no name of a branch");
+    refused("taken/x", "none below the branch `taken`; name another");
+    refused("deep", "none above the branch `deep/er`; name another");
     refused("", "no name of a branch");
     refused("new", "nothing of what was changed");
     assert_eq!(files(repo.root()), before);
-    // Below a branch no other can be.
-    put(worktree.path(), "a.txt", b"1\n");
-    let error = worktree
-        .commit_to_branch(&branch("taken/x", false))
-        .unwrap_err();
-    assert!(error.to_string().contains("taken/x"), "{error}");
 }
 
 #[test]
@@ -184,6 +183,45 @@ fn what_a_filter_would_convert_is_not_committed_raw() {
         made.left_out[0].contains("filter `lfs`"),
         "{:?}",
         made.left_out
+    );
+}
+
+#[test]
+fn what_a_filter_would_convert_can_be_removed() {
+    let repo = Repo::new("//- a.bin\npointer\n//- .gitattributes\n*.bin filter=lfs\n");
+    let edit = |at: &std::path::Path| {
+        std::fs::remove_file(at.join("a.bin")).unwrap();
+        put(at, "b.txt", b"other\n");
+    };
+    check(&repo, false, edit, "D a.bin\nA b.txt\n");
+}
+
+#[test]
+fn what_the_user_has_not_committed_is_in_no_branch() {
+    let repo = Repo::new("//- a.txt\none\n2\n3\n4\nfive\n//- b.txt\none\ntwo\n");
+    put(repo.root(), "a.txt", b"one\n2\n3\n4\nMINE\n");
+    put(repo.root(), "b.txt", b"one\nMINE\n");
+    put(repo.root(), "c.txt", b"MINE\n");
+    let mut worktree = repo.take();
+    put(worktree.path(), "a.txt", b"ONE\n2\n3\n4\nMINE\n");
+    // Of that line the commit knows nothing.
+    put(worktree.path(), "b.txt", b"one\nMINE, OURS\n");
+    put(worktree.path(), "c.txt", b"MINE\nours\n");
+    let made = worktree.commit_to_branch(&branch("x", false)).unwrap();
+    assert_eq!(
+        git(repo.root(), &["show", "x:a.txt"]),
+        "ONE\n2\n3\n4\nfive\n"
+    );
+    assert_eq!(
+        git(repo.root(), &["diff", "--name-only", "HEAD", "x"]),
+        "a.txt\n"
+    );
+    assert_eq!(
+        made.left_out,
+        [
+            "`b.txt`: it stands on what you have not committed there",
+            "`c.txt`: you have not committed the file itself",
+        ]
     );
 }
 
