@@ -194,7 +194,9 @@ impl Budget {
     ) -> Result<(), TurnOutcome> {
         if self.tool_calls.saturating_add(count) > limits.max_tool_calls {
             let limit = limits.max_tool_calls as f64;
-            return Err(stop("max_tool_calls", limit, self.tool_calls as f64));
+            // None of them runs, and what they would have come to says why.
+            let wanted = self.tool_calls.saturating_add(count);
+            return Err(stop("max_tool_calls", limit, wanted as f64));
         }
         self.tool_calls += count;
         Ok(())

@@ -14,6 +14,9 @@ use boxagnts_protocol::update::TurnOutcome;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// Characters of a refusal that are said with how the turn ended.
+const MOST_QUOTED: usize = 200;
+
 /// One conversation with a model. Its history is valid for every provider at every moment at
 /// which a model can be called: it begins with the user, roles alternate, no message is empty,
 /// and every tool call is answered in the message behind it.
@@ -396,13 +399,18 @@ impl Query {
 
     fn answered(&mut self, answer: Answer, reason: StopReason) -> Vec<Effect> {
         if reason == StopReason::Refusal {
-            self.push_answer(vec![Content::Text {
-                text: answer.into_text(),
-            }]);
-            let message = "the model refused to answer; say it differently or use another model";
-            return self.finish(TurnOutcome::Failed {
-                message: message.to_owned(),
-            });
+            let text = answer.into_text();
+            let mut message = "the model refused to answer".to_owned();
+            // For who sees nothing but how it ended.
+            let mut why = text.trim().lines().next().unwrap_or_default().chars();
+            let said: String = why.by_ref().take(MOST_QUOTED).collect();
+            if !said.is_empty() {
+                let more = if why.next().is_some() { "…" } else { "" };
+                message.push_str(&format!(" (\"{said}{more}\")"));
+            }
+            message.push_str("; say it differently or use another model");
+            self.push_answer(vec![Content::Text { text }]);
+            return self.finish(TurnOutcome::Failed { message });
         }
         let cut = reason == StopReason::MaxTokens;
         let ids = &mut self.ids;

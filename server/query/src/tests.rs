@@ -409,7 +409,7 @@ fn each_limit_stops_before_the_step_that_would_exceed_it() {
         expect![[r#"
             model 1 (1000)
             refuse a: not run: the limit `max_tool_calls` is reached
-            finish Limit { limit: "max_tool_calls", value: 0.0, used: 0.0 }
+            finish Limit { limit: "max_tool_calls", value: 0.0, used: 1.0 }
             User: "x"
             Assistant: <read {}>
             User: [a "not run: the limit `max_tool_calls` is reached"]
@@ -451,7 +451,7 @@ fn cancelling_keeps_what_was_said_and_answers_every_call() {
 fn failures_and_refusals_end_the_turn_with_the_reason() {
     check(
         LIMITS,
-        "prompt x\nfail no key\nprompt y\nstop refusal",
+        "prompt x\nfail no key\nprompt y\nstop refusal\nprompt z\ntext I will not.\nstop refusal",
         expect![[r#"
             model 1 (1000)
             abort
@@ -459,10 +459,14 @@ fn failures_and_refusals_end_the_turn_with_the_reason() {
             finish Failed { message: "no key" }
             model 1 (1000)
             finish Failed { message: "the model refused to answer; say it differently or use another model" }
+            model 1 (1000)
+            finish Failed { message: "the model refused to answer (\"I will not.\"); say it differently or use another model" }
             User: "x"
             Assistant: "[no answer: the model failed]"
             User: "y"
             Assistant: "[no answer]"
+            User: "z"
+            Assistant: "I will not."
         "#]],
     );
 }
