@@ -77,7 +77,7 @@ pub(super) fn events(turn: &Turn, request: &Value, truncated: bool) -> Vec<Event
         StopReason::EndTurn => "end_turn",
         StopReason::ToolUse => "tool_use",
         StopReason::MaxTokens => "max_tokens",
-        StopReason::Refusal => "refusal",
+        StopReason::Refusal | StopReason::Lost => "refusal",
     };
     events.push(event(
         json!({

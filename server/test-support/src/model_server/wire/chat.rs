@@ -53,7 +53,7 @@ pub(super) fn events(turn: &Turn, request: &Value, truncated: bool) -> Vec<Event
         StopReason::EndTurn => "stop",
         StopReason::ToolUse => "tool_calls",
         StopReason::MaxTokens => "length",
-        StopReason::Refusal => "content_filter",
+        StopReason::Refusal | StopReason::Lost => "content_filter",
     };
     let end = json!([{"index": 0, "delta": {}, "logprobs": null, "finish_reason": reason}]);
     events.push(chunk(end, Value::Null, false));

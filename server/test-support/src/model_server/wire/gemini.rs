@@ -54,7 +54,7 @@ pub(super) fn events(turn: &Turn, request: &Value, truncated: bool) -> Vec<Event
         _ if truncated => "MAX_TOKENS",
         StopReason::EndTurn | StopReason::ToolUse => "STOP",
         StopReason::MaxTokens => "MAX_TOKENS",
-        StopReason::Refusal => "SAFETY",
+        StopReason::Refusal | StopReason::Lost => "SAFETY",
     };
     let mut last = json!({"text": ""});
     if unsigned {

@@ -38,7 +38,9 @@ pub(super) fn events(turn: &Turn, request: &Value, truncated: bool) -> Vec<Event
         StopReason::MaxTokens => "length",
         _ if truncated => "length",
         // It knows no refusals.
-        StopReason::EndTurn | StopReason::ToolUse | StopReason::Refusal => "stop",
+        StopReason::EndTurn | StopReason::ToolUse | StopReason::Refusal | StopReason::Lost => {
+            "stop"
+        }
     };
     let end = json!({
         "model": request["model"],
