@@ -45,6 +45,9 @@ pub enum TurnOutcome {
     Failed {
         /// What went wrong and what to do.
         message: String,
+        /// Whether the same may work later: the provider could not be reached, was busy, or broke off.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        may_pass: bool,
     },
 }
 

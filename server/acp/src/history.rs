@@ -111,7 +111,7 @@ fn words(event: &SessionEvent) -> Option<String> {
         SessionEvent::TurnEnded { outcome, .. } => match outcome {
             TurnOutcome::Done => None,
             TurnOutcome::Cancelled => Some("*Cancelled.*".to_owned()),
-            TurnOutcome::Failed { message } => Some(format!("*{message}*")),
+            TurnOutcome::Failed { message, .. } => Some(format!("*{message}*")),
             TurnOutcome::Limit { limit, value, .. } => {
                 Some(format!("*Stopped by `{limit}` = {value}.*"))
             }

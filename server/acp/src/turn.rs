@@ -80,11 +80,11 @@ async fn turn(chat: &Arc<Chat>, prompt: Prompt, running: &Running) -> Result<Sto
     let reason = match outcome {
         TurnOutcome::Cancelled => return Ok(StopReason::Cancelled),
         TurnOutcome::Done => StopReason::EndTurn,
-        TurnOutcome::Failed { message } if is_refusal => {
+        TurnOutcome::Failed { message, .. } if is_refusal => {
             chat.say(&format!("\n\n{message}\n"));
             StopReason::Refusal
         }
-        TurnOutcome::Failed { message } => {
+        TurnOutcome::Failed { message, .. } => {
             review::tell_waiting(chat).await?;
             return Err(Error::new(-32603, message));
         }

@@ -190,6 +190,7 @@ mod tests {
         check(
             TurnOutcome::Failed {
                 message: "x".into(),
+                may_pass: false,
             },
             1,
         );

@@ -152,7 +152,7 @@ pub(crate) fn ended(outcome: &TurnOutcome) -> String {
     match outcome {
         TurnOutcome::Done => "done".to_owned(),
         TurnOutcome::Cancelled => "cancelled".to_owned(),
-        TurnOutcome::Failed { message } => format!("failed: {message}"),
+        TurnOutcome::Failed { message, .. } => format!("failed: {message}"),
         TurnOutcome::Limit { limit, value, used } => {
             let shown = |number: f64| match Limit::from_name(limit) {
                 Ok(limit) => limit.display(number),

@@ -48,7 +48,7 @@ pub(crate) async fn after_turn(shared: Arc<Shared>, folder: Arc<Folder>, ended: 
             );
             client.show_message(MessageType::WARNING, message).await;
         }
-        TurnOutcome::Failed { message } => {
+        TurnOutcome::Failed { message, .. } => {
             client
                 .show_message(MessageType::ERROR, format!("BoxAgnts: {message}"))
                 .await;

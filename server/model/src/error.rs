@@ -178,6 +178,20 @@ impl ModelError {
         let message = message.to_lowercase();
         CONTEXT_FULL.iter().any(|says| message.contains(says))
     }
+
+    /// Whether the same request may work later: the provider could not be reached, was busy, or broke
+    /// off.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ModelError::Refused { status, .. } => {
+                matches!(status, 408 | 409 | 425 | 429 | 500..=599)
+            }
+            ModelError::Connection { .. }
+            | ModelError::WaitTooLong { .. }
+            | ModelError::Provider { .. } => !self.is_context_full(),
+            _ => false,
+        }
+    }
 }
 
 fn service_names() -> String {
@@ -244,5 +258,52 @@ mod tests {
             reason: "context window".to_owned(),
         };
         assert!(!lost.is_context_full());
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_stays() {
+        let check = |error: ModelError, expect: bool| {
+            assert_eq!(error.may_pass(), expect, "{error}");
+        };
+        let provider = || "p".to_owned();
+        for (status, expect) in [
+            (400, false),
+            (401, false),
+            (403, false),
+            (404, false),
+            (408, true),
+            (409, true),
+            (425, true),
+            (429, true),
+            (500, true),
+            (529, true),
+        ] {
+            let refused = ModelError::Refused {
+                provider: provider(),
+                status,
+                message: "no".to_owned(),
+            };
+            check(refused, expect);
+        }
+        let broke_off = |message: &str| ModelError::Provider {
+            provider: provider(),
+            message: message.to_owned(),
+        };
+        check(broke_off("overloaded"), true);
+        check(broke_off("prompt is too long"), false);
+        let lost = ModelError::Connection {
+            provider: provider(),
+            place: "http://localhost:1".to_owned(),
+            reason: "refused".to_owned(),
+        };
+        check(lost, true);
+        let wait = Duration::from_secs(3600);
+        let provider = provider();
+        check(ModelError::WaitTooLong { provider, wait }, true);
+        let wrong = ModelError::Script {
+            path: "a".into(),
+            reason: "no".to_owned(),
+        };
+        check(wrong, false);
     }
 }

@@ -82,7 +82,7 @@ impl Query {
                 effects.extend(compaction.map(Effect::Compacted));
                 effects.extend(self.summarize("", false));
             }
-            Err(message) => effects.extend(self.finish(TurnOutcome::Failed { message })),
+            Err(message) => effects.extend(self.finish(failed(message))),
         }
         effects
     }
@@ -321,7 +321,7 @@ impl Query {
             Event::ToolCallInput { json, .. } => compacting.bytes += json.len() as u64,
             Event::ModelUsage(usage) => compacting.usage = usage,
             Event::ModelStopped(reason) => return self.summed_up(reason),
-            Event::ModelFailed { message } | Event::ContextFull { message } => {
+            Event::ModelFailed { message, .. } | Event::ContextFull { message } => {
                 let by_hand = compacting.by_hand;
                 let mut effects: Vec<Effect> = self.lose_compacting().into_iter().collect();
                 effects.extend(self.not_summed_up(&message, by_hand));
@@ -431,7 +431,7 @@ impl Query {
         self.no_summary_before = self.messages.len() + PAUSE;
         let message = format!("the conversation could not be summed up, and is as it was: {why}");
         if by_hand {
-            return self.said_by_us(message.clone(), TurnOutcome::Failed { message });
+            return self.said_by_us(message.clone(), failed(message));
         }
         let mut effects = vec![Effect::Notice { message }];
         effects.extend(self.call_model());
@@ -446,7 +446,7 @@ impl Query {
             _ => true,
         };
         if said_something || self.overflows > MOST_OVERFLOWS {
-            let outcome = TurnOutcome::Failed { message };
+            let outcome = failed(message);
             return self.stop_early("no answer: the conversation is too long", outcome);
         }
         let (_, lost) = self.lose_answer();
@@ -494,6 +494,13 @@ impl Query {
         self.budget.forget_count();
         self.prompt_at = 0;
         self.no_summary_before = self.messages.len() + PAUSE;
+    }
+}
+
+fn failed(message: String) -> TurnOutcome {
+    TurnOutcome::Failed {
+        message,
+        may_pass: false,
     }
 }
 

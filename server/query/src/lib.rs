@@ -128,6 +128,8 @@ pub enum Event {
     ModelFailed {
         /// What went wrong and what to do.
         message: String,
+        /// Whether the same may work later.
+        may_pass: bool,
     },
     /// The model says that the conversation is too long for it.
     ContextFull {

@@ -205,11 +205,13 @@ impl Query {
                 let answer = self.end_answer();
                 self.answered(answer, reason)
             }
-            (Event::ModelFailed { message }, Phase::Answering { .. } | Phase::Calling(_)) => self
-                .stop_early(
-                    "no answer: the model failed",
-                    TurnOutcome::Failed { message },
-                ),
+            (
+                Event::ModelFailed { message, may_pass },
+                Phase::Answering { .. } | Phase::Calling(_),
+            ) => self.stop_early(
+                "no answer: the model failed",
+                TurnOutcome::Failed { message, may_pass },
+            ),
             (Event::Cancel, Phase::Answering { .. } | Phase::Calling(_)) => {
                 self.stop_early("cancelled by the user", TurnOutcome::Cancelled)
             }
@@ -410,7 +412,10 @@ impl Query {
             }
             message.push_str("; say it differently or use another model");
             self.push_answer(vec![Content::Text { text }]);
-            return self.finish(TurnOutcome::Failed { message });
+            return self.finish(TurnOutcome::Failed {
+                message,
+                may_pass: false,
+            });
         }
         let cut = reason == StopReason::MaxTokens;
         let ids = &mut self.ids;

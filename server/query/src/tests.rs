@@ -50,8 +50,8 @@ fn config(limits: Limits) -> Config {
 }
 
 /// One event per line: `prompt TEXT`, `text TEXT`, `call INDEX ID NAME JSON`, `usage IN OUT`,
-/// `stop REASON`, `fail TEXT`, `done ID TEXT`, `steer TEXT`, `compact FOCUS`, `facts TEXT`, `full TEXT`,
-/// `silent`, `cancel`. `*N` in a text stands for N bytes.
+/// `stop REASON`, `fail TEXT` (where `busy` may pass), `done ID TEXT`, `steer TEXT`, `compact FOCUS`,
+/// `facts TEXT`, `full TEXT`, `silent`, `cancel`. `*N` in a text stands for N bytes.
 fn event(line: &str) -> Vec<Event> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
     let rest = &long(rest);
@@ -89,6 +89,7 @@ fn event(line: &str) -> Vec<Event> {
         }),
         "fail" => Event::ModelFailed {
             message: rest.to_owned(),
+            may_pass: rest == "busy",
         },
         "done" => {
             let (id, output) = rest.split_once(' ').unwrap();
@@ -451,22 +452,28 @@ fn cancelling_keeps_what_was_said_and_answers_every_call() {
 fn failures_and_refusals_end_the_turn_with_the_reason() {
     check(
         LIMITS,
-        "prompt x\nfail no key\nprompt y\nstop refusal\nprompt z\ntext I will not.\nstop refusal",
+        "prompt x\nfail no key\nprompt y\nstop refusal\nprompt z\ntext I will not.\nstop refusal\nprompt a\nfail busy",
         expect![[r#"
             model 1 (1000)
             abort
             note Assistant [no answer: the model failed]
-            finish Failed { message: "no key" }
+            finish Failed { message: "no key", may_pass: false }
             model 1 (1000)
-            finish Failed { message: "the model refused to answer; say it differently or use another model" }
+            finish Failed { message: "the model refused to answer; say it differently or use another model", may_pass: false }
             model 1 (1000)
-            finish Failed { message: "the model refused to answer (\"I will not.\"); say it differently or use another model" }
+            finish Failed { message: "the model refused to answer (\"I will not.\"); say it differently or use another model", may_pass: false }
+            model 1 (1000)
+            abort
+            note Assistant [no answer: the model failed]
+            finish Failed { message: "busy", may_pass: true }
             User: "x"
             Assistant: "[no answer: the model failed]"
             User: "y"
             Assistant: "[no answer]"
             User: "z"
             Assistant: "I will not."
+            User: "a"
+            Assistant: "[no answer: the model failed]"
         "#]],
     );
 }

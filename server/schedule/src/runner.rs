@@ -202,7 +202,7 @@ fn ended(outcome: TurnOutcome) -> Ended {
             message: Some(format!("{limit} = {value}, used {used}")),
             ..Ended::new(RunState::Limit)
         },
-        TurnOutcome::Failed { message } => Ended::failed(message, true),
+        TurnOutcome::Failed { message, may_pass } => Ended::failed(message, may_pass),
     }
 }
 

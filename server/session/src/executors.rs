@@ -222,6 +222,7 @@ impl Session {
         // What was spent is spent, whatever became of it.
         let failed = |error: SessionError| TurnOutcome::Failed {
             message: format!("what it changed cannot be taken over: {error}"),
+            may_pass: false,
         };
         let (outcome, merged) = match (merged, told) {
             (Ok(merged), Ok(())) => (outcome, merged),

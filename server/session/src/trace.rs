@@ -445,7 +445,7 @@ fn ended(outcome: &TurnOutcome) -> (&'static str, Option<String>) {
         TurnOutcome::Done => ("done", None),
         TurnOutcome::Limit { limit, .. } => ("limit", Some(format!("stopped by {limit}"))),
         TurnOutcome::Cancelled => ("cancelled", Some("cancelled".to_owned())),
-        TurnOutcome::Failed { message } => ("failed", Some(message.clone())),
+        TurnOutcome::Failed { message, .. } => ("failed", Some(message.clone())),
     }
 }
 

@@ -67,9 +67,11 @@ pub(crate) async fn run(
         Ok(Ok(outcome)) => outcome,
         Ok(Err(error)) => TurnOutcome::Failed {
             message: format!("the journal cannot be written, so the turn was stopped: {error}"),
+            may_pass: false,
         },
         Err(_) => TurnOutcome::Failed {
             message: "an internal error ended the turn; the log has the details".to_owned(),
+            may_pass: false,
         },
     };
     // What its executors spent is the turn's, also when nobody waits for them any more.
@@ -349,6 +351,7 @@ async fn next_event(
         // end and not hang.
         Waiting::Nothing => Ok(vec![Event::ModelFailed {
             message: "the turn waits for nothing".to_owned(),
+            may_pass: false,
         }]),
         Waiting::Answer(stream) => {
             let next = stream.next().await;
@@ -364,9 +367,11 @@ async fn next_event(
                 }]),
                 Some(Err(error)) => Ok(vec![Event::ModelFailed {
                     message: error.to_string(),
+                    may_pass: error.may_pass(),
                 }]),
                 None => Ok(vec![Event::ModelFailed {
                     message: "the model's answer ended without saying why it stopped".to_owned(),
+                    may_pass: true,
                 }]),
             }
         }
@@ -391,6 +396,7 @@ async fn next_event(
             }
             None => Ok(vec![Event::ModelFailed {
                 message: "a tool call was lost".to_owned(),
+                may_pass: false,
             }]),
         },
     }

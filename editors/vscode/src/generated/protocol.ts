@@ -985,6 +985,8 @@ export type TurnOutcome = {
   kind: 'cancelled';
 } | {
   kind: 'failed';
+  /** Whether the same may work later: the provider could not be reached, was busy, or broke off. */
+  may_pass?: boolean;
   /** What went wrong and what to do. */
   message: string;
 };

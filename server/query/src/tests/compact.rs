@@ -228,7 +228,7 @@ fn a_prompt_that_fits_no_window_ends_the_turn() {
         500,
         "prompt *3000",
         expect![[r#"
-        finish Failed { message: "the conversation has about 1007 tokens, and the model takes 500 (context_window): begin a new session, ask for less at once, or use a model with a larger window" }
+        finish Failed { message: "the conversation has about 1007 tokens, and the model takes 500 (context_window): begin a new session, ask for less at once, or use a model with a larger window", may_pass: false }
         User: "*3000"
     "#]],
     );
@@ -268,7 +268,7 @@ fn a_model_that_says_that_it_is_full_is_believed() {
         expect![[r#"
         model 1 (100)
         notice the model says that the conversation is too long (a); from now on its window counts as 97 tokens. Set context_window of the model under [models] in your configuration
-        finish Failed { message: "the conversation has about 107 tokens, and the model takes 97 (context_window): begin a new session, ask for less at once, or use a model with a larger window" }
+        finish Failed { message: "the conversation has about 107 tokens, and the model takes 97 (context_window): begin a new session, ask for less at once, or use a model with a larger window", may_pass: false }
         User: "x"
     "#]],
     );
@@ -295,7 +295,7 @@ fn the_user_has_the_conversation_summed_up() {
         finish Done
         model 1 (100) to sum up
         say the conversation could not be summed up, and is as it was: no network
-        finish Failed { message: "the conversation could not be summed up, and is as it was: no network" }
+        finish Failed { message: "the conversation could not be summed up, and is as it was: no network", may_pass: false }
         User: "[The conversation before this became too long and was summed up by you. Its summary stands here in its place; the conversation goes on behind it.]\n\nAll of it.\n\n[files: a]"
         Assistant: "The conversation is summed up: about 51 tokens became about 64."
         User: "y"

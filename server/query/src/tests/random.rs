@@ -29,7 +29,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => (0u64..9, 0u64..9).prop_map(|(input_tokens, output_tokens)| Event::ModelUsage(
             TokenUsage { input_tokens, output_tokens, ..TokenUsage::default() })),
         4 => stop.prop_map(Event::ModelStopped),
-        1 => Just(Event::ModelFailed { message: "f".to_owned() }),
+        1 => Just(Event::ModelFailed { message: "f".to_owned(), may_pass: false }),
         1 => Just(Event::Cancel),
         1 => Just(Event::Steer { text: "s".to_owned() }),
         1 => Just(Event::Compact { text: "/compact".to_owned(), focus: String::new() }),

@@ -83,7 +83,7 @@ fn told(outcome: TurnOutcome, said: String) -> NativeOutcome {
             ),
         ),
         TurnOutcome::Cancelled => NativeOutcome::failed(FailureKind::Cancelled, "cancelled"),
-        TurnOutcome::Failed { message } => NativeOutcome::failed(FailureKind::Failed, message),
+        TurnOutcome::Failed { message, .. } => NativeOutcome::failed(FailureKind::Failed, message),
     };
     NativeOutcome {
         output: said,
@@ -220,6 +220,7 @@ impl Asking<'_> {
     async fn next(&self, waiting: &mut Waiting) -> Result<Event, StoreError> {
         let failed = |message: &str| Event::ModelFailed {
             message: message.to_owned(),
+            may_pass: false,
         };
         loop {
             match waiting {

@@ -229,6 +229,7 @@ impl Order {
                 outcome: match other {
                     Err(error) if !cancel.is_cancelled() => TurnOutcome::Failed {
                         message: error.to_string(),
+                        may_pass: false,
                     },
                     _ => TurnOutcome::Cancelled,
                 },
@@ -300,7 +301,7 @@ fn told(done: Done) -> NativeOutcome {
             "cancelled",
             NativeOutcome::failed(FailureKind::Cancelled, "cancelled; nothing of it is merged"),
         ),
-        TurnOutcome::Failed { message } => {
+        TurnOutcome::Failed { message, .. } => {
             let message = format!("{message}; what it had changed by then is merged");
             (
                 "failed",

@@ -177,7 +177,7 @@ async fn a_server_that_never_sends_a_byte_is_not_waited_for() {
                 );
             }
             // The connection may be given up in the same moment.
-            (TurnOutcome::Failed { message }, Fault::Stall { after: 2 }) => {
+            (TurnOutcome::Failed { message, .. }, Fault::Stall { after: 2 }) => {
                 assert!(message.contains("nothing came"), "{message}");
             }
             _ => panic!("{fault:?}: {outcome:?}"),

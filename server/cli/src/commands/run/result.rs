@@ -51,6 +51,7 @@ impl<'a> RunResult<'a> {
             session: None,
             outcome: TurnOutcome::Failed {
                 message: failure.message.clone(),
+                may_pass: false,
             },
             diff: "",
             applied: false,

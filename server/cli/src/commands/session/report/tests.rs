@@ -459,6 +459,7 @@ fn page_of(text: &str) -> String {
         1,
         TurnOutcome::Failed {
             message: text.into(),
+            may_pass: false,
         },
     ));
     events.push(decided(&[("h1", HunkState::Rejected)], Some(text)));
