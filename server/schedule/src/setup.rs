@@ -31,6 +31,11 @@ pub fn add(
     now: Timestamp,
 ) -> Result<Timestamp, SetupError> {
     check(name, spec)?;
+    // As it is shown later, on one line.
+    let spec = &JobSpec {
+        cron: spec.cron.split_whitespace().collect::<Vec<_>>().join(" "),
+        ..spec.clone()
+    };
     let times = Times::new(&spec.cron, &spec.zone)?;
     let first = times.after(now).ok_or_else(|| crate::TimesError::Never {
         cron: spec.cron.clone(),
@@ -42,9 +47,13 @@ pub fn add(
 fn check(name: &str, spec: &JobSpec) -> Result<(), SetupError> {
     let wrong = |reason: String| Err(SetupError::Spec { reason });
     let sound = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || !name.chars().all(sound) {
+    if !name.starts_with(char::is_alphanumeric)
+        || name.chars().count() > LONGEST_NAME
+        || !name.chars().all(sound)
+    {
         return wrong(format!(
-            "the name `{}` cannot be used; take up to {LONGEST_NAME} letters, digits, `-`, `_` and `.`",
+            "the name `{}` cannot be used; take up to {LONGEST_NAME} letters, digits, `-`, `_` and `.`, \
+             a letter or a digit first",
             name.escape_default()
         ));
     }

@@ -14,16 +14,18 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Ordering;
 
-/// The fields of an expression with seconds and a year, and what each takes.
-const FIELDS: [(&str, &str); 7] = [
-    ("second", "0-59"),
-    ("minute", "0-59"),
-    ("hour", "0-23"),
-    ("day of the month", "1-31, L or 15W"),
-    ("month", "1-12 or JAN-DEC"),
-    ("day of the week", "0-7 or SUN-SAT, 5L or MON#2"),
-    ("year", "1-5000"),
+/// The fields of an expression with seconds and a year, what each takes, and how many values it has.
+const FIELDS: [(&str, &str, u32); 7] = [
+    ("second", "0-59", 60),
+    ("minute", "0-59", 60),
+    ("hour", "0-23", 24),
+    ("day of the month", "1-31, L or 15W", 31),
+    ("month", "1-12 or JAN-DEC", 12),
+    ("day of the week", "0-7 or SUN-SAT, 5L or MON#2", 7),
+    ("year", "1-5000", 5000),
 ];
+/// Names in databases of time zones that are not of a place: another zone on each machine, or none.
+const NO_PLACES: [&str; 3] = ["localtime", "posixrules", "Factory"];
 
 /// Local times without a moment of their own that are passed over in one search: no zone leaves out or
 /// repeats more than a day.
@@ -112,45 +114,64 @@ impl Times {
 /// # Errors
 /// There is none.
 fn time_zone(name: &str) -> Result<TimeZone, TimesError> {
-    TimeZone::get(name).map_err(|_| TimesError::Zone {
-        given: name.to_owned(),
-    })
+    let wrong = || TimesError::Zone {
+        given: name.escape_default().to_string(),
+    };
+    if NO_PLACES.iter().any(|no| name.eq_ignore_ascii_case(no)) {
+        return Err(wrong());
+    }
+    TimeZone::get(name).map_err(|_| wrong())
 }
 
 fn parse(given: &str) -> Result<Cron, TimesError> {
+    let given = given.escape_default().to_string();
     let parser = CronParser::builder().build();
-    let error = match parser.parse(given) {
-        Ok(cron) => return Ok(cron),
-        Err(error) => error,
-    };
+    let parsed = parser.parse(&given);
     let fields: Vec<&str> = given.split_whitespace().collect();
     // Five fields have neither seconds nor a year, six have no year.
     let first = usize::from(fields.len() == 5);
     if (5..=7).contains(&fields.len()) {
         for (at, field) in fields.iter().enumerate() {
-            // The one that cannot be read beside others that can.
-            let mut alone = ["*"; 7];
-            let Some(place) = alone.get_mut(first + at) else {
+            let Some((name, takes, values)) = FIELDS.get(first + at) else {
                 continue;
             };
-            *place = field;
-            if let (Err(error), Some((name, takes))) =
-                (parser.parse(&alone.join(" ")), FIELDS.get(first + at))
-            {
+            // The one that cannot be read beside others that can.
+            let mut alone = ["*"; 7];
+            if let Some(place) = alone.get_mut(first + at) {
+                *place = field;
+            }
+            let read = parser
+                .parse(&alone.join(" "))
+                .map_err(|error| reason(&error));
+            if let Err(reason) = read.and_then(|_| sensible(field, *values)) {
                 return Err(TimesError::Field {
-                    cron: given.to_owned(),
+                    cron: given.clone(),
                     field: name,
                     given: (*field).to_owned(),
                     takes,
-                    reason: reason(&error),
+                    reason,
                 });
             }
         }
     }
-    Err(TimesError::Cron {
-        given: given.to_owned(),
+    parsed.map_err(|error| TimesError::Cron {
         reason: reason(&error),
+        given,
     })
+}
+
+/// Refuses what the parser takes, but what nobody means.
+fn sensible(field: &str, values: u32) -> Result<(), String> {
+    for item in field.split(',') {
+        if item.is_empty() {
+            return Err("the list has an empty item".to_owned());
+        }
+        let step = item.split_once('/').and_then(|(_, step)| step.parse().ok());
+        if step.is_some_and(|step: u32| step > values) {
+            return Err(format!("the step is more than the {values} that there are"));
+        }
+    }
+    Ok(())
 }
 
 /// What the parser says, without its own names for things.

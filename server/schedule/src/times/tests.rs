@@ -151,4 +151,25 @@ fn errors_name_the_field() {
         "no time zone `Europe/Atlantis`",
     );
     check("* * * * *", "", "no time zone");
+    check("*/99 * * * *", "UTC", "the step is more than the 60");
+    check("1-59/61 * * * *", "UTC", "the minute `1-59/61`");
+    check("0 */25 * * *", "UTC", "the step is more than the 24");
+    check("0 0 */32 * *", "UTC", "the day of the month `*/32`");
+    check("0 0 * */13 *", "UTC", "the month `*/13`");
+    check("0 0 * * */8", "UTC", "the day of the week `*/8`");
+    check("1,, * * * *", "UTC", "the list has an empty item");
+    check("0 ,5 * * *", "UTC", "the hour `,5`");
+    check("* * * * \u{1b}[2J", "UTC", "\\u{1b}[2J");
+    for zone in ["localtime", "posixrules", "Factory", "LOCALTIME"] {
+        check("* * * * *", zone, &format!("no time zone `{zone}`"));
+    }
+    check("* * * * *", "UTC\n", "no time zone `UTC\\n`");
+}
+
+#[test]
+fn steps_up_to_the_whole_field_are_taken() {
+    let check = |cron: &str| assert!(Times::new(cron, "UTC").is_ok(), "{cron}");
+    check("*/30 */12 */15 */6 */3");
+    check("0-30/10,45 9-17 * * MON-FRI");
+    check("@daily");
 }
