@@ -83,7 +83,9 @@ impl Folder {
 
     /// Runs the scheduled tasks of the folder, and tells of what they propose when a session begins.
     pub(crate) fn serve(self: &Arc<Self>, jobs: &Serving) {
-        let mut news = jobs.serve(&self.environment, self.sessions.root());
+        // A client closes sessions, never a folder: it is open until the client goes.
+        let root = self.sessions.root();
+        let mut news = jobs.serve(&self.environment, root, &jobs.open());
         let folder = Arc::downgrade(self);
         tokio::spawn(async move {
             while let Some(news) = news.recv().await {

@@ -4,7 +4,7 @@
 use crate::folder::Folder;
 use crate::server::Shared;
 use boxagnts_protocol::schedule::{self, SchedulesParams};
-use boxagnts_schedule::{News, waiting_text};
+use boxagnts_schedule::{News, OpenFolder, waiting_text};
 use boxagnts_session::Environment;
 use std::sync::Arc;
 use tower_lsp::ls_types::MessageType;
@@ -18,9 +18,15 @@ impl Notification for SchedulesNotification {
     const METHOD: &'static str = schedule::METHOD;
 }
 
-/// Runs the tasks of a folder for as long as the server is up, and tells of what they propose.
-pub(crate) fn serve(shared: &Arc<Shared>, environment: &Arc<Environment>, folder: &Arc<Folder>) {
-    let mut news = shared.jobs.serve(environment, folder.sessions.root());
+/// Runs the tasks of a folder until it is closed, and tells of what they propose.
+pub(crate) fn serve(
+    shared: &Arc<Shared>,
+    environment: &Arc<Environment>,
+    folder: &Arc<Folder>,
+    open: &OpenFolder,
+) {
+    let root = folder.sessions.root();
+    let mut news = shared.jobs.serve(environment, root, open);
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
         while let Some(news) = news.recv().await {

@@ -17,7 +17,7 @@ use boxagnts_protocol::commands::{
     HistoryParams, ProposalParams, RenameParams, ReproposeParams, RestoreParams, SessionParams,
     SetModeParams, SplitParams, UndoParams, UsageParams,
 };
-use boxagnts_schedule::Serving;
+use boxagnts_schedule::{OpenFolder, Serving};
 use boxagnts_session::{Environment, SessionError};
 use dashmap::DashMap;
 use serde_json::Value;
@@ -110,6 +110,8 @@ pub(crate) struct Shared {
 struct Slot {
     names: Arc<FolderNames>,
     folder: Mutex<Option<Arc<Folder>>>,
+    /// For its scheduled tasks.
+    open: OpenFolder,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -146,12 +148,19 @@ impl Shared {
             folders.push(Arc::new(Slot {
                 names,
                 folder: Mutex::default(),
+                open: self.jobs.open(),
             }));
         }
     }
 
     fn remove_folder(&self, root: &Path) {
-        lock(&self.folders).retain(|slot| slot.names.given() != root);
+        lock(&self.folders).retain(|slot| {
+            let stays = slot.names.given() != root;
+            if !stays {
+                slot.open.close();
+            }
+            stays
+        });
     }
 
     fn slots(&self) -> Vec<Arc<Slot>> {
@@ -173,7 +182,7 @@ impl Shared {
         let folder =
             Folder::open(self, Arc::clone(&environment), names).map_err(commands::error)?;
         observer::watch(self, &folder);
-        schedules::serve(self, &environment, &folder);
+        schedules::serve(self, &environment, &folder, &slot.open);
         tokio::spawn(observer::recover(Arc::clone(self), Arc::clone(&folder)));
         *connected = Some(Arc::clone(&folder));
         Ok(folder)

@@ -20,6 +20,6 @@ pub use clock::{Clock, SystemClock};
 pub use engine::{Engine, Happened};
 pub use error::{SetupError, TimesError};
 pub use runner::{Runner, RunningJob, SessionRunner, Workplaces};
-pub use serving::{News, Serving, waiting_text};
+pub use serving::{News, OpenFolder, Serving, waiting_text};
 pub use setup::{add, begin_now, resume};
 pub use times::Times;

@@ -29,6 +29,17 @@ pub struct News {
     pub waiting: Vec<WaitingProposal>,
 }
 
+/// A folder of a server; its jobs run until it is closed, or the server ends.
+#[derive(Debug)]
+pub struct OpenFolder(CancellationToken);
+
+impl OpenFolder {
+    /// Cancels what runs of its jobs, and begins no more.
+    pub fn close(&self) {
+        self.0.cancel();
+    }
+}
+
 /// The engines of a server, one for each folder.
 #[derive(Debug, Default)]
 pub struct Serving {
@@ -37,10 +48,20 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Runs the jobs of a folder from now on, and tells of what they propose: first of what waits since
-    /// before, then of each that ends, whoever ran it. `root` is the folder's path without links. Must be
-    /// called inside a tokio runtime.
-    pub fn serve(&self, environment: &Arc<Environment>, root: &Path) -> UnboundedReceiver<News> {
+    /// A folder, whose jobs are to be served.
+    pub fn open(&self) -> OpenFolder {
+        OpenFolder(self.stop.child_token())
+    }
+
+    /// Runs the jobs of a folder until it is closed, and tells of what they propose: first of what waits
+    /// since before, then of each that ends, whoever ran it. `root` is the folder's path without links.
+    /// Must be called inside a tokio runtime.
+    pub fn serve(
+        &self,
+        environment: &Arc<Environment>,
+        root: &Path,
+        OpenFolder(closed): &OpenFolder,
+    ) -> UnboundedReceiver<News> {
         let runner = SessionRunner::new(Arc::new(Open(Arc::clone(environment))));
         let (engine, mut happened) = Engine::new(
             environment.shared_store(),
@@ -48,9 +69,9 @@ impl Serving {
             Arc::new(SystemClock),
             Arc::new(runner),
         );
-        self.engines.spawn(engine.run(self.stop.clone()));
+        self.engines.spawn(engine.run(closed.clone()));
         let (listener, news) = unbounded_channel();
-        let (environment, stop) = (Arc::clone(environment), self.stop.clone());
+        let (environment, closed) = (Arc::clone(environment), closed.clone());
         let workspace = root.display().to_string();
         tokio::spawn(async move {
             let mut told = HashSet::new();
@@ -63,7 +84,7 @@ impl Serving {
                     return;
                 }
                 tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = closed.cancelled() => return,
                     happened = happened.recv() => if happened.is_none() { return },
                     () = SystemClock.sleep(LOOK_AGAIN) => {}
                 }
@@ -130,6 +151,42 @@ pub fn waiting_text(waiting: &[WaitingProposal]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use boxagnts_session::EnvironmentParts;
+    use boxagnts_session::policy::config::Config;
+    use boxagnts_session::store::Store;
+    use boxagnts_session::tools::{Sandbox, Toolbox};
+
+    #[tokio::test]
+    async fn a_folder_that_is_closed_has_no_engine_and_one_that_is_opened_again_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment::new(EnvironmentParts {
+            config: Config::builder().build(),
+            store: Store::in_memory().unwrap(),
+            toolbox: Toolbox::new(Sandbox::new(None)).unwrap(),
+        });
+        let serving = Serving::default();
+        let (open, other) = (serving.open(), serving.open());
+        let _others = serving.serve(&environment, Path::new("/elsewhere"), &other);
+        for _ in 0..2 {
+            let open = serving.open();
+            let mut news = serving.serve(&environment, folder.path(), &open);
+            assert_eq!(serving.engines.len(), 2);
+            open.close();
+            // Nothing is told of it any more, and its engine ends.
+            assert_eq!(news.recv().await, None);
+            while serving.engines.len() > 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        // One that was closed before it was served.
+        open.close();
+        let _news = serving.serve(&environment, folder.path(), &open);
+        while serving.engines.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+        serving.finish().await;
+        assert!(serving.engines.is_empty());
+    }
 
     #[test]
     fn a_message_names_what_waits() {
