@@ -80,6 +80,16 @@ fn answer(messages: &[Message]) -> (Turn, bool) {
     }
 }
 
+/// Says why `builtin` would refuse a prompt, if it would; nothing of a command, whose text is the
+/// workspace's.
+pub fn builtin_refuses(prompt: &str) -> Option<String> {
+    let words = prompt.trim();
+    match words.starts_with('/') {
+        true => None,
+        false => instruction::parse(words).err(),
+    }
+}
+
 fn not_understood(reason: &str) -> String {
     format!(
         "I did not understand that: {reason}\n\nThis is `builtin`, a small planner \

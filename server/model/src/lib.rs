@@ -21,7 +21,7 @@ mod secrets;
 mod services;
 mod untrusted;
 
-pub use builtin::BUILTIN_GRAMMAR;
+pub use builtin::{BUILTIN_GRAMMAR, builtin_refuses};
 pub use connect::{Effort, ProviderKind, ProviderSettings, Settings, connect};
 pub use error::ModelError;
 pub use http::{KEEP_ALIVE_PATIENCE, RetryPolicy};

@@ -332,3 +332,18 @@ fn only_the_last_instruction_counts() {
     ]);
     assert_eq!(turn.tool_calls[0].name, "delete");
 }
+
+#[test]
+fn what_would_be_refused_is_known_before_it_is_asked() {
+    let check = |prompt: &str, expect: Option<&str>| {
+        let refused = builtin_refuses(prompt);
+        assert_eq!(refused.is_some(), expect.is_some(), "{prompt}: {refused:?}");
+        let (refused, expect) = (refused.unwrap_or_default(), expect.unwrap_or_default());
+        assert!(refused.contains(expect), "{prompt}: {refused}");
+    };
+    check("replace colour with color in **/*.md", None);
+    check(" rename a to b \n", None);
+    check("bring README.md up to date", Some("`bring`"));
+    check("", Some("no instruction"));
+    check("/tidy", None);
+}

@@ -1,12 +1,13 @@
 //! `boxagnts schedule add`: another task.
 
 use super::view::{self, JobView};
-use crate::args::ModeArg;
 use crate::exit::{Exit, Failure};
 use crate::settings::{self, Overrides};
 use crate::setup;
 use crate::terminal;
 use boxagnts_protocol::schedule::{Allowance, CatchUp, JobSpec};
+use boxagnts_protocol::update::SessionMode;
+use boxagnts_session::model::builtin_refuses;
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -20,9 +21,9 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  boxagnts schedule add --name docs --cron '0 6 * * 1-5' \"bring README.md up to date\"
-  boxagnts schedule add --name typos --cron @daily --tz Europe/Berlin --per-day-usd 0.5 \\
-    --model anthropic:MODEL \"fix typos in comments\"
+  boxagnts schedule add --name spelling --cron '0 6 * * 1-5' \"replace colour with color in **/*.md\"
+  boxagnts schedule add --name docs --cron @daily --tz Europe/Berlin --per-day-usd 0.5 \\
+    --model anthropic:claude-haiku-4-5 \"bring README.md up to date\"
 
 A time that the clock leaves out in spring comes when it has been put forward; one that it repeats in
 autumn comes once.")]
@@ -46,9 +47,9 @@ pub(crate) struct Add {
     /// Model as PROVIDER:MODEL; the configured one when absent.
     #[arg(short, long, value_name = "MODEL")]
     model: Option<String>,
-    /// What to do with what the tools want: plan or review.
+    /// What to do with what the tools want.
     #[arg(long, value_enum, value_name = "MODE", default_value = "review")]
-    mode: ModeArg,
+    mode: JobMode,
     /// How long a run may take, as in 90s, 10m or 1h.
     #[arg(long, value_name = "TIME", default_value = "10m")]
     timeout: SignedDuration,
@@ -73,6 +74,15 @@ pub(crate) struct Add {
     /// Print the task as JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// How the session of a run treats what its tools want; nobody is there to look at what would be accepted.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum JobMode {
+    /// Tools only read.
+    Plan,
+    /// Changes are proposed and wait for a decision.
+    Review,
 }
 
 /// What is done about missed times.
@@ -107,6 +117,17 @@ impl Add {
         if let Err(error) = environment.check_model().await {
             terminal::warn(&format!("its model cannot be used yet: {error}"));
         }
+        if environment.config().model() == "builtin"
+            && let Some(reason) = builtin_refuses(&spec.prompt)
+        {
+            terminal::warn(&format!(
+                "each run will fail, for its model, `builtin`, does not understand the prompt: {reason} \
+                 Remove it (boxagnts schedule remove {}), and add it with another model, as in \
+                 --model anthropic:MODEL, or in words that `builtin` knows, as in `replace X with Y in \
+                 GLOB`",
+                self.name
+            ));
+        }
         Ok(Exit::Done)
     }
 
@@ -120,7 +141,10 @@ impl Add {
             cron: self.cron.trim().to_owned(),
             zone,
             model: self.model.clone(),
-            mode: self.mode.into(),
+            mode: match self.mode {
+                JobMode::Plan => SessionMode::Plan,
+                JobMode::Review => SessionMode::Review,
+            },
             timeout_ms: u64::try_from(self.timeout.as_millis()).unwrap_or(0),
             retries: self.retries,
             catch_up: match self.catch_up {
