@@ -90,13 +90,13 @@ pub enum RunState {
     Done,
     /// A limit stopped it.
     Limit,
-    /// It was cancelled, by its user or because the process that ran it ended.
+    /// Its user cancelled it.
     Cancelled,
     /// A provider or something else failed.
     Failed,
     /// It took longer than the job allows, and was ended.
     Timeout,
-    /// The process that ran it was killed.
+    /// The process that ran it ended, or was killed.
     Interrupted,
     /// It never began; [`JobRun::skipped`] says why.
     Skipped,

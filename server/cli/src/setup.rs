@@ -16,7 +16,7 @@ use boxagnts_session::store::{self, Store};
 use boxagnts_session::tools::{
     Approvals, MemoryApprovals, Registry, Sandbox, ToolFolders, Toolbox, default_cache_dir,
 };
-use boxagnts_session::workspace::{NoBuffers, Overlay};
+use boxagnts_session::workspace::{NoBuffers, Overlay, worktree};
 use boxagnts_session::{DiskApplier, Environment, EnvironmentParts, JournalApprovals, Sessions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,6 +75,31 @@ pub(crate) fn prewarm(toolbox: &Arc<Toolbox>, limits: &Limits) {
     let loading = std::thread::Builder::new().name("prewarm".to_owned());
     if let Err(error) = loading.spawn(move || toolbox.prewarm(&limits)) {
         tracing::warn!(%error, "tools are loaded when they are first called");
+    }
+}
+
+/// Removes worktrees in the background that nobody needs any more: neither the start nor the end waits
+/// for it.
+pub(crate) fn prune_worktrees() {
+    let prune = || {
+        let state = match worktrees() {
+            Ok(state) => state,
+            Err(failure) => return tracing::warn!("{}", failure.message),
+        };
+        match worktree::prune(&state, worktree::IDLE_KEPT) {
+            Ok(report) => {
+                let (removed, kept) = (report.removed.len(), report.kept);
+                tracing::info!(removed, kept, "worktrees are pruned");
+                for (path, reason) in &report.failed {
+                    tracing::warn!(path = %path.display(), %reason, "a worktree cannot be removed");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "worktrees cannot be pruned"),
+        }
+    };
+    let pruning = std::thread::Builder::new().name("prune".to_owned());
+    if let Err(error) = pruning.spawn(prune) {
+        tracing::warn!(%error, "worktrees are not pruned");
     }
 }
 

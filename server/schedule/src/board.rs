@@ -6,10 +6,11 @@ use crate::plan;
 use crate::retry;
 use crate::times::Times;
 use boxagnts_protocol::schedule::{Job, JobRun, RunState};
-use boxagnts_session::store::{Begun, Claimed, RunEnd, Store, StoreError, StoredJob};
+use boxagnts_session::store::{Begun, Claimed, Jobs, RunEnd, Store, StoreError, StoredJob};
 use jiff::Timestamp;
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whose jobs a process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ impl Scope {
 pub(crate) struct Board {
     store: Arc<Store>,
     scope: Scope,
+    /// What was said of jobs that cannot run: once is enough.
+    told: Mutex<HashSet<String>>,
 }
 
 /// What a look at the jobs brought.
@@ -54,11 +57,11 @@ pub(crate) struct Look {
 /// How a run ended, as its runner says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// `Done`, `Limit`, `Cancelled`, `Failed` or `Timeout`.
+    /// `Done`, `Limit`, `Cancelled`, `Failed`, `Timeout` or `Interrupted`.
     pub state: RunState,
     /// What else is to be said.
     pub message: Option<String>,
-    /// Whether the same may work later.
+    /// Whether the same may work later, after a failure.
     pub may_pass: bool,
 }
 
@@ -84,24 +87,41 @@ impl Ended {
 
 impl Board {
     pub(crate) fn new(store: Arc<Store>, scope: Scope) -> Board {
-        Board { store, scope }
+        Board {
+            store,
+            scope,
+            told: Mutex::default(),
+        }
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// Decides on what is due, and begins at most `room` runs.
+    /// Decides on what is due, and begins at most `room` runs, and nothing more as soon as `over` says
+    /// that the process is to end.
     ///
     /// # Errors
     /// The journal cannot be read or written, and nothing was begun. What was begun before a failure is
     /// given, and the look ends there.
-    pub(crate) fn look(&self, now: Timestamp, room: usize) -> Result<Look, StoreError> {
+    pub(crate) fn look(
+        &self,
+        now: Timestamp,
+        room: usize,
+        over: impl Fn() -> bool,
+    ) -> Result<Look, StoreError> {
         let mut look = Look {
             interrupted: end_interrupted(&self.store, now)?,
             ..Look::default()
         };
-        for stored in self.store.jobs(self.scope.folder())? {
+        let Jobs { jobs, unreadable } = self.store.jobs(self.scope.folder())?;
+        for job in unreadable {
+            self.tell_once(&job.name, &job.to_string());
+        }
+        for stored in jobs {
+            if over() {
+                break;
+            }
             if stored.job.paused {
                 continue;
             }
@@ -110,11 +130,12 @@ impl Board {
                 Ok(times) => times,
                 Err(error) => {
                     // It was good when it was set up: the zones of this machine may be others.
-                    tracing::warn!(job = %stored.job.name, %error, "a scheduled task cannot run");
+                    self.tell_once(&stored.job.name, &error.to_string());
                     continue;
                 }
             };
-            match self.look_at(&stored, &times, now, look.begun.len() < room) {
+            let may_begin = || look.begun.len() < room && !over();
+            match self.look_at(&stored, &times, now, may_begin) {
                 Ok((begun, next)) => {
                     look.begun.extend(begun);
                     look.next = look.next.into_iter().chain(next).min();
@@ -136,18 +157,25 @@ impl Board {
         stored: &StoredJob,
         times: &Times,
         now: Timestamp,
-        may_begin: bool,
+        may_begin: impl Fn() -> bool,
     ) -> Result<(Option<Begun>, Option<Timestamp>), StoreError> {
         self.decide(stored, times, now)?;
         // First: a run that has begun must not be lost by what fails behind it.
         let waiting = self.store.next_waiting(stored.key)?.map(from_ms);
         let waiting = waiting.filter(|at| *at > now);
         let next = times.after(now).into_iter().chain(waiting).min();
-        let begun = match may_begin {
+        let begun = match may_begin() {
             true => self.begin(stored, times, now)?,
             false => None,
         };
         Ok((begun, next))
+    }
+
+    fn tell_once(&self, job: &str, reason: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(format!("{job}: {reason}")) {
+            tracing::warn!(job, reason, "a scheduled task cannot run");
+        }
     }
 
     fn decide(&self, stored: &StoredJob, times: &Times, now: Timestamp) -> Result<(), StoreError> {
@@ -187,7 +215,11 @@ impl Board {
         ended: &Ended,
         now: Timestamp,
     ) -> Result<Option<JobRun>, StoreError> {
-        let retry = ended.may_pass && ended.state == RunState::Failed;
+        let retry = match ended.state {
+            RunState::Failed => ended.may_pass,
+            RunState::Interrupted => true,
+            _ => false,
+        };
         let end = RunEnd {
             state: ended.state,
             message: ended.message.clone(),

@@ -2,7 +2,7 @@
 
 use crate::board::{Board, Ended, Scope};
 use crate::clock::Clock;
-use crate::runner::{Runner, RunningJob};
+use crate::runner::{DROPPED, Runner, RunningJob};
 use boxagnts_protocol::schedule::{Job, JobRun, RunState};
 use boxagnts_session::store::{Begun, Store, StoreError};
 use jiff::Timestamp;
@@ -15,8 +15,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How long it sleeps at most: clocks change, machines sleep, and other processes set up jobs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// How long a run that was cancelled may take to end before it is dropped.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a run that was cancelled may take to end before it is dropped: longer than runners take that
+/// drop a turn themselves and wait for what it spent.
+const GRACE: Duration = Duration::from_secs(40);
+/// How often it is looked whether a run is to go on.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How long to wait before an end is written down again that could not be.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often that is tried when the process is to end.
@@ -83,7 +86,7 @@ impl Engine {
         let mut running = JoinSet::new();
         while !stop.is_cancelled() {
             let room = MOST_AT_ONCE.saturating_sub(running.len());
-            let (begun, sleep) = look(&shared, room).await;
+            let (begun, sleep) = look(&shared, room, &stop).await;
             for begun in begun {
                 running.spawn(carry_out(Arc::clone(&shared), begun, stop.clone()));
             }
@@ -105,9 +108,16 @@ impl Engine {
 }
 
 /// What begins now, and how long there is nothing else to do.
-async fn look(shared: &Arc<Shared>, room: usize) -> (Vec<Begun>, Duration) {
-    let now = shared.clock.now();
-    let looked = with_board(shared, move |board| board.look(now, room)).await;
+async fn look(
+    shared: &Arc<Shared>,
+    room: usize,
+    stop: &CancellationToken,
+) -> (Vec<Begun>, Duration) {
+    let (now, stop) = (shared.clock.now(), stop.clone());
+    let looked = with_board(shared, move |board| {
+        board.look(now, room, || stop.is_cancelled())
+    });
+    let looked = looked.await;
     let look = match looked {
         Ok(look) => look,
         Err(reason) => {
@@ -140,8 +150,11 @@ async fn carry_out(shared: Arc<Shared>, begun: Begun, stop: CancellationToken) -
     loop {
         let (written, end, now) = (begun.clone(), ended.clone(), shared.clock.now());
         match with_board(&shared, move |board| board.end(&written, &end, now)).await {
-            Ok(run) => {
-                let run = run?;
+            Ok(None) => {
+                tracing::info!(job = %begun.job.name, "a task was removed while it ran");
+                return None;
+            }
+            Ok(Some(run)) => {
                 let (job, told) = (begun.job, run.clone());
                 let _ = shared.listener.send(Happened::Ended { job, run: told });
                 return Some(run);
@@ -159,7 +172,8 @@ async fn carry_out(shared: Arc<Shared>, begun: Begun, stop: CancellationToken) -
     }
 }
 
-/// Waits for a run's end, and ends it when it takes too long or the process is to end.
+/// Waits for a run's end, and ends it when it takes too long, its user wants it no more, or the process
+/// is to end.
 async fn watch(shared: &Arc<Shared>, begun: &Begun, stop: &CancellationToken) -> Ended {
     let running = RunningJob::new(begun.clone(), Arc::clone(shared.board.store()));
     let (cancel, runner) = (CancellationToken::new(), Arc::clone(&shared.runner));
@@ -171,10 +185,8 @@ async fn watch(shared: &Arc<Shared>, begun: &Begun, stop: &CancellationToken) ->
     let why = tokio::select! {
         biased;
         ended = &mut run => return ended.unwrap_or_else(|error| panicked(&error)),
-        () = stop.cancelled() => Ended {
-            message: Some("boxagnts was ended".to_owned()),
-            ..Ended::new(RunState::Cancelled)
-        },
+        () = stop.cancelled() => stopped(begun),
+        () = unwanted(shared, begun) => Ended::new(RunState::Cancelled),
         () = shared.clock.sleep(timeout) => Ended::new(RunState::Timeout),
     };
     cancel.cancel();
@@ -183,13 +195,44 @@ async fn watch(shared: &Arc<Shared>, begun: &Begun, stop: &CancellationToken) ->
         ended = &mut run => match ended {
             // It was about to end by itself.
             Ok(ended) if ended.state == RunState::Done => ended,
+            Ok(ended) if ended.state == RunState::Cancelled => Ended {
+                message: ended.message.or(why.message),
+                ..why
+            },
             _ => why,
         },
         () = shared.clock.sleep(GRACE) => {
             tracing::error!(job = %begun.job.name, "a run did not end when it was cancelled");
             Ended {
-                message: Some("it did not end when it was cancelled, and was dropped".to_owned()),
+                message: Some(DROPPED.to_owned()),
                 ..why
+            }
+        }
+    }
+}
+
+/// What becomes of a run when whoever runs it is to end: nobody but its user cancels it, and a user who
+/// began it has ended it now.
+fn stopped(begun: &Begun) -> Ended {
+    if begun.by_hand {
+        return Ended::new(RunState::Cancelled);
+    }
+    Ended {
+        message: Some("boxagnts was ended, or its folder was closed".to_owned()),
+        ..Ended::new(RunState::Interrupted)
+    }
+}
+
+/// Ends when a run is not to go on: its user cancelled it, or removed its job.
+async fn unwanted(shared: &Arc<Shared>, begun: &Begun) {
+    loop {
+        shared.clock.sleep(LOOK_AGAIN).await;
+        let claimed = begun.claimed.clone();
+        match with_board(shared, move |board| board.store().is_wanted(&claimed)).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(reason) => {
+                tracing::warn!(job = %begun.job.name, %reason, "cannot tell whether a run is wanted");
             }
         }
     }

@@ -2,9 +2,10 @@
 //! is accepted.
 
 use crate::board::Ended;
+use crate::clock::{Clock, SystemClock};
 use async_trait::async_trait;
 use boxagnts_protocol::schedule::{Allowance, Job, RunState};
-use boxagnts_protocol::update::{SessionEvent, SessionMode, TurnOutcome};
+use boxagnts_protocol::update::{SessionEvent, SessionMode, TurnOutcome, Update};
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::permission::Mode;
 use boxagnts_session::store::{Begun, Store};
@@ -12,8 +13,16 @@ use boxagnts_session::workspace::{FilePlan, NoBuffers, Overlay};
 use boxagnts_session::{Applier, Ask, Environment, NoAsker, Sessions};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
+
+/// How long a turn that was cancelled may take to end before it is dropped.
+const GRACE: Duration = Duration::from_secs(10);
+/// What is said of a run that had to be dropped.
+pub(crate) const DROPPED: &str = "it did not end when it was cancelled, and was dropped";
 
 /// Gives a folder what its sessions need. Faces provide it.
 pub trait Workplaces: Send + Sync {
@@ -63,12 +72,16 @@ pub trait Runner: Send + Sync {
 /// Runs jobs in sessions.
 pub struct SessionRunner {
     workplaces: Arc<dyn Workplaces>,
+    clock: Arc<dyn Clock>,
 }
 
 impl SessionRunner {
     /// Runs jobs in the sessions of these folders.
     pub fn new(workplaces: Arc<dyn Workplaces>) -> SessionRunner {
-        SessionRunner { workplaces }
+        SessionRunner {
+            workplaces,
+            clock: Arc::new(SystemClock),
+        }
     }
 
     async fn open(&self, job: &Job) -> Result<(Arc<Sessions>, Arc<Environment>), String> {
@@ -92,6 +105,46 @@ impl SessionRunner {
         };
         let opened = tokio::task::spawn_blocking(open).await;
         opened.unwrap_or_else(|error| Err(format!("opening the workspace stopped: {error}")))
+    }
+
+    /// Waits until the journal says how a turn ended and what it spent: by itself, or because of
+    /// `cancel`. `None` when nothing more is heard of it.
+    async fn wait(
+        &self,
+        turn: &Turn,
+        number: u64,
+        updates: &mut UnboundedReceiver<Update>,
+        cancel: &CancellationToken,
+    ) -> Option<Ended> {
+        let mut ending = pin!(self.end(turn, cancel));
+        let mut dropped = false;
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut ending, if !dropped => dropped = true,
+                update = updates.recv() => {
+                    let update = update?;
+                    if update.session == turn.session
+                        && let SessionEvent::TurnEnded { turn: ended, outcome, .. } = update.event
+                        && ended == number
+                    {
+                        let mut ended = self::ended(outcome);
+                        if dropped {
+                            ended.message = Some(DROPPED.to_owned());
+                        }
+                        return Some(ended);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has a turn end when `cancel` says so, and drops it when it does not; it still says how it ended.
+    async fn end(&self, turn: &Turn, cancel: &CancellationToken) {
+        cancel.cancelled().await;
+        turn.cancel();
+        self.clock.sleep(GRACE).await;
+        turn.abandon();
     }
 }
 
@@ -128,26 +181,11 @@ impl Runner for SessionRunner {
         if let Err(error) = environment.store().rename_session(&turn.session, &title) {
             tracing::warn!(%error, "the session of a run has no title of its own");
         }
-        let mut cancelled = false;
-        loop {
-            tokio::select! {
-                biased;
-                () = cancel.cancelled(), if !cancelled => {
-                    cancelled = true;
-                    turn.cancel();
-                }
-                update = updates.recv() => match update {
-                    None => return Ended::failed("the session ended without saying how", true),
-                    Some(update) if update.session != turn.session => {}
-                    Some(update) => if let SessionEvent::TurnEnded { turn: number, outcome, .. } = update.event
-                        && number == asked.turn
-                    {
-                        turn.over = true;
-                        return ended(outcome);
-                    },
-                },
-            }
-        }
+        let Some(ended) = self.wait(&turn, asked.turn, &mut updates, cancel).await else {
+            return Ended::failed("the session ended without saying how", true);
+        };
+        turn.over = true;
+        ended
     }
 }
 
@@ -164,14 +202,18 @@ impl Turn {
             tracing::error!(session = %self.session, %error, "cannot cancel");
         }
     }
+
+    fn abandon(&self) {
+        if let Err(error) = self.sessions.abandon(&self.session) {
+            tracing::error!(session = %self.session, %error, "cannot drop a turn");
+        }
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if !self.over
-            && let Err(error) = self.sessions.abandon(&self.session)
-        {
-            tracing::error!(session = %self.session, %error, "cannot drop a turn");
+        if !self.over {
+            self.abandon();
         }
     }
 }

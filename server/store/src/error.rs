@@ -1,6 +1,7 @@
 //! Why the journal cannot do what was asked.
 
 use crate::batches::{BatchId, Claim};
+use crate::schedules::UnreadableJob;
 use std::path::PathBuf;
 
 /// Errors of [`crate::Store`]. None of them changes the journal.
@@ -153,17 +154,18 @@ pub enum StoreError {
         /// Its name.
         job: String,
     },
-    /// Another version set it up.
+    /// A run of it has not ended, and would be left alone.
     #[error(
-        "cannot read the scheduled task `{job}`: {reason}; use the boxagnts that set it up, or \
-         remove it: boxagnts schedule remove {job}"
+        "the scheduled task `{job}` is running; cancel that first: boxagnts schedule cancel {job}, or \
+         give --force, which has it cancelled, too"
     )]
-    DamagedJob {
+    JobBusy {
         /// Its name.
         job: String,
-        /// What is wrong with it.
-        reason: String,
     },
+    /// Another version set it up.
+    #[error(transparent)]
+    UnreadableJob(#[from] UnreadableJob),
     /// Reading or writing failed.
     #[error("the journal cannot be used: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -28,6 +28,8 @@ pub use error::StoreError;
 pub use location::default_path;
 pub use manage::NewPast;
 pub use permissions::Permission;
-pub use schedules::{Begun, Claimed, Firing, FiringKind, RunEnd, SessionFacts, StoredJob};
+pub use schedules::{
+    Begun, Claimed, Firing, FiringKind, Jobs, RunEnd, SessionFacts, StoredJob, UnreadableJob,
+};
 pub use spent::ModelCall;
 pub use store::{Entry, Recorded, Store};

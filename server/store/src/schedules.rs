@@ -48,6 +48,12 @@ CREATE INDEX job_runs_open ON job_runs (job, state) WHERE state IN ('waiting', '
 CREATE INDEX job_runs_proposed ON job_runs (session) WHERE hunks > 0;
 ";
 
+/// What users wished of runs: that one is by hand, that one is to end.
+pub(crate) const WISHES: &str = "
+ALTER TABLE job_runs ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE job_runs ADD COLUMN unwanted INTEGER NOT NULL DEFAULT 0;
+";
+
 /// How long ended runs are remembered.
 const REMEMBERED_MS: u64 = 90 * 24 * 3_600_000;
 
@@ -63,6 +69,30 @@ pub struct StoredJob {
     /// The last of its times that was decided on, or when it was set up, in milliseconds since the Unix
     /// epoch.
     pub decided_ms: u64,
+}
+
+/// The jobs of a journal.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Jobs {
+    /// Those that can run, by name.
+    pub jobs: Vec<StoredJob>,
+    /// Those that another version set up and this one cannot read, by name.
+    pub unreadable: Vec<UnreadableJob>,
+}
+
+/// A job that another version set up and this one cannot read: it never runs here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "cannot read the scheduled task `{name}`: {reason}; use the boxagnts that set it up, or remove it: \
+     boxagnts schedule remove {name}"
+)]
+pub struct UnreadableJob {
+    /// Its name.
+    pub name: String,
+    /// Absolute path of its folder.
+    pub workspace: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// What is to become of one of a job's times.
@@ -116,20 +146,23 @@ impl Store {
         }
     }
 
-    /// The jobs, of one workspace or of all, by name. One that another version wrote and this one
-    /// cannot read is left out.
+    /// The jobs, of one workspace or of all.
     ///
     /// # Errors
     /// The journal cannot be read.
-    pub fn jobs(&self, workspace: Option<&str>) -> Result<Vec<StoredJob>, StoreError> {
+    pub fn jobs(&self, workspace: Option<&str>) -> Result<Jobs, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(&format!(
             "{JOB} WHERE ?1 IS NULL OR workspace = ?1 ORDER BY name"
         ))?;
-        let jobs: Vec<Result<StoredJob, StoreError>> = statement
-            .query_map([workspace], stored)?
-            .collect::<Result<_, _>>()?;
-        Ok(jobs.into_iter().filter_map(Result::ok).collect())
+        let mut jobs = Jobs::default();
+        for job in statement.query_map([workspace], stored)? {
+            match job? {
+                Ok(job) => jobs.jobs.push(job),
+                Err(unreadable) => jobs.unreadable.push(unreadable),
+            }
+        }
+        Ok(jobs)
     }
 
     /// The job of that name.
@@ -142,22 +175,48 @@ impl Store {
             .prepare_cached(&format!("{JOB} WHERE name = ?1"))?
             .query_row([name], stored)
             .optional()?;
-        found.unwrap_or_else(|| Err(unknown(name)))
+        Ok(found.ok_or_else(|| unknown(name))??)
     }
 
-    /// Forgets a job and its runs. Their sessions stay; a run that has begun goes on to its end.
+    /// Forgets a job and its runs. Their sessions stay. One that runs is forgotten only when `running`
+    /// says so; whoever runs it cancels it then ([`Store::is_wanted`]).
+    ///
+    /// # Errors
+    /// No such job, one that runs, or a journal that cannot be written.
+    pub fn remove_job(&self, name: &str, running: bool) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            let (key, _) = find(transaction, name)?;
+            if !running && self.has_running(transaction, key)? {
+                return Err(StoreError::JobBusy {
+                    job: name.to_owned(),
+                });
+            }
+            transaction.execute("DELETE FROM jobs WHERE key = ?1", [key])?;
+            Ok(())
+        })
+    }
+
+    /// Has a job's run end that goes on, by whoever runs it, and those never begin that wait. Says
+    /// whether there was any.
     ///
     /// # Errors
     /// No such job, or a journal that cannot be written.
-    pub fn remove_job(&self, name: &str) -> Result<(), StoreError> {
-        let removed = self
-            .connection()
-            .prepare_cached("DELETE FROM jobs WHERE name = ?1")?
-            .execute([name])?;
-        match removed {
-            0 => Err(unknown(name)),
-            _ => Ok(()),
-        }
+    pub fn cancel_job(&self, name: &str, now_ms: u64) -> Result<bool, StoreError> {
+        self.write(|transaction| {
+            let (key, _) = find(transaction, name)?;
+            let waiting = transaction
+                .prepare_cached(
+                    "UPDATE job_runs SET state = 'cancelled', ended_ms = ?2
+                     WHERE job = ?1 AND state = 'waiting'",
+                )?
+                .execute(params![key, now_ms])?;
+            let running = transaction
+                .prepare_cached(
+                    "UPDATE job_runs SET unwanted = 1 WHERE job = ?1 AND state = 'running'",
+                )?
+                .execute([key])?;
+            Ok(waiting + running > 0)
+        })
     }
 
     /// Has the times of a job pass without a run from now on; what waits to begin is skipped. Says
@@ -285,20 +344,24 @@ impl Store {
 const JOB: &str = "SELECT key, name, workspace, spec, paused, created_ms, since_ms, decided_ms \
                    FROM jobs";
 
-fn stored(row: &Row<'_>) -> rusqlite::Result<Result<StoredJob, StoreError>> {
-    let name: String = row.get(1)?;
+fn stored(row: &Row<'_>) -> rusqlite::Result<Result<StoredJob, UnreadableJob>> {
+    let (name, workspace): (String, String) = (row.get(1)?, row.get(2)?);
     let spec = match serde_json::from_str(row.get_ref(3)?.as_str()?) {
         Ok(spec) => spec,
         Err(error) => {
             let reason = error.to_string();
-            return Ok(Err(StoreError::DamagedJob { job: name, reason }));
+            return Ok(Err(UnreadableJob {
+                name,
+                workspace,
+                reason,
+            }));
         }
     };
     Ok(Ok(StoredJob {
         key: row.get(0)?,
         job: Job {
             name,
-            workspace: row.get(2)?,
+            workspace,
             paused: row.get(4)?,
             created_ms: row.get(5)?,
             spec,
@@ -322,3 +385,6 @@ fn unknown(name: &str) -> StoreError {
         job: name.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Format of the file, kept in SQLite's `user_version`.
-const FORMAT: i64 = 8;
+const FORMAT: i64 = 9;
 
 /// Longest title of a session, in characters.
 const TITLE_CHARS: usize = 80;
@@ -46,6 +46,7 @@ const MIGRATIONS: &[&str] = &[
     crate::running::SCHEMA,
     crate::spent::SCHEMA,
     crate::schedules::SCHEMA,
+    crate::schedules::WISHES,
 ];
 
 /// The journal. Several processes may use one file at the same time.

@@ -7,6 +7,7 @@ use crate::setup::{self, Folders, Serving};
 use crate::terminal;
 use boxagnts_protocol::schedule::JobRun;
 use boxagnts_schedule::{Engine, Happened, Scope, SessionRunner, SystemClock};
+use boxagnts_session::store::Jobs;
 use clap::Args;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -14,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Run the scheduled tasks of every folder until it is ended.
 ///
-/// It says in one line when a task begins and how it ended. SIGTERM or Ctrl-C cancels what runs, writes
-/// down how it ended, and ends; a second one ends at once. Several may be up, beside editors: no time
-/// runs twice.
+/// It says in one line when a task begins and how it ended. SIGTERM or Ctrl-C interrupts what runs, writes
+/// that down, and ends; a second one ends at once. What was interrupted is tried again when a daemon or an
+/// editor is up. Several may be up, beside editors: no time runs twice.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -30,14 +31,18 @@ impl Daemon {
         let store = Arc::new(setup::journal()?);
         let folders = Arc::new(Folders(Serving::new(Overrides::default(), None)?));
         let runner = Arc::new(SessionRunner::new(Arc::<Folders>::clone(&folders)));
-        let jobs = store.jobs(None)?.len() as u64;
+        let Jobs { jobs, unreadable } = store.jobs(None)?;
+        setup::prune_worktrees();
         let (engine, happened) = Engine::new(store, Scope::All, Arc::new(SystemClock), runner);
         let stop = CancellationToken::new();
         let listening = tokio::spawn(end_by_signal(stop.clone()));
         terminal::say(&format!(
             "{} set up; waiting for their times\n",
-            crate::render::count(jobs, "scheduled task")
+            crate::render::count(jobs.len() as u64, "scheduled task")
         ));
+        for job in unreadable {
+            terminal::warn(&job.to_string());
+        }
         let telling = tokio::spawn(tell(happened));
         engine.run(stop).await;
         // It ends when the engine, which held the other end, is gone.

@@ -2,7 +2,7 @@
 
 use crate::args::SettingArgs;
 use crate::exit::{Exit, Failure};
-use crate::setup::Serving;
+use crate::setup::{self, Serving};
 use boxagnts_lsp::Connector;
 use boxagnts_session::Environment;
 use clap::Args;
@@ -39,6 +39,7 @@ impl Lsp {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         let serving = Serving::new(self.settings.overrides(), self.record.as_deref())?;
         let connector = Arc::new(Folders(serving));
+        setup::prune_worktrees();
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             "language server starts"

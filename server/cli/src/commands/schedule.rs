@@ -13,7 +13,7 @@ use crate::exit::{Exit, Failure};
 use clap::Subcommand;
 
 /// Set up tasks that run at times and leave their proposal for review; list them, see what became of
-/// them, run, pause and remove them.
+/// them, run, cancel, pause and remove them.
 ///
 /// They run while an editor has their folder open, or while `boxagnts daemon` is up.
 #[derive(Debug, Subcommand)]
@@ -22,6 +22,7 @@ pub(crate) enum Schedule {
     List(list::List),
     Show(show::Show),
     Run(run::Run),
+    Cancel(change::Cancel),
     Pause(change::Pause),
     Resume(change::Resume),
     Remove(change::Remove),
@@ -34,6 +35,7 @@ impl Schedule {
             Schedule::List(args) => args.run(),
             Schedule::Show(args) => args.run(),
             Schedule::Run(args) => crate::block_on(2, args.run()),
+            Schedule::Cancel(args) => args.run(),
             Schedule::Pause(args) => args.run(),
             Schedule::Resume(args) => args.run(),
             Schedule::Remove(args) => args.run(),

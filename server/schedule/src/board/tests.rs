@@ -8,6 +8,8 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tempfile::TempDir;
 
+mod again;
+
 /// A journal that processes share.
 struct Journal {
     folder: TempDir,
@@ -85,7 +87,7 @@ impl Journal {
 
 /// Looks, and ends what begins at once.
 fn step(board: &Board, now: Timestamp, ended: &Ended) -> usize {
-    let look = board.look(now, 4).unwrap();
+    let look = board.look(now, 4, || false).unwrap();
     for begun in &look.begun {
         board.end(begun, ended, now).unwrap();
     }
@@ -200,93 +202,16 @@ fn missed_times_are_caught_up_as_the_job_says() {
 fn one_run_of_a_job_at_a_time_over_all_processes() {
     let journal = Journal::new(&spec("*/30 * * * * *"));
     let (one, other) = (journal.process(), journal.process());
-    let begun = one.look(at(30), 4).unwrap().begun.pop().unwrap();
-    assert!(other.look(at(31), 4).unwrap().begun.is_empty());
-    assert!(other.look(at(60), 4).unwrap().begun.is_empty());
+    let begun = one.look(at(30), 4, || false).unwrap().begun.pop().unwrap();
+    assert!(other.look(at(31), 4, || false).unwrap().begun.is_empty());
+    assert!(other.look(at(60), 4, || false).unwrap().begun.is_empty());
     one.end(&begun, &done(), at(70)).unwrap();
-    assert_eq!(other.look(at(90), 4).unwrap().begun.len(), 1);
+    assert_eq!(other.look(at(90), 4, || false).unwrap().begun.len(), 1);
     journal.check(&[
         (30, 1, "Done", 0),
         (60, 1, "skipped: StillRunning", 0),
         (90, 1, "Running", 0),
     ]);
-}
-
-#[test]
-fn a_killed_process_is_noticed_and_its_run_tried_again() {
-    let journal = Journal::new(&JobSpec {
-        retries: 1,
-        ..spec("0 * * * *")
-    });
-    let (killed, other) = (journal.process(), journal.process());
-    assert_eq!(killed.look(at(3_600), 4).unwrap().begun.len(), 1);
-    assert!(other.look(at(3_601), 4).unwrap().interrupted.is_empty());
-    // Its lock goes with it, and nothing else of it ends.
-    drop(killed);
-    let look = other.look(at(3_610), 4).unwrap();
-    assert_eq!(look.interrupted.len(), 1);
-    assert!(look.begun.is_empty(), "{look:?}");
-    let retry = look.next.unwrap();
-    assert!((at(3_640)..=at(3_650)).contains(&retry), "{retry}");
-    assert_eq!(step(&other, retry, &done()), 1);
-    journal.check(&[(3_600, 1, "Interrupted", 0), (3_600, 2, "Done", 0)]);
-}
-
-#[test]
-fn failures_are_tried_again_until_the_jobs_next_time() {
-    let journal = Journal::new(&JobSpec {
-        retries: 5,
-        ..spec("*/2 * * * *")
-    });
-    let board = journal.process();
-    let failed = Ended::failed("busy", true);
-    for now in 0..=240 {
-        step(&board, at(now), &failed);
-    }
-    let runs = journal.runs();
-    let of = |due| {
-        runs.iter()
-            .filter(|run| from_ms(run.due_ms) == at(due))
-            .collect::<Vec<_>>()
-    };
-    let states: Vec<_> = of(120)
-        .iter()
-        .map(|run| (run.attempt, run.state, run.skipped))
-        .collect();
-    assert_eq!(
-        states,
-        [
-            (1, RunState::Failed, None),
-            (2, RunState::Failed, None),
-            (3, RunState::Failed, None),
-            (4, RunState::Skipped, Some(SkipReason::Replaced)),
-        ]
-    );
-    assert_eq!(of(240).first().unwrap().state, RunState::Failed);
-    assert_eq!(runs[0].message.as_deref(), Some("busy"));
-}
-
-#[test]
-fn what_does_not_pass_is_not_tried_again() {
-    for ended in [
-        done(),
-        Ended::new(RunState::Limit),
-        Ended::new(RunState::Timeout),
-        Ended::new(RunState::Cancelled),
-        Ended::failed("no such model", false),
-    ] {
-        let journal = Journal::new(&JobSpec {
-            retries: 5,
-            ..spec("0 0 1 * *")
-        });
-        let board = journal.process();
-        let first = Times::new("0 0 1 * *", "UTC")
-            .unwrap()
-            .after(at(0))
-            .unwrap();
-        assert_eq!(step(&board, first, &ended), 1);
-        assert_eq!(journal.runs().len(), 1, "{ended:?}");
-    }
 }
 
 #[test]
@@ -347,7 +272,7 @@ fn a_day_has_an_allowance() {
     let mut may_use = Vec::new();
     // Tokyo's day begins at 15:00 UTC.
     for h in [10, 11, 12, 15, 16] {
-        for begun in board.look(hour(h), 4).unwrap().begun {
+        for begun in board.look(hour(h), 4, || false).unwrap().begun {
             may_use.push((h, begun.may_use.tokens.unwrap(), begun.may_use.usd.unwrap()));
             spend(&journal, &begun, 55, 0.25);
             board.end(&begun, &done(), hour(h)).unwrap();
@@ -397,18 +322,29 @@ fn its_user_may_run_a_job_at_once_but_not_twice_at_a_time() {
 fn a_server_runs_only_the_jobs_of_its_folder() {
     let journal = Journal::new(&spec("* * * * *"));
     let of = |folder: &str| Board::new(journal.store(), Scope::workspace(Path::new(folder)));
-    assert!(of("/elsewhere").look(at(60), 4).unwrap().begun.is_empty());
-    assert_eq!(of("/w").look(at(60), 4).unwrap().begun.len(), 1);
+    assert!(
+        of("/elsewhere")
+            .look(at(60), 4, || false)
+            .unwrap()
+            .begun
+            .is_empty()
+    );
+    assert_eq!(of("/w").look(at(60), 4, || false).unwrap().begun.len(), 1);
 }
 
 #[test]
 fn a_removed_job_takes_its_runs_along() {
     let journal = Journal::new(&spec("* * * * *"));
     let board = journal.process();
-    let begun = board.look(at(60), 4).unwrap().begun.pop().unwrap();
-    journal.store().remove_job("job").unwrap();
+    let begun = board
+        .look(at(60), 4, || false)
+        .unwrap()
+        .begun
+        .pop()
+        .unwrap();
+    journal.store().remove_job("job", true).unwrap();
     assert_eq!(board.end(&begun, &done(), at(61)).unwrap(), None);
-    assert!(journal.store().remove_job("job").is_err());
+    assert!(journal.store().remove_job("job", true).is_err());
     crate::add(&journal.store(), "job", "/w", &spec("* * * * *"), at(60)).unwrap();
     assert!(journal.runs().is_empty());
     let again = crate::add(&journal.store(), "job", "/w", &spec("* * * * *"), at(60));
@@ -448,7 +384,7 @@ fn two_processes_never_claim_one_time_both() {
                     let mut began = Vec::new();
                     for now in 1..=50 {
                         barrier.wait();
-                        for begun in board.look(at(now), 4).unwrap().begun {
+                        for begun in board.look(at(now), 4, || false).unwrap().begun {
                             began.push(begun.claimed.due_ms);
                             board.end(&begun, &done(), at(now)).unwrap();
                         }
@@ -497,7 +433,7 @@ fn play(events: &[Event]) -> (BTreeMap<u64, u32>, Timestamp) {
     let mut boards = [journal.process(), journal.process()];
     let (mut now, mut began) = (at(0), BTreeMap::new());
     let look = |board: &Board, now, began: &mut BTreeMap<u64, u32>| {
-        for begun in board.look(now, 4).unwrap().begun {
+        for begun in board.look(now, 4, || false).unwrap().begun {
             *began.entry(begun.claimed.due_ms).or_default() += 1;
             let ended = match begun.claimed.due_ms / 30_000 % 3 {
                 0 => Ended::failed("no", false),

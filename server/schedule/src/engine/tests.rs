@@ -1,6 +1,7 @@
 //! The engine with a clock that the test moves, and runs that do as they are told.
 
 use super::*;
+use crate::clock::to_ms;
 use async_trait::async_trait;
 use boxagnts_protocol::schedule::{Allowance, CatchUp, JobSpec, SkipReason};
 use boxagnts_protocol::update::SessionMode;
@@ -110,6 +111,13 @@ impl Runner for Fake {
             "obey" => {
                 cancel.cancelled().await;
                 Ended::new(RunState::Cancelled)
+            }
+            "drop" => {
+                cancel.cancelled().await;
+                Ended {
+                    message: Some(DROPPED.to_owned()),
+                    ..Ended::new(RunState::Cancelled)
+                }
             }
             "finish" => {
                 cancel.cancelled().await;
@@ -231,13 +239,14 @@ async fn a_set_clock_is_noticed_within_half_a_minute() {
     assert_eq!(world.store.job_runs(key, 10).unwrap().len(), 2);
 }
 
-/// A run that begins at the first full minute, with what time does to it then.
-async fn check(prompt: &str, passes: &[u64], expect: (RunState, Option<&str>)) {
+/// A run that begins at the first full minute, with what time does to it then: how many sleep, and the
+/// seconds that pass. While it runs those are the engine, its time-out, and who looks whether it is wanted.
+async fn check(prompt: &str, passes: &[(usize, u64)], expect: (RunState, Option<&str>)) {
     let mut world = World::new(&[prompt]);
     world.pass(1, 61).await;
     world.began().await;
-    for seconds in passes {
-        world.pass(2, *seconds).await;
+    for (sleepers, seconds) in passes {
+        world.pass(*sleepers, *seconds).await;
     }
     let run = world.ended().await;
     assert_eq!(
@@ -249,10 +258,18 @@ async fn check(prompt: &str, passes: &[u64], expect: (RunState, Option<&str>)) {
 
 #[tokio::test]
 async fn a_run_that_takes_too_long_is_ended() {
-    check("obey", &[20], (RunState::Timeout, None)).await;
-    check("finish", &[20], (RunState::Done, None)).await;
+    check("obey", &[(3, 20)], (RunState::Timeout, None)).await;
+    check("finish", &[(3, 20)], (RunState::Done, None)).await;
     let dropped = "it did not end when it was cancelled, and was dropped";
-    check("hang", &[20, 10], (RunState::Timeout, Some(dropped))).await;
+    // Its runner has dropped it.
+    check("drop", &[(3, 20)], (RunState::Timeout, Some(dropped))).await;
+    // Its runner does not, either.
+    check(
+        "hang",
+        &[(3, 20), (2, 40)],
+        (RunState::Timeout, Some(dropped)),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -279,10 +296,9 @@ async fn a_job_that_still_runs_is_not_begun_again() {
     let mut world = World::new(&["wait"]);
     world.pass(1, 61).await;
     world.began().await;
-    // The engine and the run's time-out.
-    world.pass(2, 30).await;
-    world.pass(2, 30).await;
-    world.clock.asleep(2).await;
+    world.pass(3, 30).await;
+    world.pass(3, 30).await;
+    world.clock.asleep(3).await;
     world.stop.cancel();
     let passing = async {
         loop {
@@ -297,18 +313,71 @@ async fn a_job_that_still_runs_is_not_begun_again() {
     let key = world.store.job("wait").unwrap().key;
     let runs = world.store.job_runs(key, 10).unwrap();
     assert_eq!(runs[0].skipped, Some(SkipReason::StillRunning), "{runs:?}");
-    assert_eq!(runs[1].state, RunState::Cancelled);
+    // With another attempt in front of it.
+    assert_eq!(runs[2].state, RunState::Interrupted, "{runs:?}");
 }
 
 #[tokio::test]
-async fn it_ends_when_its_runs_have() {
+async fn it_ends_when_its_runs_have_and_they_are_tried_again() {
     let mut world = World::new(&["obey"]);
     world.pass(1, 61).await;
     world.began().await;
-    world.clock.asleep(2).await;
+    world.clock.asleep(3).await;
     world.stop.cancel();
     let run = world.ended().await;
     world.task.await.unwrap();
-    assert_eq!(run.state, RunState::Cancelled);
-    assert_eq!(run.message.as_deref(), Some("boxagnts was ended"));
+    assert_eq!(run.state, RunState::Interrupted);
+    let message = run.message.unwrap();
+    assert!(message.starts_with("boxagnts was ended"), "{message}");
+    let key = world.store.job("obey").unwrap().key;
+    let runs = world.store.job_runs(key, 10).unwrap();
+    assert_eq!((runs[0].attempt, runs[0].state), (2, RunState::Waiting));
+}
+
+#[tokio::test]
+async fn what_its_user_wants_no_more_is_ended_within_seconds() {
+    let mut world = World::new(&["obey"]);
+    world.pass(1, 61).await;
+    world.began().await;
+    world.pass(3, 3).await;
+    world.clock.asleep(3).await;
+    let now_ms = to_ms(world.clock.now());
+    assert!(world.store.cancel_job("obey", now_ms).unwrap());
+    world.clock.pass(LOOK_AGAIN);
+    let run = world.ended().await;
+    assert_eq!((run.state, run.message), (RunState::Cancelled, None));
+    let key = world.store.job("obey").unwrap().key;
+    assert_eq!(world.store.job_runs(key, 10).unwrap().len(), 1);
+    assert!(!world.store.cancel_job("obey", now_ms).unwrap());
+
+    // Removed: nothing is written down.
+    world.pass(1, 61).await;
+    world.began().await;
+    world.clock.asleep(3).await;
+    world.store.remove_job("obey", true).unwrap();
+    world.clock.pass(LOOK_AGAIN);
+    // The engine alone is left.
+    world.clock.asleep(1).await;
+    world.stop.cancel();
+    world.task.await.unwrap();
+    assert_eq!(world.happened.recv().await, None);
+}
+
+#[tokio::test]
+async fn what_was_begun_by_hand_is_its_users_alone() {
+    for (prompt, expect) in [("obey", RunState::Cancelled), ("fail", RunState::Failed)] {
+        let world = World::new(&[prompt]);
+        world.stop.cancel();
+        world.task.await.unwrap();
+        let begun = crate::begin_now(&world.store, prompt, start()).unwrap();
+        let (store, stop) = (Arc::clone(&world.store), CancellationToken::new());
+        let (engine, _) = Engine::new(store, Scope::All, world.clock, Arc::new(Fake));
+        if prompt == "obey" {
+            stop.cancel();
+        }
+        let run = engine.run_once(begun, stop).await.unwrap();
+        assert_eq!(run.state, expect);
+        let key = world.store.job(prompt).unwrap().key;
+        assert_eq!(world.store.job_runs(key, 10).unwrap().len(), 1, "{prompt}");
+    }
 }

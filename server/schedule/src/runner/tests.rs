@@ -82,12 +82,16 @@ impl World {
         }
     }
 
-    fn runner(&self, mut settings: Value) -> Arc<SessionRunner> {
+    fn runner(&self, settings: Value) -> Arc<SessionRunner> {
+        Arc::new(SessionRunner::new(self.folders(settings)))
+    }
+
+    fn folders(&self, mut settings: Value) -> Arc<Folders> {
         settings["model"] = json!(self.script.model());
-        Arc::new(SessionRunner::new(Arc::new(Folders {
+        Arc::new(Folders {
             state: self.state.path().to_path_buf(),
             settings,
-        })))
+        })
     }
 
     /// Runs the job once, where the user has these settings.
@@ -172,11 +176,11 @@ async fn what_cannot_begin_fails_with_the_reason() {
 /// Begins a run that hangs; gives its task and its session when its model has been asked.
 async fn hang(
     world: &World,
+    runner: Arc<SessionRunner>,
     cancel: &CancellationToken,
 ) -> (tokio::task::JoinHandle<Ended>, String) {
     let begun = crate::begin_now(&world.store, "job", Timestamp::now()).unwrap();
-    let key = begun.claimed.key;
-    let (runner, store) = (world.runner(json!({})), Arc::clone(&world.store));
+    let (key, store) = (begun.claimed.key, Arc::clone(&world.store));
     let running = RunningJob::new(begun, store);
     let cancel = cancel.clone();
     let task = tokio::spawn(async move { runner.run(&running, &cancel).await });
@@ -208,16 +212,56 @@ async fn a_run_ends_when_it_is_cancelled() {
         World::new(turns(3_600_000), |_| {}),
         CancellationToken::new(),
     );
-    let (task, session) = hang(&world, &cancel).await;
+    let (task, session) = hang(&world, world.runner(json!({})), &cancel).await;
     cancel.cancel();
     assert_eq!(task.await.unwrap().state, RunState::Cancelled);
     assert_eq!(ends(&world, &session), [TurnOutcome::Cancelled]);
 }
 
+/// A clock that waits for nobody.
+struct Impatient;
+
+#[async_trait]
+impl Clock for Impatient {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+#[tokio::test]
+async fn a_turn_that_does_not_end_is_dropped_and_still_says_what_it_spent() {
+    let (world, cancel) = (
+        World::new(turns(3_600_000), |_| {}),
+        CancellationToken::new(),
+    );
+    let runner = Arc::new(SessionRunner {
+        workplaces: world.folders(json!({})),
+        clock: Arc::new(Impatient),
+    });
+    let (task, session) = hang(&world, runner, &cancel).await;
+    cancel.cancel();
+    let ended = task.await.unwrap();
+    assert_eq!(ended.state, RunState::Cancelled);
+    assert_eq!(ended.message.as_deref(), Some(DROPPED));
+    // The run's row is written behind that.
+    assert_eq!(ends(&world, &session), [TurnOutcome::Cancelled]);
+}
+
+#[test]
+fn only_what_may_pass_is_tried_again() {
+    for may_pass in [true, false] {
+        let message = "no".to_owned();
+        let ended = ended(TurnOutcome::Failed { message, may_pass });
+        assert_eq!((ended.state, ended.may_pass), (RunState::Failed, may_pass));
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_is_dropped_leaves_no_turn_behind() {
     let world = World::new(turns(3_600_000), |_| {});
-    let (task, session) = hang(&world, &CancellationToken::new()).await;
+    let (task, session) = hang(&world, world.runner(json!({})), &CancellationToken::new()).await;
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
     while ends(&world, &session).is_empty() {

@@ -6,9 +6,12 @@ use super::{Firing, FiringKind, stored, unknown};
 use crate::error::StoreError;
 use crate::manage;
 use crate::store::{Store, key as session_key};
-use boxagnts_protocol::schedule::{Allowance, Job, JobRun, RunState, SkipReason};
+use boxagnts_protocol::schedule::{Allowance, CatchUp, Job, JobRun, RunState, SkipReason};
 use boxagnts_protocol::update::SessionEvent;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+/// How late a retry still begins of a job that makes up for nothing.
+const RETRY_KEPT_MS: u64 = 5 * 60_000;
 
 /// A run that this process has begun, or is to say the end of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -31,6 +34,8 @@ pub struct Begun {
     /// What it may use: the job's allowance for one run, or what is left of the day's when that is
     /// less.
     pub may_use: Allowance,
+    /// Whether its user began it, whatever its times are.
+    pub by_hand: bool,
 }
 
 /// How a run ended.
@@ -42,7 +47,7 @@ pub struct RunEnd {
     pub message: Option<String>,
     /// When, in milliseconds since the Unix epoch.
     pub ended_ms: u64,
-    /// When it is tried again; `None` when it is not.
+    /// When it is tried again; `None` when it is not. What a user began by hand or cancelled never is.
     pub retry_ms: Option<u64>,
 }
 
@@ -60,7 +65,7 @@ pub struct SessionFacts {
 impl Store {
     /// Begins the next run of a job that waits for its time, when none of the job runs. `day_ms` is when
     /// the day began in the job's zone. Times for which nothing is left of the day's allowance are
-    /// skipped.
+    /// skipped, and so are late retries of a job that makes up for nothing.
     ///
     /// # Errors
     /// The journal cannot be written, or others cannot be shown that this process lives.
@@ -76,6 +81,9 @@ impl Store {
             };
             if self.has_running(transaction, key)? {
                 return Ok(None);
+            }
+            if job.spec.catch_up == CatchUp::Skip {
+                skip_late_retries(transaction, key, now_ms)?;
             }
             let next: Option<(u64, u32)> = transaction
                 .prepare_cached(
@@ -108,6 +116,7 @@ impl Store {
                 claimed,
                 job,
                 may_use,
+                by_hand: false,
             }))
         })
     }
@@ -140,8 +149,9 @@ impl Store {
                 |row| row.get(0),
             )?;
             transaction.execute(
-                "INSERT INTO job_runs (job, due_ms, attempt, state, owner, not_before_ms, started_ms)
-                 VALUES (?1, ?2, 1, 'running', ?3, ?2, ?4)",
+                "INSERT INTO job_runs
+                   (job, due_ms, attempt, state, owner, not_before_ms, started_ms, by_hand)
+                 VALUES (?1, ?2, 1, 'running', ?3, ?2, ?4, 1)",
                 params![key, due_ms, owner, now_ms],
             )?;
             Ok(Begun {
@@ -152,8 +162,24 @@ impl Store {
                 },
                 job,
                 may_use,
+                by_hand: true,
             })
         })
+    }
+
+    /// Whether a run of this process is to go on: its job is there, and nobody cancelled it.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub fn is_wanted(&self, run: &Claimed) -> Result<bool, StoreError> {
+        let wanted = self
+            .connection()
+            .prepare_cached(
+                "SELECT 1 FROM job_runs WHERE job = ?1 AND due_ms = ?2 AND attempt = ?3
+                   AND state = 'running' AND owner = ?4 AND NOT unwanted",
+            )?
+            .exists(params![run.key, run.due_ms, run.attempt, self.owner.id()])?;
+        Ok(wanted)
     }
 
     /// Keeps which session a run has, so that it is known even when this process is killed.
@@ -293,7 +319,11 @@ impl Store {
     }
 
     /// Whether a process that lives runs the job.
-    fn has_running(&self, transaction: &Transaction<'_>, key: i64) -> Result<bool, StoreError> {
+    pub(super) fn has_running(
+        &self,
+        transaction: &Transaction<'_>,
+        key: i64,
+    ) -> Result<bool, StoreError> {
         let owners: Vec<String> = transaction
             .prepare_cached(
                 "SELECT coalesce(owner, '') FROM job_runs WHERE job = ?1 AND state = 'running'",
@@ -363,6 +393,26 @@ pub(super) fn claim(
     Ok(runs)
 }
 
+/// Skips retries whose time passed while nobody could begin them.
+fn skip_late_retries(
+    transaction: &Transaction<'_>,
+    key: i64,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached(
+            "UPDATE job_runs SET state = 'skipped', skipped = ?2, ended_ms = ?3
+             WHERE job = ?1 AND state = 'waiting' AND attempt > 1 AND not_before_ms < ?4",
+        )?
+        .execute(params![
+            key,
+            Word(SkipReason::Missed),
+            now_ms,
+            now_ms.saturating_sub(RETRY_KEPT_MS)
+        ])?;
+    Ok(())
+}
+
 /// Skips what waits to begin, from that attempt on.
 pub(super) fn skip_waiting(
     transaction: &Transaction<'_>,
@@ -429,11 +479,14 @@ fn left(
 }
 
 fn end_run(transaction: &Transaction<'_>, run: &Claimed, end: &RunEnd) -> Result<(), StoreError> {
-    let session: Option<String> = transaction
+    let (session, once): (Option<String>, bool) = transaction
         .prepare_cached(
-            "SELECT session FROM job_runs WHERE job = ?1 AND due_ms = ?2 AND attempt = ?3",
+            "SELECT session, by_hand OR unwanted FROM job_runs
+             WHERE job = ?1 AND due_ms = ?2 AND attempt = ?3",
         )?
-        .query_row(params![run.key, run.due_ms, run.attempt], |row| row.get(0))?;
+        .query_row(params![run.key, run.due_ms, run.attempt], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let facts = match &session {
         Some(session) => match facts(transaction, session) {
             // Its user may have removed it already.
@@ -459,7 +512,7 @@ fn end_run(transaction: &Transaction<'_>, run: &Claimed, end: &RunEnd) -> Result
             facts.cost_usd,
             facts.hunks
         ])?;
-    if let Some(retry_ms) = end.retry_ms {
+    if let Some(retry_ms) = end.retry_ms.filter(|_| !once) {
         // Nothing that waits already: the job's next time came before the failure was known.
         transaction
             .prepare_cached(

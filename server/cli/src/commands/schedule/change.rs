@@ -1,4 +1,4 @@
-//! `boxagnts schedule pause | resume | remove`.
+//! `boxagnts schedule cancel | pause | resume | remove`.
 
 use super::view::{self, JobView};
 use crate::exit::{Exit, Failure};
@@ -6,6 +6,36 @@ use crate::setup;
 use crate::terminal;
 use clap::Args;
 use jiff::Timestamp;
+
+/// Cancel the run of a task that goes on, whatever process it is in, and those that wait to begin.
+///
+/// It ends within a few seconds and is not tried again; the task's next times come as ever.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  boxagnts schedule cancel docs
+  boxagnts schedule cancel docs --json")]
+pub(crate) struct Cancel {
+    /// The task.
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Print the task as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Cancel {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let (journal, now) = (setup::journal()?, Timestamp::now());
+        boxagnts_schedule::end_interrupted(&journal, now)?;
+        let now_ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
+        let text = match journal.cancel_job(&self.name, now_ms)? {
+            true => "is cancelled; what runs of it ends within seconds",
+            false => "does not run, and nothing of it waits",
+        };
+        tell(&self.name, text, self.json, now)
+    }
+}
 
 /// Let the times of a task pass without a run.
 #[derive(Debug, Args)]
@@ -71,12 +101,16 @@ fn tell(name: &str, text: &str, json: bool, now: Timestamp) -> Result<Exit, Fail
 /// Remove a task and its history. Its sessions stay, with what waits in them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  boxagnts schedule remove docs")]
+Examples:
+  boxagnts schedule remove docs
+  boxagnts schedule remove docs --force")]
 pub(crate) struct Remove {
     /// The task.
     #[arg(value_name = "NAME")]
     name: String,
+    /// Also while it runs: its run is cancelled within a few seconds, and forgotten.
+    #[arg(long)]
+    force: bool,
     /// Print the task that was removed as JSON.
     #[arg(long)]
     json: bool,
@@ -87,7 +121,7 @@ impl Remove {
         let journal = setup::journal()?;
         // One that cannot be read can be removed all the same.
         let stored = journal.job(&self.name);
-        journal.remove_job(&self.name)?;
+        journal.remove_job(&self.name, self.force)?;
         match (self.json, stored) {
             (true, Ok(stored)) => view::print_json(&stored.job)?,
             _ => terminal::say(&format!("{} is removed\n", self.name)),

@@ -5,8 +5,10 @@ use crate::exit::{Exit, Failure};
 use crate::setup;
 use crate::terminal::{self, Theme, paint, visible};
 use boxagnts_protocol::schedule::Job;
+use boxagnts_session::store::{Jobs, UnreadableJob};
 use clap::Args;
 use jiff::Timestamp;
+use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -25,6 +27,30 @@ pub(crate) struct List {
     json: bool,
 }
 
+/// An element of the array.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Job(Box<JobView>),
+    /// Another version set it up, and it never runs here.
+    Unreadable {
+        name: String,
+        workspace: String,
+        /// Why it cannot be read.
+        unreadable: String,
+    },
+}
+
+impl From<UnreadableJob> for Listed {
+    fn from(job: UnreadableJob) -> Listed {
+        Listed::Unreadable {
+            name: job.name,
+            workspace: job.workspace,
+            unreadable: job.reason,
+        }
+    }
+}
+
 impl List {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let folder = match &self.workspace {
@@ -33,16 +59,22 @@ impl List {
         };
         let (journal, now) = (setup::journal()?, Timestamp::now());
         boxagnts_schedule::end_interrupted(&journal, now)?;
-        let jobs = journal.jobs(folder.as_deref())?;
+        let Jobs { jobs, unreadable } = journal.jobs(folder.as_deref())?;
         let views = jobs
             .into_iter()
             .map(|job| JobView::of(&journal, job, now))
             .collect::<Result<Vec<_>, _>>()?;
         if self.json {
-            view::print_json(&views)?;
+            let views = views.into_iter().map(|view| Listed::Job(Box::new(view)));
+            let unreadable = unreadable.into_iter().map(Listed::from);
+            let all: Vec<Listed> = views.chain(unreadable).collect();
+            view::print_json(&all)?;
             return Ok(Exit::Done);
         }
-        if views.is_empty() {
+        for job in &unreadable {
+            terminal::warn(&job.to_string());
+        }
+        if views.is_empty() && unreadable.is_empty() {
             terminal::say("no scheduled tasks; `boxagnts schedule add` sets one up\n");
         }
         terminal::print(&table(&views, Theme::stdout()))?;
@@ -80,4 +112,23 @@ fn table(views: &[JobView], theme: Theme) -> String {
         );
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_cannot_be_read_is_in_the_array() {
+        let listed = Listed::from(UnreadableJob {
+            name: "docs".into(),
+            workspace: "/w".into(),
+            reason: "unknown variant `twice`".into(),
+        });
+        assert_eq!(
+            serde_json::to_value(listed).unwrap(),
+            json!({"name": "docs", "workspace": "/w", "unreadable": "unknown variant `twice`"})
+        );
+    }
 }

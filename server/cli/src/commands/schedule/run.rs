@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Run a task now, whatever its times are, and wait for its end.
 ///
 /// It counts like any run of it: one at a time, within its allowances, with its proposal left for
-/// review. A failure is not waited for; it is tried again where scheduled tasks run.
+/// review. A failure is not tried again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -104,7 +104,7 @@ fn page(view: &JobView, runs: &[JobRun], theme: Theme) -> String {
             paint(theme.dim, session)
         );
     }
-    if runs.is_empty() {
+    if view.last.is_none() {
         page.push_str("it has not run\n");
     }
     page
