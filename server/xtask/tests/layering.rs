@@ -40,7 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("test-support", &["protocol"]),
     ("xtask", &["protocol"]),
-    ("tests", &[]),
+    ("tests", &["test-support"]),
 ];
 
 /// Technologies that few crates may know, most of them one alone.
