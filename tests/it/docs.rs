@@ -22,7 +22,7 @@ fn every_knob_is_documented() {
          Layers, a later one over an earlier: built-in, your own file \
          (`~/.config/boxagnts/config.toml`), the project's `.boxagnts/config.toml` (which may only \
          tighten), the editor's settings, the command line. Durations are written as `30s`, `500ms` \
-         or `2m`, sizes as `64MiB` or a number of bytes. `boxagnts config schema` prints a JSON \
+         or `2m`, and a number alone is seconds; sizes as `64MiB` or a number of bytes. `boxagnts config schema` prints a JSON \
          Schema. This file is generated.\n\n{}",
         docs_markdown()
     );

@@ -21,9 +21,16 @@ pub struct SessionSummary {
     /// Where its past comes from, when that is another session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<SessionOrigin>,
+    /// Hunks that wait for a decision, as the journal was last told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting: u64,
     /// With a search: the place that was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Where the past of a session comes from.

@@ -120,10 +120,11 @@ pub(crate) struct GovernanceArgs {
     /// web_fetch(url=https://docs.rs/*).
     #[arg(long = "allow", value_name = "RULE")]
     pub(crate) allow: Vec<String>,
-    /// Ask about calls, as in delete or write(path=*.lock).
+    /// Ask about calls, as in delete or *(path=*.lock): whatever writes, moves or reads such a file.
     #[arg(long = "ask", value_name = "RULE")]
     pub(crate) ask: Vec<String>,
-    /// Refuse calls, as in delete or write(path=migrations/*); beats --allow and --ask.
+    /// Refuse calls, as in delete or *(path=migrations/*), where * is every tool; beats --allow and
+    /// --ask.
     #[arg(long = "deny", value_name = "RULE")]
     pub(crate) deny: Vec<String>,
 }

@@ -128,6 +128,7 @@ impl From<ModelError> for Failure {
         let exit = match &error {
             ModelError::UnknownModel { .. }
             | ModelError::Settings { .. }
+            | ModelError::NoKey { .. }
             | ModelError::Script { .. }
             | ModelError::Recording { .. } => Exit::Usage,
             _ => Exit::Failed,

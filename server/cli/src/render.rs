@@ -55,6 +55,11 @@ pub(crate) fn waiting(files: &[FileProposal]) -> impl Iterator<Item = (&FileProp
     hunks.filter(|(_, hunk)| is_waiting(hunk))
 }
 
+/// Their ids.
+pub(crate) fn waiting_ids(files: &[FileProposal]) -> Vec<String> {
+    waiting(files).map(|(_, hunk)| hunk.id.clone()).collect()
+}
+
 /// Whether a hunk waits for a decision.
 pub(crate) fn is_waiting(hunk: &Hunk) -> bool {
     matches!(hunk.state, HunkState::Pending | HunkState::Conflicted)

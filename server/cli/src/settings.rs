@@ -4,6 +4,7 @@ use crate::args::{GovernanceArgs, ModeArg};
 use crate::exit::Failure;
 use boxagnts_session::policy::config::{Builder, Config, ConfigError, Layer};
 use boxagnts_session::policy::limits::Limit;
+use boxagnts_session::workspace;
 use serde::Serialize;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// The project's file, below the workspace folder.
 const PROJECT_FILE: &str = ".boxagnts/config.toml";
+
+/// What the project says to models, in the workspace folder too.
+const INSTRUCTIONS: &str = "AGENTS.md";
 
 /// What the command line sets.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +98,7 @@ pub(crate) fn load(
     let config = builder.build();
     let ignored = config.ignored().iter();
     problems.extend(ignored.map(|i| format!("ignored `{}` of {}: {}", i.name, i.origin, i.reason)));
+    problems.extend(not_in_force(workspace, config.project_instructions()));
     Ok(Loaded {
         config,
         files,
@@ -108,6 +113,34 @@ pub(crate) fn load_and_warn(workspace: &Path, overrides: &Overrides) -> Result<C
         crate::terminal::warn(problem);
     }
     Ok(loaded.config)
+}
+
+/// What the repository has above the workspace, where it does not count: its rules name paths from
+/// there. Who made them should not believe otherwise.
+fn not_in_force(workspace: &Path, instructions: bool) -> Option<String> {
+    let top = workspace::top(workspace)?;
+    let above = workspace.ancestors().skip(1);
+    let above = above.take_while(|folder| folder.starts_with(&top));
+    let names = match instructions {
+        true => &[PROJECT_FILE, INSTRUCTIONS][..],
+        false => &[PROJECT_FILE],
+    };
+    let here = |folder: &Path| {
+        let files = names.iter().map(|name| folder.join(name));
+        files.filter(|file| file.is_file()).collect::<Vec<_>>()
+    };
+    let found: Vec<(&Path, Vec<PathBuf>)> = above.map(|folder| (folder, here(folder))).collect();
+    let (folder, _) = found.iter().rfind(|(_, files)| !files.is_empty())?;
+    let files: Vec<String> = found
+        .iter()
+        .flat_map(|(_, files)| files.iter().map(|file| show(file)))
+        .collect();
+    let files = files.join(" and ");
+    Some(format!(
+        "not in force: {files}, for the workspace is {}; --workspace {} is where it holds",
+        show(workspace),
+        show(folder)
+    ))
 }
 
 /// Whether there is such a file. Whoever wrote the repository wrote it.

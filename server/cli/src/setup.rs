@@ -12,6 +12,7 @@ use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
 use boxagnts_session::policy::mounts::Mounts;
+use boxagnts_session::policy::rules::KnownTool;
 use boxagnts_session::store::{self, Store};
 use boxagnts_session::tools::{
     Approvals, MemoryApprovals, Registry, Sandbox, ToolFolders, Toolbox, default_cache_dir,
@@ -103,6 +104,49 @@ pub(crate) fn prune_worktrees() {
     }
 }
 
+/// What a configuration says of tools that there are not.
+pub(crate) struct Misspelt {
+    /// Of hooks, which fail.
+    pub(crate) hooks: Vec<String>,
+    /// Of rules and settings, which mean nothing.
+    pub(crate) names: Vec<String>,
+}
+
+/// Compares the names in a configuration with the tools of its workspace.
+pub(crate) fn misspelt(config: &Config, toolbox: &Toolbox) -> Misspelt {
+    let specs = toolbox.specs();
+    let known = specs.iter().map(|spec| KnownTool {
+        name: &spec.name,
+        input_schema: &spec.input_schema,
+    });
+    let known: Vec<KnownTool<'_>> = known.collect();
+    Misspelt {
+        hooks: config.missing_hooks(&known),
+        names: config.misspelt(&known),
+    }
+}
+
+/// Says that the first call will take its time, where it has to wait for a compiler.
+pub(crate) fn tell_of_preparing() {
+    let cold = default_cache_dir().is_some_and(|folder| compiled(&folder).is_ok_and(|n| n == 0));
+    if cold {
+        terminal::say("preparing tools (once) …\n");
+    }
+}
+
+/// How many tools are compiled in a folder.
+pub(crate) fn compiled(cache: &Path) -> std::io::Result<usize> {
+    let entries = match std::fs::read_dir(cache) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
+    let is_compiled = |entry: &std::io::Result<std::fs::DirEntry>| {
+        let path = entry.as_ref().map(std::fs::DirEntry::path);
+        path.is_ok_and(|path| path.extension().is_some_and(|suffix| suffix == "aot"))
+    };
+    Ok(entries.filter(is_compiled).count())
+}
+
 /// What sessions of a workspace share, over the user's journal.
 pub(crate) fn environment(
     config: Config,
@@ -158,6 +202,10 @@ impl Serving {
         }
         let environment = environment(loaded.config, Arc::clone(&self.toolbox), root)
             .map_err(|failure| failure.message)?;
+        let Misspelt { hooks, names } = misspelt(environment.config(), environment.toolbox());
+        for problem in hooks.into_iter().chain(names) {
+            tracing::warn!("{problem}");
+        }
         if let Some(recording) = &self.recording {
             environment.record(Arc::clone(recording));
         }
@@ -214,6 +262,20 @@ pub(crate) fn sessions(config: Config, root: &Path) -> Result<Arc<Sessions>, Fai
 pub(crate) async fn sessions_of(folder: &Path) -> Result<Arc<Sessions>, Failure> {
     let root = workspace(folder)?;
     let config = settings::load_and_warn(&root, &Overrides::default())?;
+    let sessions = sessions(config, &root)?;
+    recover(&sessions).await?;
+    Ok(sessions)
+}
+
+/// As [`sessions_of`], also where the user's configuration cannot be read: nobody needs it to take
+/// changes back.
+pub(crate) async fn sessions_to_undo(folder: &Path) -> Result<Arc<Sessions>, Failure> {
+    let root = workspace(folder)?;
+    let config = settings::load_and_warn(&root, &Overrides::default());
+    let config = config.unwrap_or_else(|failure| {
+        terminal::warn(&format!("{}; nothing of it is used", failure.message));
+        Config::builtin()
+    });
     let sessions = sessions(config, &root)?;
     recover(&sessions).await?;
     Ok(sessions)

@@ -6,8 +6,10 @@ use crate::terminal;
 use boxagnts_protocol::commands::{AskResult, HunkStatus};
 use boxagnts_protocol::conversation::TokenUsage;
 use boxagnts_protocol::question::UserAnswer;
-use boxagnts_protocol::tool::ToolFailure;
-use boxagnts_protocol::update::{SessionEvent, TurnOutcome, Update};
+use boxagnts_protocol::tool::{FailureKind, ToolFailure};
+use boxagnts_protocol::update::{SessionEvent, SessionMode, TurnOutcome, Update};
+use boxagnts_session::policy::permission::{Level, Mode};
+use boxagnts_session::tools::PROPOSE_PLAN;
 use boxagnts_session::{Selection, Sessions};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ pub(crate) struct Ended {
     pub(crate) turn: Spent,
     /// Tool calls of the turn.
     pub(crate) tool_calls: u64,
-    /// Why the last tool call failed, when all of them did.
+    /// Why nothing came of it: no tool call succeeded, or none of those that were to change something.
     pub(crate) fruitless: Option<ToolFailure>,
     /// Decisions that the session took by itself (mode `auto`).
     pub(crate) decided: Vec<HunkStatus>,
@@ -57,12 +59,16 @@ pub(crate) async fn follow(
         if update.session != asked.session {
             continue;
         }
+        let update = explained(sessions, update);
         let was_closed = terminal::stdout_closed();
         show(&update)?;
         // Nobody would read what else is paid for.
         if terminal::stdout_closed() && !was_closed {
             cancel(sessions, &asked.session);
         }
+        seen.take_in_change(&update.event, |tool| {
+            level(sessions, tool) == Some(Level::Write)
+        });
         if let Some(ended) = seen.take_in(update.event, asked.turn) {
             return Ok(ended);
         }
@@ -70,6 +76,35 @@ pub(crate) async fn follow(
     Err(Failure::failed(
         "the session ended without saying how; the log has the details",
     ))
+}
+
+/// The level of a tool.
+fn level(sessions: &Sessions, tool: &str) -> Option<Level> {
+    sessions.environment().toolbox().level(tool)
+}
+
+/// A model is not offered what its mode forbids, and is told that there is no such tool. Its user
+/// hears why.
+fn explained(sessions: &Sessions, mut update: Update) -> Update {
+    let mode = |session: &str| sessions.mode(session).ok();
+    if let SessionEvent::ToolFinished { name, report, .. } = &mut update.event
+        && let Some(error) = &mut report.error
+        && error.kind == FailureKind::UnknownTool
+        && mode(&update.session) == Some(SessionMode::Plan)
+        && level(sessions, name).is_some_and(|level| level > Level::Read)
+    {
+        let config = sessions.environment().config();
+        let place = match config.mode() {
+            Mode::Plan => config.origin("mode"),
+            Mode::Review | Mode::Auto => "the session".to_owned(),
+        };
+        error.kind = FailureKind::Denied;
+        error.message = format!(
+            "`{name}` does more than read, and mode `plan`, from {place}, only reads; use --mode \
+             review"
+        );
+    }
+    update
 }
 
 fn cancel(sessions: &Sessions, session: &str) {
@@ -85,6 +120,10 @@ struct Seen {
     tool_calls: u64,
     succeeded: bool,
     failure: Option<ToolFailure>,
+    /// Whether something was changed, or planned.
+    changed: bool,
+    /// Why something was not.
+    unchanged: Option<ToolFailure>,
     decided: Vec<HunkStatus>,
     plan: Option<String>,
     /// Diffs by file.
@@ -92,6 +131,27 @@ struct Seen {
 }
 
 impl Seen {
+    /// Notes what became of the changes that were wanted.
+    fn take_in_change(&mut self, event: &SessionEvent, changes: impl Fn(&str) -> bool) {
+        match event {
+            SessionEvent::ProposalChanged { changed, .. } => self.changed |= !changed.is_empty(),
+            SessionEvent::ToolFinished { name, report, .. } if name == PROPOSE_PLAN => {
+                self.changed |= report.ok;
+            }
+            SessionEvent::ToolFinished { name, report, .. } if changes(name) => {
+                self.changed |= report.ok;
+                let denied = |failure: &ToolFailure| failure.kind == FailureKind::Denied;
+                // A refusal says more than how a model's way around it failed.
+                let before = self.unchanged.take();
+                self.unchanged = match before {
+                    Some(before) if denied(&before) => Some(before),
+                    before => report.error.clone().or(before),
+                };
+            }
+            _ => {}
+        }
+    }
+
     fn take_in(&mut self, event: SessionEvent, turn: u64) -> Option<Ended> {
         match event {
             SessionEvent::ToolFinished { report, .. } => {
@@ -141,7 +201,10 @@ impl Seen {
                     cost_usd,
                     turn: seen.spent,
                     tool_calls: seen.tool_calls,
-                    fruitless: seen.failure.filter(|_| !seen.succeeded),
+                    fruitless: seen
+                        .unchanged
+                        .filter(|_| !seen.changed)
+                        .or(seen.failure.filter(|_| !seen.succeeded)),
                     proposed: (!seen.decided.is_empty())
                         .then(|| seen.proposed.into_values().collect()),
                     decided: seen.decided,
@@ -170,7 +233,7 @@ pub(crate) async fn accept(
 mod tests {
     use super::*;
     use boxagnts_protocol::proposal::HunkState;
-    use boxagnts_protocol::tool::{FailureKind, ToolReport};
+    use boxagnts_protocol::tool::ToolReport;
     use boxagnts_protocol::update::ProposedDiff;
 
     fn changed(diff: &str) -> SessionEvent {
@@ -252,6 +315,38 @@ mod tests {
         check(&[true], None);
         check(&[false, true, false], None);
         check(&[false, false], Some(FailureKind::Denied));
+    }
+
+    #[test]
+    fn a_turn_that_changed_nothing_of_what_it_wanted_to_is_known() {
+        let check = |calls: &[(&str, Option<FailureKind>)], expect: Option<FailureKind>| {
+            let mut seen = Seen::default();
+            for (name, failure) in calls {
+                let mut report = ToolReport::refused(failure.unwrap_or(FailureKind::Failed), "no");
+                report.ok = failure.is_none();
+                report.error = report.error.filter(|_| failure.is_some());
+                let event = SessionEvent::ToolFinished {
+                    turn: 1,
+                    id: "c".into(),
+                    name: (*name).into(),
+                    report,
+                };
+                seen.take_in_change(&event, |name| name == "edit");
+                seen.take_in(event, 1);
+            }
+            let fruitless = seen.take_in(ended(1), 1).unwrap().fruitless;
+            assert_eq!(fruitless.map(|failure| failure.kind), expect, "{calls:?}");
+        };
+        let (denied, failed) = (Some(FailureKind::Denied), Some(FailureKind::Failed));
+        check(&[("grep", None), ("edit", denied)], denied);
+        check(
+            &[("grep", None), ("edit", denied), ("edit", failed)],
+            denied,
+        );
+        check(&[("grep", None), ("edit", failed)], failed);
+        check(&[("edit", denied), ("edit", None)], None);
+        check(&[("edit", denied), ("propose_plan", None)], None);
+        check(&[("grep", None), ("fetch", denied)], None);
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub const BUILTIN_GRAMMAR: &str = "\
 Quote what has spaces in it: `replace \"old text\" with \"new text\" in src/*.rs`.
 ";
 
+/// The tool that asks the user to approve a plan, where tools only read.
+const PROPOSE_PLAN: &str = "propose_plan";
+
 /// What begins what the session says behind the user's words.
 const BEHIND_PROMPT: &str = "\n\n[The user";
 
@@ -61,6 +64,7 @@ impl Provider for Builtin {
             .iter()
             .filter(|message| message.role == Role::Assistant);
         let (turn, understood) = answer(&request.messages);
+        let turn = allowed(turn, &request);
         let mut deltas = deltas(said.count(), &turn);
         if !understood {
             // A script that asks must be able to tell this from having nothing to do.
@@ -88,6 +92,34 @@ pub fn builtin_refuses(prompt: &str) -> Option<String> {
         true => None,
         false => instruction::parse(words).err(),
     }
+}
+
+/// What the tools of the session let happen: without those that change something, a plan to do so.
+fn allowed(turn: Turn, request: &Request) -> Turn {
+    let has = |name: &str| request.tools.iter().any(|tool| tool.name == name);
+    let Some(missing) = turn.tool_calls.iter().find(|call| !has(&call.name)) else {
+        return turn;
+    };
+    if !has(PROPOSE_PLAN) {
+        return plan::say(format!(
+            "This needs `{}`, a tool that this session lacks.",
+            missing.name
+        ));
+    }
+    match proposed(&request.messages) {
+        false => plan::proposal(&turn),
+        true => plan::say("The plan was not approved, and nothing was changed.".to_owned()),
+    }
+}
+
+/// Whether there is a plan for the user's last words.
+fn proposed(messages: &[Message]) -> bool {
+    let since = messages.iter().rev().take_while(|message| {
+        let is_text = |content: &Content| matches!(content, Content::Text { .. });
+        message.role != Role::User || !message.content.iter().any(is_text)
+    });
+    let mut said = since.flat_map(|message| &message.content);
+    said.any(|content| matches!(content, Content::ToolCall(call) if call.name == PROPOSE_PLAN))
 }
 
 fn not_understood(reason: &str) -> String {
@@ -121,6 +153,8 @@ fn progress(messages: &[Message]) -> (&str, Vec<Done<'_>>) {
                     results.clear();
                 }
                 Content::Text { .. } | Content::Image(_) | Content::Thinking(_) => {}
+                // No step of the instruction.
+                Content::ToolCall(call) if call.name == PROPOSE_PLAN => {}
                 Content::ToolCall(call) => calls.push(call),
                 Content::ToolResult(result) => results.push(result),
             }

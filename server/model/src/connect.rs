@@ -222,12 +222,10 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
     let shown = shown_url(&base);
     let base =
         url::Url::parse(&base).map_err(|error| wrong(format!("base_url `{shown}`: {error}")))?;
-    let loopback = match base.host() {
-        Some(url::Host::Domain(domain)) => domain == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => return Err(wrong(format!("base_url `{shown}` has no host"))),
-    };
+    if base.host().is_none() {
+        return Err(wrong(format!("base_url `{shown}` has no host")));
+    }
+    let loopback = is_loopback(&base);
     if !matches!(base.scheme(), "http" | "https") {
         return Err(wrong(format!(
             "base_url `{shown}` begins with neither http:// nor https://"
@@ -277,6 +275,16 @@ pub fn connect(spec: &str, settings: &Settings) -> Result<Arc<dyn Provider>, Mod
         effort: own.effort,
         is_openai,
     })))
+}
+
+/// Whether it is an address of this machine.
+pub(crate) fn is_loopback(base: &url::Url) -> bool {
+    match base.host() {
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
 }
 
 /// OpenAI itself, in whatever region.

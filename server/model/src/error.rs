@@ -123,6 +123,17 @@ pub enum ModelError {
         /// What happened.
         reason: String,
     },
+    /// Nothing listens where the provider should be on this machine. Waiting would start no program.
+    #[error(
+        "{provider} at {place}: nothing answers there; is it running? \
+         providers.{provider}.base_url in your configuration is for another address"
+    )]
+    NotRunning {
+        /// The provider.
+        provider: String,
+        /// Scheme, host and port.
+        place: String,
+    },
     /// The provider asks for more patience than we have.
     #[error("{provider} asks to wait {} s before the next request; try again then", wait.as_secs())]
     WaitTooLong {
@@ -187,6 +198,7 @@ impl ModelError {
                 matches!(status, 408 | 409 | 425 | 429 | 500..=599)
             }
             ModelError::Connection { .. }
+            | ModelError::NotRunning { .. }
             | ModelError::WaitTooLong { .. }
             | ModelError::Provider { .. } => !self.is_context_full(),
             _ => false,

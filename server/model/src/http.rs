@@ -1,5 +1,6 @@
 //! Requests to providers: patience with those that are busy, none with those that say no.
 
+use crate::connect::is_loopback;
 use crate::decode::{self, Decoder, Failure};
 use crate::error::ModelError;
 use crate::key::{Key, KeySource};
@@ -269,6 +270,12 @@ impl Endpoint {
         };
         let response = match tokio::time::timeout(patience, request).await {
             Ok(Ok(response)) => response,
+            Ok(Err(error)) if is_refused(&error) && self.is_local() => {
+                return Err(Attempt::Final(ModelError::NotRunning {
+                    provider: self.provider.clone(),
+                    place: self.base.origin().ascii_serialization(),
+                }));
+            }
             Ok(Err(error)) => {
                 let reason = self.connection(root_cause(&error.without_url()));
                 return Err(Attempt::Again { reason, wait: None });
@@ -425,6 +432,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether the provider is a program on this machine.
+    fn is_local(&self) -> bool {
+        self.proxy.is_none() && is_loopback(&self.base)
+    }
+
     fn connection(&self, reason: String) -> ModelError {
         ModelError::Connection {
             provider: self.provider.clone(),
@@ -464,6 +476,13 @@ where
             };
         }
     }
+}
+
+/// Whether the machine was reached and nothing listens at that port.
+fn is_refused(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
+    let mut kinds = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    kinds.any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// The beginning of an error's body.

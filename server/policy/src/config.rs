@@ -7,6 +7,7 @@ mod docs;
 mod executors;
 mod hooks;
 mod knobs;
+mod misspelt;
 mod models;
 mod nets;
 mod project;
@@ -25,6 +26,7 @@ use crate::mounts::Mounts;
 use crate::network::NetworkPolicy;
 use crate::permission::Mode;
 use crate::rules::{Rules, Verdict};
+pub(crate) use knobs::distance;
 use knobs::{Knob, Setting};
 use nets::{Net, Nets, add};
 use std::collections::BTreeMap;
@@ -378,7 +380,8 @@ impl Config {
             .collect()
     }
 
-    fn origin(&self, name: &str) -> String {
+    /// Layer and place that a knob's value comes from.
+    pub fn origin(&self, name: &str) -> String {
         let origin = self.origins.get(name).cloned();
         origin.unwrap_or_else(|| Layer::Builtin.to_string())
     }

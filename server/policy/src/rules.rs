@@ -1,6 +1,8 @@
 //! Rules `allow`, `ask` and `deny`: `TOOL` or `TOOL(ARGUMENT=GLOB, …)`. An allowing rule takes an
 //! input as narrowly as it can be taken, the others as widely.
 
+mod names;
+
 use crate::command;
 use crate::network::Target;
 use crate::path::folded;
@@ -8,8 +10,15 @@ use globset::{GlobBuilder, GlobMatcher};
 use serde_json::Value;
 use std::fmt;
 
+pub use names::KnownTool;
+pub(crate) use names::no_tool;
+
 /// Longest rule, in bytes.
 const MAX_RULE_BYTES: usize = 4096;
+/// What rules call a path, whatever the tool calls it.
+const PATH: &str = "path";
+/// Paths of a call that has no `path`: what moves has two.
+const PATHS: &[&str] = &["from", "to"];
 /// Arguments whose text is a shell's.
 const COMMANDS: &[&str] = &["command", "cmd", "script", "shell"];
 
@@ -139,12 +148,25 @@ impl Rule {
         named
             && self.arguments.iter().all(|(name, pattern)| {
                 let is_command = COMMANDS.contains(&name.to_ascii_lowercase().as_str());
-                match input.get(name) {
-                    None | Some(Value::Null) => false,
-                    Some(value) if widely => found(pattern, value, is_command),
-                    Some(value) => taken(pattern, value, is_command),
+                let values = values(input, name);
+                let mut values = values.iter();
+                match widely {
+                    true => values.any(|value| found(pattern, value, is_command)),
+                    false => {
+                        values.len() > 0 && values.all(|value| taken(pattern, value, is_command))
+                    }
                 }
             })
+    }
+}
+
+/// What a call has for an argument of a rule.
+fn values<'a>(input: &'a Value, name: &str) -> Vec<&'a Value> {
+    let value = |name: &str| input.get(name).filter(|value| !value.is_null());
+    match value(name) {
+        Some(value) => vec![value],
+        None if name == PATH => PATHS.iter().filter_map(|name| value(name)).collect(),
+        None => Vec::new(),
     }
 }
 

@@ -206,6 +206,20 @@ impl Environment {
             .await
     }
 
+    /// As [`Environment::check_model`], for any model, and no command is run that prints its key: it may
+    /// ask its user, which is for the request to do.
+    ///
+    /// # Errors
+    /// What is missing, with the remedy.
+    pub async fn check_key(&self, model: &str) -> Result<(), ModelError> {
+        let provider = model.split(':').next().unwrap_or_default();
+        let settings = self.config().providers().get(provider);
+        if settings.is_some_and(|settings| settings.api_key_command.is_some()) {
+            return Ok(());
+        }
+        self.connect(self.config(), model)?.check_key().await
+    }
+
     /// The tools and the gate in front of them.
     pub fn toolbox(&self) -> &Arc<Toolbox> {
         &self.toolbox

@@ -397,7 +397,8 @@ impl Sessions {
         self.root.display().to_string()
     }
 
-    pub(crate) fn environment(&self) -> &Environment {
+    /// What the sessions share with those of other folders.
+    pub fn environment(&self) -> &Environment {
         &self.environment
     }
 

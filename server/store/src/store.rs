@@ -380,13 +380,19 @@ pub(crate) fn key(connection: &Connection, session: &str) -> Result<i64, StoreEr
 }
 
 /// What [`summary`] reads. A session that took over a past is as young as itself.
-pub(crate) const SUMMARY: &str = "
+pub(crate) const SUMMARY: &str = r#"
     SELECT id, title, workspace, model, created_ms,
            max(created_ms,
                coalesce((SELECT at_ms FROM events WHERE session = key ORDER BY seq DESC LIMIT 1),
                         0)) AS updated_ms,
-           origin_kind, origin, inherited, key
-    FROM sessions";
+           origin_kind, origin, inherited, key,
+           coalesce((SELECT coalesce(json_extract(body, '$.pending'), 0)
+                          + coalesce(json_extract(body, '$.conflicted'), 0)
+                     FROM events
+                     WHERE session = key
+                       AND substr(body, 1, 26) = '{"event":"proposal_changed'
+                     ORDER BY seq DESC LIMIT 1), 0) AS waiting
+    FROM sessions"#;
 
 /// Sessions that users begin.
 pub(crate) const NO_EXECUTOR: &str = "origin_kind IS NOT 'executor'";
@@ -407,6 +413,7 @@ pub(crate) fn summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
             session,
             events,
         }),
+        waiting: row.get("waiting")?,
         found: None,
     })
 }

@@ -1,9 +1,11 @@
 //! Unified diffs in git's extended format: written for people and `git apply`, read back when a
 //! session comes back from its journal.
 
+mod below;
 mod binary;
 mod recount;
 
+pub use below::below;
 pub use recount::recount;
 
 use crate::content::Content;
@@ -44,12 +46,7 @@ fn file_diff(out: &mut String, file: &FileDiff) {
     }
     let old_name = file.from.as_ref().unwrap_or(&file.path).as_str();
     let new_name = file.path.as_str();
-    let _ = writeln!(
-        out,
-        "diff --git {} {}",
-        quoted("a/", old_name),
-        quoted("b/", new_name)
-    );
+    out.push_str(&git_line(old_name, new_name));
     match (&file.before, &file.after) {
         (None, _) => out.push_str("new file mode 100644\n"),
         (_, None) => out.push_str("deleted file mode 100644\n"),
@@ -81,9 +78,7 @@ fn file_diff(out: &mut String, file: &FileDiff) {
                 return;
             }
             let name = |present: bool, prefix, name: &str| match present {
-                // A tab ends a name with spaces in it.
-                true if name.contains(' ') => format!("{}\t", quoted(prefix, name)),
-                true => quoted(prefix, name),
+                true => side(prefix, name),
                 false => "/dev/null".to_owned(),
             };
             let _ = writeln!(out, "--- {}", name(file.before.is_some(), "a/", old_name));
@@ -92,6 +87,19 @@ fn file_diff(out: &mut String, file: &FileDiff) {
         }
         _ => binary_hunk(out, file, &old, &new),
     }
+}
+
+/// The line that a file begins with.
+fn git_line(old_name: &str, new_name: &str) -> String {
+    let (old, new) = (quoted("a/", old_name), quoted("b/", new_name));
+    format!("diff --git {old} {new}\n")
+}
+
+/// A name behind `---` or `+++`.
+fn side(prefix: &str, name: &str) -> String {
+    // A tab ends a name with spaces in it.
+    let end = if name.contains(' ') { "\t" } else { "" };
+    format!("{}{end}", quoted(prefix, name))
 }
 
 fn text_hunks(out: &mut String, old: &str, new: &str) {

@@ -139,6 +139,16 @@ fn file_diff(path: &WorkspacePath, before: Option<Content>, after: Option<Conten
     }])
 }
 
+/// The folder that holds the git repository which a folder is in, as git finds it. Nothing of the
+/// repository is read, so that it need not be trusted.
+pub fn top(folder: &Path) -> Option<PathBuf> {
+    let is_top = |folder: &&Path| {
+        let git = folder.join(".git");
+        git.is_file() || git.join("HEAD").symlink_metadata().is_ok()
+    };
+    folder.ancestors().find(is_top).map(Path::to_path_buf)
+}
+
 /// The repository of a folder, and the folder's path in it, with a slash behind it if any.
 pub(crate) fn open(root: &Path) -> Result<(Repository, String), String> {
     let none = || "the workspace is in no git repository".to_owned();

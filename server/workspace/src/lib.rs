@@ -46,7 +46,7 @@ pub use call::{Call, Entry};
 pub use content::Content;
 pub use error::{ApplyError, CommitError, DecideError, FsError, FsErrorCode, OpenError};
 pub use fork::{Fork, MergeConflict, Merged};
-pub use git::{GitState, Uncommitted};
+pub use git::{GitState, Uncommitted, top};
 pub use journal::ProposalDelta;
 pub use overlay::Overlay;
 pub use page::{Page, PageQuery};

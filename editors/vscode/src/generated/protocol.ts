@@ -842,6 +842,8 @@ export type SessionSummary = {
   title: string;
   /** Milliseconds since the Unix epoch. */
   updated_ms: number;
+  /** Hunks that wait for a decision, as the journal was last told. */
+  waiting?: number;
   /** Absolute path of its workspace. */
   workspace: string;
 };
@@ -873,7 +875,7 @@ export type SplitParams = {
 };
 
 /** Why the model stopped. */
-export type StopReason = 'end_turn' | 'tool_use' | 'max_tokens' | 'refusal';
+export type StopReason = 'end_turn' | 'tool_use' | 'max_tokens' | 'refusal' | 'lost';
 
 /** What was done with a prompt. */
 export type Taken = 'started' | 'steers' | 'queued';

@@ -51,6 +51,7 @@ impl Doctor {
         let mut checks = vec![("program", program())];
         let root = setup::workspace(&self.workspace)?;
         let config = configuration(&root, &mut checks);
+        names(&config, &root, &mut checks);
         checks.push(("journal", journal()));
         checks.push(("log", Good(shown(log::folder().as_deref()))));
         tools(config.limits(), &mut checks).await;
@@ -108,6 +109,17 @@ fn configuration(root: &Path, checks: &mut Checks) -> Config {
             loaded.config
         }
     }
+}
+
+/// Whether the tools that the configuration names are there.
+fn names(config: &Config, root: &Path, checks: &mut Checks) {
+    // Why there are none is told by another check.
+    let Ok(toolbox) = setup::tools_of(root) else {
+        return;
+    };
+    let setup::Misspelt { hooks, names } = setup::misspelt(config, &toolbox);
+    checks.extend(hooks.into_iter().map(|hook| ("config", Bad(hook))));
+    checks.extend(names.into_iter().map(|name| ("config", Odd(name))));
 }
 
 fn journal() -> Found {
@@ -249,18 +261,8 @@ fn cache() -> Found {
             "{remedy}; until then every start compiles its tools"
         ));
     }
-    let compiled = |entry: std::io::Result<std::fs::DirEntry>| {
-        entry.is_ok_and(|entry| {
-            entry
-                .path()
-                .extension()
-                .is_some_and(|suffix| suffix == "aot")
-        })
-    };
     let shown = folder.display();
-    match std::fs::read_dir(&folder)
-        .map(|entries| entries.filter_map(|e| compiled(e).then_some(())).count())
-    {
+    match setup::compiled(&folder) {
         Ok(0) => Bad(format!(
             "nothing can be kept in {shown}; is there space on the disk?"
         )),

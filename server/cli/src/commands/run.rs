@@ -20,7 +20,7 @@ use boxagnts_protocol::proposal::{FileProposal, HunkState};
 use boxagnts_protocol::update::{SessionMode, TurnOutcome, Update};
 use boxagnts_session::model::Recording;
 use boxagnts_session::policy::path::WorkspacePath;
-use boxagnts_session::workspace::NoBuffers;
+use boxagnts_session::workspace::{self, NoBuffers};
 use boxagnts_session::{Ask, Attachment, DiskApplier, Picture, Selection, Sessions};
 use clap::Args;
 use progress::Display;
@@ -38,8 +38,9 @@ const MAX_IMAGE: u64 = 16 << 20;
 
 /// Ask for a change of a folder and get hunks to review, or a diff.
 ///
-/// The unified diff goes to standard output, everything else to standard error. Nothing is written
-/// before you accept it: by --apply, by --mode auto, or hunk by hunk on a terminal.
+/// The unified diff goes to standard output, everything else to standard error. Its names begin at the
+/// top of the git repository, if there is one, as `git apply` wants them. Nothing is written before you
+/// accept it: by --apply, by --mode auto, or hunk by hunk on a terminal.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -132,12 +133,22 @@ impl Run {
         let recording = setup::recording(self.record.as_deref())?;
         let exports = Exports::default();
         let (sessions, ask) = self.open(recording.as_ref(), &exports)?;
+        // Before there is a session that nothing could answer in.
+        let model = match &ask.session {
+            Some(session) => sessions.environment().store().session(session)?.model,
+            None => sessions.environment().config().model().to_owned(),
+        };
+        sessions.environment().check_key(&model).await?;
         setup::recover(&sessions).await?;
         let mut updates = sessions.subscribe();
         // What the command line says holds for a session that had another mode, too.
         if let (Some(session), Some(mode)) = (&ask.session, self.settings.mode) {
             sessions.set_mode(session, mode.into())?;
         }
+        let earlier = match &ask.session {
+            Some(session) => render::waiting_ids(&sessions.proposal(session)?.files),
+            None => Vec::new(),
+        };
         let asked = sessions.ask(ask)?;
         // Behind it, for it may go on with an old one.
         drop(sessions.forget_old());
@@ -155,6 +166,7 @@ impl Run {
             Some(diff) => diff.clone(),
             None => sessions.diff(&session)?,
         };
+        let diff = for_git(sessions.root(), &diff)?;
         if !self.json {
             let costs = cost::of(&sessions, &ended);
             let summary = summary(&ended, &session, &diff, costs, began);
@@ -171,7 +183,9 @@ impl Run {
             None => print_diff(&diff)?,
         }
         let exit = Exit::of_turn(&ended.outcome, ended.fruitless.as_ref());
-        let (decided, exit) = self.decide(&sessions, &session, asks, exit).await?;
+        let (decided, exit) = self
+            .decide(&sessions, &session, &earlier, asks, exit)
+            .await?;
         let hunks = [ended.decided.clone(), decided].concat();
 
         let waiting = render::waiting(&sessions.proposal(&session)?.files).count();
@@ -206,6 +220,14 @@ impl Run {
         let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &self.settings.overrides())?;
         let environment = setup::environment(config, setup::toolbox()?, &root)?;
+        let setup::Misspelt { hooks, names } =
+            setup::misspelt(environment.config(), environment.toolbox());
+        for problem in hooks.iter().chain(&names) {
+            terminal::warn(problem);
+        }
+        if !self.json {
+            setup::tell_of_preparing();
+        }
         setup::prewarm(environment.toolbox(), environment.config().limits());
         if let Some(recording) = recording {
             environment.record(Arc::clone(recording));
@@ -255,11 +277,13 @@ impl Run {
         turn::follow(sessions, asked, updates, show).await
     }
 
-    /// Accepts or asks, as the command line says. Gives what became of the hunks.
+    /// Accepts or asks, as the command line says. Gives what became of the hunks. `earlier` are those
+    /// that waited before the turn.
     async fn decide(
         &self,
         sessions: &Arc<Sessions>,
         session: &str,
+        earlier: &[String],
         asks: bool,
         exit: Exit,
     ) -> Result<(Vec<HunkStatus>, Exit), Failure> {
@@ -270,6 +294,7 @@ impl Run {
         // What a turn left that did not end well is for its user to look at.
         if self.apply && exit == Exit::Done {
             warn_of_danger(&files);
+            tell_of_earlier(&files, earlier);
             let hunks = turn::accept(sessions, session, &Selection::All).await?;
             let all = hunks.iter().all(|hunk| hunk.state == HunkState::Accepted);
             return Ok((hunks, if all { Exit::Done } else { Exit::Failed }));
@@ -284,6 +309,18 @@ impl Run {
             return Ok((reviewed.hunks, exit));
         }
         Ok((Vec::new(), exit))
+    }
+}
+
+/// `--apply` takes everything, also what waited before, which its user may not think of.
+fn tell_of_earlier(files: &[FileProposal], earlier: &[String]) {
+    let hunks = render::waiting(files).filter(|(_, hunk)| earlier.contains(&hunk.id));
+    let hunks: Vec<String> = hunks
+        .map(|(file, hunk)| format!("{} ({})", hunk.id, file.path))
+        .collect();
+    if !hunks.is_empty() {
+        let hunks = hunks.join(", ");
+        terminal::warn(&format!("hunks of earlier turns are written, too: {hunks}"));
     }
 }
 
@@ -331,6 +368,16 @@ fn print_rest(updates: &mut UnboundedReceiver<Update>, session: &str) -> Result<
     Ok(())
 }
 
+/// A diff of a folder with names from the top of its repository, which `git apply` takes them for.
+fn for_git(root: &Path, diff: &str) -> Result<String, Failure> {
+    let below = workspace::top(root).and_then(|top| {
+        let parts = root.strip_prefix(top).ok()?.iter();
+        parts.map(|part| part.to_str()).collect::<Option<Vec<_>>>()
+    });
+    workspace::diff::below(&below.unwrap_or_default().join("/"), diff)
+        .map_err(|error| Failure::failed(format!("cannot print the diff: {error}")))
+}
+
 fn print_diff(diff: &str) -> Result<(), Failure> {
     match std::io::stdout().is_terminal() {
         true => terminal::print(&render::diff(diff, Theme::stdout())),
@@ -351,7 +398,7 @@ fn summary(
     let how = match (&ended.outcome, &ended.fruitless) {
         (TurnOutcome::Done, Some(failure)) => {
             let why = terminal::visible(&failure.message).into_owned();
-            format!("no tool call succeeded; the last one: {why}")
+            format!("nothing came of it: {why}")
         }
         (TurnOutcome::Done, None) if diff.is_empty() => "done, no changes proposed".to_owned(),
         _ => how,

@@ -5,8 +5,9 @@ use crate::render;
 use crate::setup;
 use crate::terminal;
 use boxagnts_protocol::commands::UndoResult;
-use boxagnts_session::{SessionError, Undoing};
+use boxagnts_session::{SessionError, Sessions, Undoing};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Take back what was accepted last, or a chosen checkpoint. What you changed since stays.
@@ -32,24 +33,48 @@ pub(crate) struct Undo {
 
 impl Undo {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
-        let sessions = setup::sessions_of(&self.workspace).await?;
+        let sessions = setup::sessions_to_undo(&self.workspace).await?;
         let session = match &self.session {
             Some(id) => Some(setup::journal()?.session(id)?.session),
             None => None,
         };
-        finish(sessions.undo(self.checkpoint, session.as_deref())).await
+        finish(
+            &sessions,
+            sessions.undo(self.checkpoint, session.as_deref()),
+        )
+        .await
     }
 }
 
 /// Waits for the end of it and says what came of it.
-pub(crate) async fn finish(undoing: Result<Undoing, SessionError>) -> Result<Exit, Failure> {
-    let ended = undoing?.task.await;
+pub(crate) async fn finish(
+    sessions: &Sessions,
+    undoing: Result<Undoing, SessionError>,
+) -> Result<Exit, Failure> {
+    let Undoing { checkpoints, task } = undoing?;
+    let ended = task.await;
     let result: UndoResult =
         ended.map_err(|error| Failure::failed(format!("it stopped: {error}")))??;
     terminal::say(&format!(
         "{}\n",
         terminal::visible(&render::undone(&result))
     ));
+    if !result.hunks.is_empty() {
+        let taken = sessions.checkpoints(None, usize::MAX)?.into_iter();
+        let taken = taken.filter(|taken| checkpoints.contains(&taken.checkpoint));
+        let of: BTreeSet<String> = taken.map(|taken| taken.session).collect();
+        let of: Vec<String> = of.into_iter().collect();
+        let count = render::count(result.hunks.len() as u64, "hunk");
+        let verb = if result.hunks.len() == 1 {
+            "waits"
+        } else {
+            "wait"
+        };
+        let again = of.join(", boxagnts session review ");
+        terminal::say(&format!(
+            "{count} {verb} again: boxagnts session review {again}\n"
+        ));
+    }
     if let Some(checkpoint) = result.checkpoint {
         terminal::say(&format!("`boxagnts undo {checkpoint}` brings it back\n"));
     }

@@ -24,7 +24,7 @@ fn text(fixture: &Fixture, path: &str) -> String {
 #[test]
 fn answers_are_carried_out_at_the_end() {
     let (fixture, id) = proposed();
-    let mut terminal = Terminal::run(fixture.command(&["session", "review", &id]));
+    let mut terminal = Terminal::run(fixture.command(&["session", "review"]));
     let first = terminal.expect("(1/2) Accept this hunk [y,n,a,d,A,e,c,j,/,p,q,?]? ");
     assert!(
         first.contains(" one\r\n-total_cost\r\n+order_total\r\n three\r\n"),
@@ -127,4 +127,11 @@ fn ctrl_c_decides_nothing() {
     kill_process(Pid::from_child(&terminal.child), Signal::INT).unwrap();
     terminal.end().check(130);
     assert_eq!(fixture.tree(), before);
+}
+
+#[test]
+fn without_anything_that_waits_nothing_is_asked() {
+    let fixture = Fixture::new(&[]);
+    let ended = fixture.run(&["session", "review"]).check(0);
+    assert!(ended.stderr.contains("nothing waits"), "{}", ended.stderr);
 }

@@ -75,6 +75,43 @@ fn apply_makes_the_tree_equal_the_diff() {
     assert!(ended.stderr.contains("3 hunks written"), "{}", ended.stderr);
 }
 
+/// `git apply` in a folder below the top of a repository says nothing of names that it does not know.
+#[test]
+fn the_diff_of_a_folder_in_a_repository_has_gits_names() {
+    for flags in [&["--mode", "auto"][..], &[]] {
+        let fixture = Fixture::new(&[("a b/src/main.rs", "old();\n"), ("main.rs", "old();\n")]);
+        let mut init = Command::new("git");
+        let init = init.args(["init", "-q"]).current_dir(fixture.workspace());
+        assert!(init.status().unwrap().success());
+        let ended = fixture
+            .run(
+                &[
+                    &["run", "--workspace", "a b"],
+                    flags,
+                    &["rename old to new"],
+                ]
+                .concat(),
+            )
+            .check(0);
+        fixture.write("a b/src/main.rs", "old();\n");
+        let mut git = Command::new("git")
+            .arg("apply")
+            .current_dir(fixture.workspace().join("a b/src"))
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = git.stdin.take().unwrap();
+        input.write_all(ended.stdout.as_bytes()).unwrap();
+        drop(input);
+        assert!(git.wait().unwrap().success(), "{}", ended.stdout);
+        let text = |path| std::fs::read_to_string(fixture.workspace().join(path)).unwrap();
+        assert_eq!(
+            (text("a b/src/main.rs"), text("main.rs")),
+            ("new();\n".into(), "old();\n".into())
+        );
+    }
+}
+
 #[test]
 fn mode_auto_accepts_and_mode_plan_does_not_write() {
     let fixture = shop();
@@ -178,6 +215,94 @@ fn a_turn_is_done_when_any_call_of_it_worked() {
         "invalid_input",
         1,
     );
+}
+
+#[test]
+fn a_turn_that_could_change_nothing_of_what_it_wanted_is_not_done() {
+    let fixture = shop();
+    let read = call("read", json!({"path": "README.md"}));
+    let delete = call("delete", json!({"path": "README.md"}));
+    let edit = call("delete", json!({"path": "no/such"}));
+    let check = |turns: &[&Value], flags: &[&str], code: i32| {
+        let mut turns: Vec<Value> = turns.iter().map(|turn| (*turn).clone()).collect();
+        turns.push(json!({"text": "Well."}));
+        scripted(&fixture, Value::Array(turns), flags, code);
+    };
+    let denied = &["--deny", "*(path=README.md)"];
+    let reads = &["--deny", "delete"];
+    check(&[&read, &delete], reads, 4);
+    check(&[&read, &delete, &edit], reads, 4);
+    check(&[&read, &edit], &[], 1);
+    check(&[&read, &edit, &delete], &[], 0);
+    check(&[&read], denied, 4);
+    check(&[&read, &delete], &["--mode", "plan"], 4);
+}
+
+#[test]
+fn a_mode_that_forbids_a_change_is_named_with_its_place() {
+    let fixture = shop();
+    fixture.write(".boxagnts/config.toml", "mode = \"plan\"\n");
+    let delete = call("delete", json!({"path": "README.md"}));
+    let model = fixture.script(json!([delete, {"text": "I cannot."}]));
+    let ended = fixture.run(&["run", "go", "--model", &model]).check(4);
+    for part in [
+        "mode `plan`, from project (",
+        "config.toml)",
+        "use --mode review",
+    ] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn builtin_plans_where_it_may_only_read() {
+    let fixture = shop();
+    let ended = fixture
+        .run(&["run", "--json", "--mode", "plan", RENAME])
+        .check(0);
+    let result = ended.lines().pop().unwrap();
+    let plan = result["plan"].as_str().unwrap_or_default();
+    assert!(plan.contains("1. `edit` `README.md`"), "{result}");
+}
+
+#[test]
+fn what_waited_before_is_told_when_it_is_written_too() {
+    let fixture = Fixture::new(&[("a.txt", "one\n"), ("b.txt", "two\n")]);
+    let ended = fixture.run(&["run", "replace one with 1"]).check(0);
+    assert!(!ended.stderr.contains("earlier"), "{}", ended.stderr);
+    let ended = fixture
+        .run(&["run", "--apply", "--continue", "replace two with 2"])
+        .check(0);
+    let part = "hunks of earlier turns are written, too: h1 (a.txt)\n";
+    assert!(ended.stderr.contains(part), "{}", ended.stderr);
+}
+
+#[test]
+fn looking_whether_a_file_is_there_is_no_failure() {
+    let fixture = Fixture::new(&[]);
+    let ended = fixture
+        .run(&["run", "create hello.txt with hello"])
+        .check(0);
+    assert!(
+        ended.stderr.contains("· read hello.txt"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains('✗'), "{}", ended.stderr);
+}
+
+#[test]
+fn a_first_start_says_why_it_takes_its_time() {
+    let fixture = Fixture::new(&[("a.txt", "old\n")]);
+    let cache = fixture.home().join("cache");
+    let run = || {
+        let mut command = fixture.command(&["run", "find old"]);
+        let command = command.env("BOXAGNTS_CACHE_DIR", &cache);
+        crate::support::Ended::of(command.output().unwrap()).check(0)
+    };
+    let preparing = "preparing tools (once) …\n";
+    assert!(run().stderr.contains(preparing));
+    assert!(!run().stderr.contains(preparing));
 }
 
 #[test]

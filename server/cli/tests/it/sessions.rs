@@ -352,3 +352,15 @@ fn a_recorded_run_is_replayed_without_its_model() {
         .run(&["run", "--model", "replay:nowhere", "x"])
         .check(2);
 }
+
+#[test]
+fn a_file_that_is_no_session_is_named_with_what_would_be() {
+    let fixture = Fixture::new(&[("talk.md", "# A talk\n")]);
+    let ended = fixture.run(&["session", "import", "talk.md"]).check(2);
+    for part in [
+        "cannot import talk.md: ",
+        "boxagnts session export ID -o session.json",
+    ] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+}

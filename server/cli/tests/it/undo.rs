@@ -29,6 +29,18 @@ fn what_was_applied_is_taken_back_and_brought_back() {
         "{}",
         undone.stderr
     );
+    let again = undone
+        .stderr
+        .lines()
+        .find(|line| line.contains("wait again"));
+    let again = again
+        .and_then(|line| line.rsplit_once(' '))
+        .expect("they wait");
+    let list = fixture.run(&["session", "list", "--json"]).check(0).json();
+    assert_eq!(list[0]["session"], again.1, "{}", undone.stderr);
+    assert_eq!(list[0]["waiting"], 3, "{list}");
+    let table = fixture.run(&["session", "list"]).check(0).stdout;
+    assert!(table.contains("  3 waiting "), "{table}");
     assert_eq!(fixture.tree(), before);
     let nothing = fixture.run(&["undo"]).check(2);
     assert!(
@@ -192,4 +204,21 @@ fn a_batch_that_was_killed_is_whole_or_not_there() {
     // And once only.
     let again = fixture.run(&["checkpoint", "list"]).check(0);
     assert!(!again.stderr.contains("interrupted"), "{}", again.stderr);
+}
+
+#[test]
+fn nobody_needs_a_configuration_to_take_back_what_was_accepted() {
+    let fixture = shop();
+    let before = fixture.tree();
+    fixture.run(&["run", "--apply", RENAME]).check(0);
+    let user = fixture.home().join("config/boxagnts/config.toml");
+    std::fs::create_dir_all(user.parent().unwrap()).unwrap();
+    std::fs::write(user, "max_turn = 3\n").unwrap();
+    let undone = fixture.run(&["undo"]).check(0);
+    assert!(
+        undone.stderr.contains("nothing of it is used"),
+        "{}",
+        undone.stderr
+    );
+    assert_eq!(fixture.tree(), before);
 }

@@ -68,6 +68,20 @@ pub(super) fn say(text: String) -> Turn {
     }
 }
 
+/// A plan to make these calls.
+pub(super) fn proposal(turn: &Turn) -> Turn {
+    let mut plan = String::new();
+    for (at, call) in turn.tool_calls.iter().enumerate() {
+        let place = |name: &str| call.input.get(name).and_then(Value::as_str).map(code);
+        let places: Vec<String> = ["path", "from", "to"]
+            .into_iter()
+            .filter_map(place)
+            .collect();
+        let _ = writeln!(plan, "{}. `{}` {}", at + 1, call.name, places.join(" to "));
+    }
+    self::call(super::PROPOSE_PLAN, json!({"plan": plan}))
+}
+
 fn call(name: &str, input: Value) -> Turn {
     Turn {
         tool_calls: vec![Call {

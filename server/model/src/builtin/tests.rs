@@ -2,6 +2,7 @@
 
 use super::*;
 use boxagnts_protocol::canonical;
+use boxagnts_protocol::tool::ToolSpec;
 use std::fmt::Write;
 
 /// Speaks `prompt`, answers each call with the next of `results`, and compares all that was done
@@ -346,4 +347,54 @@ fn what_would_be_refused_is_known_before_it_is_asked() {
     check("bring README.md up to date", Some("`bring`"));
     check("", Some("no instruction"));
     check("/tidy", None);
+}
+
+#[test]
+fn without_the_tools_for_it_there_is_a_plan() {
+    let check = |tools: &[&str], done: &[&str], expect: &str| {
+        let tool = |name: &&str| ToolSpec {
+            name: (*name).to_owned(),
+            description: String::new(),
+            input_schema: serde_json::Value::Null,
+        };
+        let call = |name: &&str| {
+            Content::ToolCall(ToolCall {
+                id: (*name).to_owned(),
+                name: (*name).to_owned(),
+                input: serde_json::Value::Null,
+            })
+        };
+        let said = done.iter().map(call).collect();
+        let messages = vec![
+            message(Role::User, vec![text("delete a.txt")]),
+            message(Role::Assistant, said),
+        ];
+        let request = Request {
+            system: "".into(),
+            tools: tools.iter().map(tool).collect(),
+            messages: messages.into(),
+            max_output_tokens: 1,
+            answers: 0,
+        };
+        let (turn, _) = answer(&request.messages);
+        let turn = allowed(turn, &request);
+        let said = match turn.tool_calls.first() {
+            Some(call) => format!("{} {}", call.name, call.input),
+            None => turn.text,
+        };
+        assert!(said.contains(expect), "{said}");
+    };
+    check(&["read", "delete", "propose_plan"], &[], "delete {");
+    check(
+        &["read", "propose_plan"],
+        &[],
+        r#"propose_plan {"plan":"1. `delete` `a.txt`"#,
+    );
+    check(
+        &["read", "propose_plan"],
+        &["propose_plan"],
+        "was not approved",
+    );
+    check(&["read", "delete"], &["propose_plan"], "delete {");
+    check(&["read"], &[], "needs `delete`");
 }

@@ -134,8 +134,9 @@ impl Knob {
             }
             Knob::Rules(Verdict::Allow) => {
                 "Calls that need no question, as `TOOL` or `TOOL(ARGUMENT=GLOB, …)`; a value with \
-                 a comma or a parenthesis is put into double quotes. A shell command that is \
-                 several is allowed only by a rule that is its very text."
+                 a comma or a parenthesis is put into double quotes. TOOL is a glob, too: `*` is \
+                 every tool. The argument `path` is also `from` and `to` of what has no `path`. A \
+                 shell command that is several is allowed only by a rule that is its very text."
             }
             Knob::Rules(Verdict::Ask) => {
                 "Calls that are asked about whatever their level, written as in `allow`, and \
@@ -518,7 +519,7 @@ pub(super) fn did_you_mean(key: &str, name: &str, known: &[String], also: &str) 
 }
 
 /// Levenshtein distance in bytes; keys are short.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], i + 1);

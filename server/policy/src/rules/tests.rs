@@ -91,6 +91,39 @@ fn arguments_are_globs_over_slashes() {
 }
 
 #[test]
+fn a_path_is_where_something_moves_from_and_to() {
+    let moves = |rule: &str, from: &str, to: &str, allows, denies| {
+        check(
+            rule,
+            "rename",
+            json!({"from": from, "to": to}),
+            allows,
+            denies,
+        );
+    };
+    moves("*(path=*.lock)", "a.lock", "b", false, true);
+    moves("*(path=*.lock)", "a", "b.lock", false, true);
+    moves("*(path=*.lock)", "a", "b", false, false);
+    moves("rename(path=src/*)", "src/a", "src/b", true, true);
+    moves("rename(from=*.lock)", "a", "b.lock", false, false);
+    moves("*(path=*.lock)", "./a.LOCK", "b", false, true);
+    check(
+        "*(path=*.lock)",
+        "edit",
+        json!({"path": "a.lock"}),
+        true,
+        true,
+    );
+    check(
+        "t(path=a)",
+        "t",
+        json!({"path": "b", "from": "a"}),
+        false,
+        false,
+    );
+}
+
+#[test]
 fn a_missing_argument_matches_nothing() {
     check("t(a=*)", "t", json!({}), false, false);
     check("t(a=*)", "t", json!(null), false, false);

@@ -24,7 +24,7 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
-        let sessions = setup::sessions_of(&self.workspace).await?;
-        undo::finish(sessions.restore(self.checkpoint)).await
+        let sessions = setup::sessions_to_undo(&self.workspace).await?;
+        undo::finish(&sessions, sessions.restore(self.checkpoint)).await
     }
 }

@@ -5,6 +5,7 @@ use crate::render;
 use crate::terminal::{self, Theme, paint, visible};
 use boxagnts_protocol::conversation::ToolCall;
 use boxagnts_protocol::question::{UserAnswer, UserQuestion};
+use boxagnts_protocol::tool::ToolReport;
 use boxagnts_protocol::update::SessionEvent;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::HashMap;
@@ -189,6 +190,12 @@ impl Drop for Display {
     }
 }
 
+/// Whether a failure is what was to be found out: who makes a file looks first whether there is one.
+fn is_answer(tool: &str, report: &ToolReport) -> bool {
+    let error = report.error.as_ref();
+    tool == "read" && error.is_some_and(|error| error.message.contains("does not exist"))
+}
+
 /// The line for an event; `None` for events that need none. `call` is what a tool was asked.
 pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) -> Option<String> {
     match event {
@@ -210,16 +217,13 @@ pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) 
                 .map(|call| render::input(&call.input))
                 .unwrap_or_default();
             let gap = if input.is_empty() { "" } else { " " };
-            let (mark, style) = if report.ok {
-                ("✓", theme.green)
-            } else {
-                ("✗", theme.red)
-            };
             let outcome = render::outcome(report);
-            let outcome = if report.ok {
-                paint(theme.dim, format!("({outcome})"))
+            let (mark, style, outcome) = if report.ok {
+                ("✓", theme.green, paint(theme.dim, format!("({outcome})")))
+            } else if is_answer(name, report) {
+                ("·", theme.dim, paint(theme.dim, outcome))
             } else {
-                paint(theme.red, outcome)
+                ("✗", theme.red, paint(theme.red, outcome))
             };
             let name = paint(theme.bold, visible(name));
             Some(format!(
@@ -283,7 +287,7 @@ pub(crate) fn line(event: &SessionEvent, call: Option<&ToolCall>, theme: Theme) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use boxagnts_protocol::tool::{FailureKind, ToolReport, ToolUsage};
+    use boxagnts_protocol::tool::{FailureKind, ToolUsage};
     use serde_json::json;
 
     fn check(report: ToolReport, expect: &str) {

@@ -44,7 +44,16 @@ impl Import {
         let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &Overrides::default())?;
         let sessions = setup::sessions(config, &root)?;
-        let imported = sessions.import(&text, self.model.as_deref())?;
+        let imported = sessions.import(&text, self.model.as_deref());
+        let imported = imported.map_err(|error| {
+            let file = self.file.display();
+            let failure = Failure::from(error);
+            let remedy = "`boxagnts session export ID -o session.json` writes what can be imported";
+            Failure::new(
+                failure.exit,
+                format!("cannot import {file}: {}; {remedy}", failure.message),
+            )
+        })?;
         let session = &imported.session.session;
         if self.json {
             terminal::print(&format!("{}\n", serde_json::to_string(&imported.session)?))?;

@@ -27,7 +27,7 @@ pub(crate) struct List {
     /// Only sessions in whose title, prompts and answers all of these words are.
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// Print one JSON array.
+    /// Print one JSON array; `waiting` are hunks that wait for a decision.
     #[arg(long)]
     json: bool,
 }
@@ -83,8 +83,9 @@ fn table(sessions: &[SessionSummary], with_folder: bool, now_ms: u64, theme: The
         };
         let _ = write!(
             table,
-            "{}  {age:>8}  {}  {}",
+            "{}  {age:>8}  {}  {}  {}",
             paint(theme.bold, &session.session),
+            paint(theme.yellow, waiting(session.waiting)),
             render::cut(title, 80),
             paint(theme.dim, visible(&session.model))
         );
@@ -107,6 +108,15 @@ fn table(sessions: &[SessionSummary], with_folder: bool, now_ms: u64, theme: The
         }
     }
     table
+}
+
+/// Hunks that wait, as wide for every session.
+fn waiting(hunks: u64) -> String {
+    let told = match hunks {
+        0 => String::new(),
+        hunks => format!("{} waiting", render::rounded(hunks)),
+    };
+    format!("{told:11}")
 }
 
 fn age(ms: u64) -> String {
@@ -132,11 +142,12 @@ mod tests {
             model: "builtin".into(),
             created_ms: 0,
             updated_ms: 1_000,
+            waiting: 3,
             ..SessionSummary::default()
         };
         assert_eq!(
             table(&[session], true, 121_000, Theme::plain()),
-            "abcdefghijkm     2 min  rename ␛[2J a to b  builtin  /w\n"
+            "abcdefghijkm     2 min  3 waiting    rename ␛[2J a to b  builtin  /w\n"
         );
         let found = SessionSummary {
             session: "abcdefghijkm".into(),
@@ -150,7 +161,7 @@ mod tests {
         };
         assert_eq!(
             table(&[found], false, 0, Theme::plain()),
-            "abcdefghijkm       now  (no prompt)    (fork of mnopqrstuvwx)\n                          \
+            "abcdefghijkm       now               (no prompt)    (fork of mnopqrstuvwx)\n                          \
              …of ␛[2J the total…\n"
         );
         assert_eq!(age(59_000), "now");
