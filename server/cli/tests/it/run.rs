@@ -424,12 +424,14 @@ fn what_cannot_be_asked_is_a_usage_error() {
 }
 
 #[test]
-fn a_key_that_is_missing_fails_the_turn_and_says_where_to_put_it() {
+fn a_key_that_is_missing_is_told_before_there_is_a_session() {
     let fixture = shop();
     let ended = fixture
         .run(&["run", "x", "--model", "openai:some-model"])
-        .check(1);
+        .check(2);
     assert!(ended.stderr.contains("OPENAI_API_KEY"), "{}", ended.stderr);
+    let list = fixture.run(&["session", "list", "--json"]).check(0).json();
+    assert_eq!(list.as_array().map(Vec::len), Some(0), "{list}");
 }
 
 #[test]

@@ -38,9 +38,9 @@ fn what_was_applied_is_taken_back_and_brought_back() {
         .expect("they wait");
     let list = fixture.run(&["session", "list", "--json"]).check(0).json();
     assert_eq!(list[0]["session"], again.1, "{}", undone.stderr);
-    assert_eq!(list[0]["waiting"], 3, "{list}");
+    assert_eq!(list[0]["waiting"], 2, "{list}");
     let table = fixture.run(&["session", "list"]).check(0).stdout;
-    assert!(table.contains("  3 waiting "), "{table}");
+    assert!(table.contains("  2 waiting "), "{table}");
     assert_eq!(fixture.tree(), before);
     let nothing = fixture.run(&["undo"]).check(2);
     assert!(

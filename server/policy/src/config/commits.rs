@@ -82,7 +82,7 @@ mod tests {
             "Bot a@b>",
             "A <b> <c@d>",
             "A\nB <a@b>",
-            "A <a@b\n>",
+            "A <a@\nb>",
             "A <a>b>",
         ] {
             check(wrong, None);

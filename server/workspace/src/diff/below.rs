@@ -9,7 +9,7 @@ use boxagnts_policy::path::WorkspacePath;
 /// # Errors
 /// It is none of [`super::unified`].
 pub fn below(folder: &str, diff: &str) -> Result<String, DiffError> {
-    if folder.is_empty() {
+    if folder.is_empty() || diff.is_empty() {
         return Ok(diff.to_owned());
     }
     let mut files = parse(diff.as_bytes())?.into_iter();
