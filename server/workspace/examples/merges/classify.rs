@@ -99,7 +99,10 @@ pub fn verdict(
     let aligned = ours.edits != git.edits;
     Ok(match &outcomes {
         (Outcome::Clean(text), Outcome::Clean(other)) => {
-            match aligned && ours.woven(text) && git.woven(other) {
+            let woven = aligned && ours.woven(text) && git.woven(other);
+            // Of a passage that one side has twice, each may have taken another one for the base's.
+            let moved = || words(text) == words(other);
+            match woven || moved() {
                 true => Verdict::BothAligned,
                 false => Verdict::Unexplained,
             }
@@ -174,21 +177,23 @@ fn related(a: &Range<usize>, b: &Range<usize>) -> Relation {
     }
 }
 
+/// How often each word is there.
+fn words(text: &str) -> HashMap<&str, i64> {
+    let mut counts = HashMap::new();
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    for word in words.filter(|word| !word.is_empty()) {
+        *counts.entry(word).or_default() += 1;
+    }
+    counts
+}
+
 /// Whether each word is there as often as the two sides together make it: what one side put in or
 /// took out counts once, and the same of both may count once or twice.
 fn has_words_of_both(case: &Case, merged: &str) -> bool {
-    let count = |text: &str| {
-        let mut counts: HashMap<String, i64> = HashMap::new();
-        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-        for word in words.filter(|word| !word.is_empty()) {
-            *counts.entry(word.to_owned()).or_default() += 1;
-        }
-        counts
-    };
-    let texts = [&case.base, &case.ours, &case.theirs].map(|text| count(text));
-    let merged = count(merged);
-    let words: Vec<&String> = texts.iter().flat_map(HashMap::keys).collect();
-    words.into_iter().all(|word| {
+    let texts = [&case.base, &case.ours, &case.theirs].map(|text| words(text));
+    let merged = words(merged);
+    let all = texts.iter().flat_map(HashMap::keys);
+    all.into_iter().all(|word| {
         let [base, ours, theirs] = [0, 1, 2].map(|n| texts[n].get(word).copied().unwrap_or(0));
         let (ours, theirs) = (ours - base, theirs - base);
         let made = merged.get(word).copied().unwrap_or(0) - base;
