@@ -72,9 +72,9 @@ fn block_on(
 ) -> Result<Exit, Failure> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(workers)
-        // What comes from an editor waits for so many steps of other tasks at most: 61 of them, as it
-        // would be, write to the journal for a tenth of a second.
-        .event_interval(4)
+        // What comes from an editor is looked for behind every step of a task, and not behind 61 of
+        // them, which may write to the journal for a tenth of a second.
+        .event_interval(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format!("cannot start threads: {error}")))?;

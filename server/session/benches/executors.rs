@@ -46,7 +46,7 @@ fn run(count: usize) -> Ran {
     // As the language server's.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
-        .event_interval(4)
+        .event_interval(1)
         .enable_all()
         .build()
         .expect("a runtime");
