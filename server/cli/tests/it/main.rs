@@ -15,6 +15,8 @@ mod review;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod schedules;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod settings;

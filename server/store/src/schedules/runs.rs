@@ -216,7 +216,8 @@ impl Store {
         })
     }
 
-    /// Ends the runs of killed processes. `retry` says when one is tried again.
+    /// Ends the runs of killed processes, and gives those whose job this version can read. `retry` says
+    /// when one is tried again.
     ///
     /// # Errors
     /// The journal cannot be written.
@@ -252,7 +253,11 @@ impl Store {
                 if self.owner.lives(&owner, transaction) {
                     continue;
                 }
-                let job = job(transaction, claimed.key)?;
+                let job = match job(transaction, claimed.key) {
+                    // It is not tried again here, but it ends: nothing of it holds up other tasks.
+                    Err(StoreError::UnreadableJob(_)) => None,
+                    job => job?,
+                };
                 let end = RunEnd {
                     state: RunState::Interrupted,
                     message: None,

@@ -1,9 +1,10 @@
 //! `boxagnts schedule cancel | pause | resume | remove`.
 
-use super::view::{self, JobView};
+use super::view::{self, JobView, Listed};
 use crate::exit::{Exit, Failure};
 use crate::setup;
 use crate::terminal;
+use boxagnts_session::store::StoreError;
 use clap::Args;
 use jiff::Timestamp;
 
@@ -90,7 +91,19 @@ impl Resume {
 
 fn tell(name: &str, text: &str, json: bool, now: Timestamp) -> Result<Exit, Failure> {
     let journal = setup::journal()?;
-    let view = JobView::of(&journal, journal.job(name)?, now)?;
+    let stored = match journal.job(name) {
+        // What was asked for is done all the same.
+        Err(StoreError::UnreadableJob(job)) => {
+            terminal::warn(&job.to_string());
+            match json {
+                true => view::print_json(&Listed::from(job))?,
+                false => terminal::say(&format!("{name} {text}\n")),
+            }
+            return Ok(Exit::Done);
+        }
+        stored => stored?,
+    };
+    let view = JobView::of(&journal, stored, now)?;
     match json {
         true => view::print_json(&view)?,
         false => terminal::say(&format!("{name} {text}; next: {}\n", view.next())),

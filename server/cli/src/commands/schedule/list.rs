@@ -1,14 +1,13 @@
 //! `boxagnts schedule list`: what runs when.
 
-use super::view::{self, JobView};
+use super::view::{self, JobView, Listed};
 use crate::exit::{Exit, Failure};
 use crate::setup;
 use crate::terminal::{self, Theme, paint, visible};
 use boxagnts_protocol::schedule::Job;
-use boxagnts_session::store::{Jobs, UnreadableJob};
+use boxagnts_session::store::Jobs;
 use clap::Args;
 use jiff::Timestamp;
-use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -25,30 +24,6 @@ pub(crate) struct List {
     /// Print one JSON array.
     #[arg(long)]
     json: bool,
-}
-
-/// An element of the array.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Listed {
-    Job(Box<JobView>),
-    /// Another version set it up, and it never runs here.
-    Unreadable {
-        name: String,
-        workspace: String,
-        /// Why it cannot be read.
-        unreadable: String,
-    },
-}
-
-impl From<UnreadableJob> for Listed {
-    fn from(job: UnreadableJob) -> Listed {
-        Listed::Unreadable {
-            name: job.name,
-            workspace: job.workspace,
-            unreadable: job.reason,
-        }
-    }
 }
 
 impl List {
@@ -112,23 +87,4 @@ fn table(views: &[JobView], theme: Theme) -> String {
         );
     }
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn what_cannot_be_read_is_in_the_array() {
-        let listed = Listed::from(UnreadableJob {
-            name: "docs".into(),
-            workspace: "/w".into(),
-            reason: "unknown variant `twice`".into(),
-        });
-        assert_eq!(
-            serde_json::to_value(listed).unwrap(),
-            json!({"name": "docs", "workspace": "/w", "unreadable": "unknown variant `twice`"})
-        );
-    }
 }

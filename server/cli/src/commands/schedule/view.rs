@@ -5,7 +5,7 @@ use crate::render;
 use crate::terminal::{self, visible};
 use boxagnts_protocol::schedule::{Job, JobRun, RunState, SkipReason};
 use boxagnts_schedule::Times;
-use boxagnts_session::store::{Store, StoredJob};
+use boxagnts_session::store::{Store, StoredJob, UnreadableJob};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -42,6 +42,30 @@ impl JobView {
             Some(next) => moment(next, &self.job.spec.zone),
             None if self.job.paused => "paused".to_owned(),
             None => "never".to_owned(),
+        }
+    }
+}
+
+/// A task as `--json` prints it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Listed {
+    Job(Box<JobView>),
+    /// Another version set it up, and it never runs here.
+    Unreadable {
+        name: String,
+        workspace: String,
+        /// Why it cannot be read.
+        unreadable: String,
+    },
+}
+
+impl From<UnreadableJob> for Listed {
+    fn from(job: UnreadableJob) -> Listed {
+        Listed::Unreadable {
+            name: job.name,
+            workspace: job.workspace,
+            unreadable: job.reason,
         }
     }
 }
@@ -126,6 +150,7 @@ pub(crate) fn outcome(run: &JobRun) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn moments_are_told_in_both_zones() {
@@ -177,6 +202,19 @@ mod tests {
         assert_eq!(
             outcome(&skipped),
             "skipped: the day's allowance was used up"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_json() {
+        let listed = Listed::from(UnreadableJob {
+            name: "docs".into(),
+            workspace: "/w".into(),
+            reason: "unknown variant `twice`".into(),
+        });
+        assert_eq!(
+            serde_json::to_value(listed).unwrap(),
+            json!({"name": "docs", "workspace": "/w", "unreadable": "unknown variant `twice`"})
         );
     }
 }
