@@ -17,6 +17,7 @@ mod project;
 mod resolve;
 pub(crate) mod text;
 
+pub use commands::answers_itself;
 pub use editor::Context;
 pub(crate) use facts::facts;
 pub(crate) use images::too_many;

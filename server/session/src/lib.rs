@@ -40,7 +40,7 @@ mod worktrees;
 
 pub use applier::{Applier, DiskApplier};
 pub use approvals::JournalApprovals;
-pub use context::{Attachment, Context, Diagnosed, Picture};
+pub use context::{Attachment, Context, Diagnosed, Picture, answers_itself};
 pub use ended::EndedTurn;
 pub use environment::{Environment, EnvironmentParts};
 pub use error::SessionError;

@@ -133,13 +133,15 @@ impl Run {
         let recording = setup::recording(self.record.as_deref())?;
         let exports = Exports::default();
         let (sessions, ask) = self.open(recording.as_ref(), &exports)?;
-        // Before there is a session that nothing could answer in.
-        let model = match &ask.session {
-            Some(session) => sessions.environment().store().session(session)?.model,
-            None => sessions.environment().config().model().to_owned(),
-        };
-        sessions.environment().check_key(&model).await?;
         setup::recover(&sessions).await?;
+        // Before there is a session, or a turn, that nothing could answer in.
+        if !boxagnts_session::answers_itself(&ask.prompt) {
+            let model = match &ask.session {
+                Some(session) => sessions.settled(session)?.model,
+                None => sessions.environment().config().model().to_owned(),
+            };
+            sessions.environment().check_key(&model).await?;
+        }
         let mut updates = sessions.subscribe();
         // What the command line says holds for a session that had another mode, too.
         if let (Some(session), Some(mode)) = (&ask.session, self.settings.mode) {

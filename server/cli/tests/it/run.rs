@@ -1,6 +1,8 @@
 //! `boxagnts run`: diffs, applying, outcomes.
 
 use crate::support::Fixture;
+use boxagnts_protocol::update::SessionEvent;
+use boxagnts_session::store::Store;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -424,14 +426,28 @@ fn what_cannot_be_asked_is_a_usage_error() {
 }
 
 #[test]
-fn a_key_that_is_missing_is_told_before_there_is_a_session() {
+fn a_session_that_goes_on_needs_the_key_of_the_model_that_it_has_by_now() {
     let fixture = shop();
-    let ended = fixture
-        .run(&["run", "x", "--model", "openai:some-model"])
-        .check(2);
+    let first = fixture.run(&["run", "--json", RENAME]).check(0).lines();
+    let session = first.last().unwrap()["session"].as_str().unwrap();
+    {
+        let journal = Store::open(&fixture.home().join("state/journal.db")).unwrap();
+        let settings = json!({"model": "openai:some-model"});
+        let configured = SessionEvent::Configured { settings };
+        journal.append(session, &configured).unwrap();
+    }
+    let events = || {
+        let shown = fixture
+            .run(&["session", "show", session, "--json"])
+            .check(0);
+        shown.json()["events"].as_array().map(Vec::len)
+    };
+    let before = events();
+    let ended = fixture.run(&["run", "--continue", "x"]).check(2);
     assert!(ended.stderr.contains("OPENAI_API_KEY"), "{}", ended.stderr);
-    let list = fixture.run(&["session", "list", "--json"]).check(0).json();
-    assert_eq!(list.as_array().map(Vec::len), Some(0), "{list}");
+    assert_eq!(events(), before);
+    // No model answers it.
+    fixture.run(&["run", "--continue", "/help"]).check(0);
 }
 
 #[test]

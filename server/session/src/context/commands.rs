@@ -77,6 +77,11 @@ fn is_name(name: &str) -> bool {
         && !name.starts_with(['-', '_'])
 }
 
+/// Whether a session answers the prompt itself, whatever its model is, as `/help`.
+pub fn answers_itself(prompt: &str) -> bool {
+    parse(prompt).is_some_and(|(name, _)| matches!(name, HELP | MODE))
+}
+
 /// What the prompt stands for; `None` when it is no command.
 pub(super) fn expand(files: &mut Files<'_>, prompt: &str) -> Option<Expansion> {
     let (name, arguments) = parse(prompt)?;

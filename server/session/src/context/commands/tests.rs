@@ -30,6 +30,8 @@ const FIX: (&str, &str) = (
 
 fn check(prompt: &str, expect: Option<&str>) {
     let expanded = with(&[FIX], &[], |files| expand(files, prompt));
+    let alone = matches!(expanded, Some(Expansion::Answer(_) | Expansion::Mode(_)));
+    assert_eq!(answers_itself(prompt), alone, "{prompt}");
     let got = expanded.map(|expansion| match expansion {
         Expansion::Answer(text) | Expansion::Text { text, .. } | Expansion::Unknown(text) => text,
         Expansion::Compact { focus } => format!("compact: {focus}"),
