@@ -71,7 +71,18 @@ impl Store {
         Ok(())
     }
 
-    /// Whether a turn of the session runs, or a batch of it is being applied.
+    /// Whether a turn of the session runs, here or in another process, or a batch of it is being applied.
+    ///
+    /// # Errors
+    /// Unknown session, or a journal that cannot be used.
+    pub fn is_at_work(&self, session: &str) -> Result<bool, StoreError> {
+        self.write(|transaction| {
+            let key = key(transaction, session)?;
+            self.is_running(transaction, key)
+        })
+    }
+
+    /// As [`Store::is_at_work`].
     pub(crate) fn is_running(
         &self,
         transaction: &Transaction<'_>,

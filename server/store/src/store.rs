@@ -215,7 +215,7 @@ impl Store {
         let body = serde_json::to_string(event)?;
         match event {
             SessionEvent::TurnStarted { prompt, .. } => self.write(|transaction| {
-                let seq = insert(transaction, session, &body)?;
+                let seq = insert(transaction, session, &body, Some(now_ms()))?;
                 transaction
                     .prepare_cached("UPDATE sessions SET title = ?2 WHERE id = ?1 AND title = ''")?
                     .execute(params![session, title(prompt)])?;
@@ -223,11 +223,17 @@ impl Store {
                 Ok(seq)
             }),
             SessionEvent::TurnEnded { .. } => self.write(|transaction| {
-                let seq = insert(transaction, session, &body)?;
+                let seq = insert(transaction, session, &body, Some(now_ms()))?;
                 end_running(transaction, session)?;
                 Ok(seq)
             }),
-            _ => insert(&self.connection(), session, &body),
+            // Only a count is put right: nothing happened, and the session stays as old as it is.
+            SessionEvent::ProposalChanged {
+                changed,
+                rivals: None,
+                ..
+            } if changed.is_empty() => insert(&self.connection(), session, &body, None),
+            _ => insert(&self.connection(), session, &body, Some(now_ms())),
         }
     }
 
@@ -351,17 +357,24 @@ impl Store {
     }
 }
 
-fn insert(connection: &Connection, session: &str, body: &str) -> Result<u64, StoreError> {
+/// Without a time, it is that of the event before.
+fn insert(
+    connection: &Connection,
+    session: &str,
+    body: &str,
+    at_ms: Option<i64>,
+) -> Result<u64, StoreError> {
     let seq: Option<u64> = connection
         .prepare_cached(
             "INSERT INTO events (session, seq, at_ms, body)
              SELECT s.key,
                     1 + coalesce((SELECT max(seq) FROM events WHERE session = s.key), 0),
-                    ?2, ?3
+                    coalesce(?2, (SELECT at_ms FROM events WHERE session = s.key
+                                  ORDER BY seq DESC LIMIT 1), s.created_ms), ?3
              FROM sessions s WHERE s.id = ?1
              RETURNING seq",
         )?
-        .query_row(params![session, now_ms(), body], |row| row.get(0))
+        .query_row(params![session, at_ms, body], |row| row.get(0))
         .optional()?;
     seq.ok_or_else(|| StoreError::UnknownSession {
         session: session.to_owned(),

@@ -4,6 +4,7 @@
 use crate::support::Fixture;
 use crate::terminal::Terminal;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
 /// A session that proposes to change two files.
 fn proposed() -> (Fixture, String) {
@@ -132,6 +133,39 @@ fn ctrl_c_decides_nothing() {
 #[test]
 fn without_anything_that_waits_nothing_is_asked() {
     let fixture = Fixture::new(&[]);
+    let ended = fixture.run(&["session", "review"]).check(0);
+    assert!(ended.stderr.contains("nothing waits"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_session_whose_hunks_were_applied_by_other_ways_is_passed_over() {
+    let fixture = Fixture::new(&[("a.txt", "one\n"), ("b.txt", "one\n")]);
+    for file in ["a.txt", "b.txt"] {
+        fixture
+            .run(&["run", &format!("replace one with two in {file}")])
+            .check(0);
+    }
+    fixture.write("b.txt", "two\n");
+    let list = || fixture.run(&["session", "list", "--json"]).check(0).json();
+    let before = list();
+    assert_eq!(
+        (&before[0]["waiting"], &before[1]["waiting"]),
+        (&json!(1), &json!(1))
+    );
+    fixture.run(&["session", "review", "--accept-all"]).check(0);
+    assert_eq!(text(&fixture, "a.txt"), "two\n");
+    let after = list();
+    let counted = after
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|session| session["waiting"].is_null());
+    assert!(counted, "{after}");
+    // It was only looked at: `run --continue` takes the other one.
+    assert_eq!(
+        (&after[1]["session"], &after[1]["updated_ms"]),
+        (&before[0]["session"], &before[0]["updated_ms"])
+    );
     let ended = fixture.run(&["session", "review"]).check(0);
     assert!(ended.stderr.contains("nothing waits"), "{}", ended.stderr);
 }

@@ -108,7 +108,23 @@ impl Sessions {
         let session = Arc::clone(&entry);
         drop(entry);
         session.follow();
+        self.put_count_right(&session, summary.waiting)?;
         Ok(session)
+    }
+
+    /// Tells how many hunks wait of a session that was brought back, where the journal counts
+    /// otherwise: the user may have applied or undone some of them by other ways.
+    fn put_count_right(&self, session: &Session, counted: u64) -> Result<(), SessionError> {
+        let now = session.overlay.delta(u64::MAX);
+        // What an executor proposes waits with its manager, and who is at work tells by itself.
+        let same = now.pending + now.conflicted == counted;
+        if !same
+            && session.manager.is_none()
+            && !self.environment.store().is_at_work(&session.id)?
+        {
+            session.emit_proposal()?;
+        }
+        Ok(())
     }
 
     /// Whether a live session is what the journal says: another process may have gone on with it.

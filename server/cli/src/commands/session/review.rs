@@ -6,8 +6,9 @@ use crate::render;
 use crate::setup;
 use crate::terminal;
 use crate::turn;
+use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::proposal::HunkState;
-use boxagnts_session::Selection;
+use boxagnts_session::{Selection, Sessions};
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -38,25 +39,25 @@ pub(crate) struct Review {
 impl Review {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         let journal = setup::journal()?;
-        let summary = match &self.session {
-            Some(id) => Some(journal.session(id)?),
+        let candidates = match &self.session {
+            Some(id) => vec![journal.session(id)?],
             None => {
                 let folder = setup::workspace(&self.workspace)?.display().to_string();
-                let sessions = journal.sessions(Some(&folder))?;
-                sessions.into_iter().find(|session| session.waiting > 0)
+                let mut sessions = journal.sessions(Some(&folder))?;
+                sessions.retain(|session| session.waiting > 0);
+                sessions
             }
         };
-        let Some(summary) = summary else {
+        let Some(first) = candidates.first() else {
             terminal::say("nothing waits for a decision in this folder\n");
             return Ok(Exit::Done);
         };
-        let sessions = setup::sessions_of(Path::new(&summary.workspace)).await?;
-        let session = summary.session.as_str();
-        let files = sessions.proposal(session)?.files;
-        if render::waiting(&files).next().is_none() {
+        let sessions = setup::sessions_of(Path::new(&first.workspace)).await?;
+        let Some(session) = self.waits(&sessions, candidates)? else {
             terminal::say("nothing waits for a decision\n");
             return Ok(Exit::Done);
-        }
+        };
+        let session = session.as_str();
         let (hunks, interrupted) = if self.accept_all {
             (
                 turn::accept(&sessions, session, &Selection::All).await?,
@@ -79,5 +80,25 @@ impl Review {
             false if hunks.iter().all(|hunk| decided(hunk.state)) => Exit::Done,
             false => Exit::Failed,
         })
+    }
+    /// The first of these in which hunks wait: what the journal counts may have been applied since by
+    /// other ways, as by `git apply`.
+    fn waits(
+        &self,
+        sessions: &Sessions,
+        candidates: Vec<SessionSummary>,
+    ) -> Result<Option<String>, Failure> {
+        for candidate in candidates {
+            let session = candidate.session;
+            match sessions.proposal(&session) {
+                Ok(proposal) if render::waiting(&proposal.files).next().is_some() => {
+                    return Ok(Some(session));
+                }
+                Ok(_) => {}
+                Err(error) if self.session.is_some() => return Err(error.into()),
+                Err(error) => terminal::warn(&format!("cannot review {session}: {error}")),
+            }
+        }
+        Ok(None)
     }
 }
