@@ -48,11 +48,14 @@ CREATE INDEX job_runs_open ON job_runs (job, state) WHERE state IN ('waiting', '
 CREATE INDEX job_runs_proposed ON job_runs (session) WHERE hunks > 0;
 ";
 
-/// What users wished of runs: that one is by hand, that one is to end.
-pub(crate) const WISHES: &str = "
+/// What users wished of runs: that one is by hand, that one is to end. And where hunks were counted:
+/// servers ask again and again which proposals wait.
+pub(crate) const WISHES: &str = r#"
 ALTER TABLE job_runs ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE job_runs ADD COLUMN unwanted INTEGER NOT NULL DEFAULT 0;
-";
+CREATE INDEX events_proposed ON events (session, seq)
+  WHERE substr(body, 1, 26) = '{"event":"proposal_changed';
+"#;
 
 /// How long ended runs are remembered.
 const REMEMBERED_MS: u64 = 90 * 24 * 3_600_000;

@@ -2,7 +2,7 @@
 //! searches, so that it costs nothing while a model speaks.
 
 use crate::error::StoreError;
-use crate::store::{SUMMARY, Store, summary};
+use crate::store::{Store, summaries, summary};
 use boxagnts_protocol::commands::SessionSummary;
 use boxagnts_protocol::update::SessionEvent;
 use rusqlite::{Transaction, params, params_from_iter};
@@ -54,10 +54,10 @@ impl Store {
             ));
         }
         let connection = self.connection();
-        let mut statement = connection.prepare(&format!(
-            "{SUMMARY} WHERE (?1 IS NULL OR workspace = ?1){conditions}
+        let mut statement = connection.prepare(&summaries(&format!(
+            "WHERE (?1 IS NULL OR workspace = ?1){conditions}
              ORDER BY updated_ms DESC, key DESC"
-        ))?;
+        )))?;
         let found: Vec<(SessionSummary, i64)> = statement
             .query_map(params_from_iter(values), |row| {
                 Ok((summary(row)?, row.get("key")?))

@@ -100,10 +100,24 @@ mod tests {
     #[test]
     fn years_of_words_are_not_read_for_it() {
         let store = Store::in_memory().unwrap();
-        // What is asked for is found by the index of answers alone.
+        // What is asked for is found by the index of such events alone.
         store.model_calls(None, 0).unwrap();
         let connection = store.connection();
-        let plan = r#"EXPLAIN QUERY PLAN SELECT e.body FROM
+        let check = |query: &str, indexes: &[&str]| {
+            let plan = format!("EXPLAIN QUERY PLAN {query}");
+            let mut statement = connection.prepare(&plan).unwrap();
+            let steps: Vec<String> = statement
+                .query_map([], |row| row.get(3))
+                .unwrap()
+                .collect::<Result<_, _>>()
+                .unwrap();
+            for index in indexes {
+                let uses = |step: &String| format!("{step} ").contains(index);
+                assert!(steps.iter().any(uses), "{steps:?}");
+            }
+        };
+        check(
+            r#"SELECT e.body FROM
             (SELECT session, seq, at_ms, body FROM events
              WHERE substr(body, 1, 24) = '{"event":"model_answered' AND at_ms >= 5
              UNION ALL
@@ -111,17 +125,18 @@ mod tests {
              WHERE substr(body, 1, 51) = '{"event":"nested","inner":{"event":"model_answered"'
                AND at_ms >= 5) e
             JOIN sessions s ON s.key = e.session
-            WHERE e.seq > s.inherited ORDER BY e.at_ms"#;
-        let mut statement = connection.prepare(plan).unwrap();
-        let steps: Vec<String> = statement
-            .query_map([], |row| row.get(3))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
-        for index in ["events_answered ", "events_answered_nested "] {
-            let uses = |step: &String| format!("{step} ").contains(index);
-            assert!(steps.iter().any(uses), "{steps:?}");
-        }
+            WHERE e.seq > s.inherited ORDER BY e.at_ms"#,
+            &["events_answered ", "events_answered_nested "],
+        );
+        check(
+            &crate::store::summaries("WHERE workspace = '/w'"),
+            &["events_proposed "],
+        );
+        let waiting = crate::manage::WAITING;
+        check(
+            &format!("SELECT {waiting} FROM sessions WHERE key = 1"),
+            &["events_proposed "],
+        );
     }
 
     #[test]
@@ -129,7 +144,7 @@ mod tests {
         let check = |event: SessionEvent, expect: &str| {
             let body = serde_json::to_string(&event).unwrap();
             assert!(body.starts_with(expect), "{body}");
-            let schemas = [crate::manage::SCHEMA, SCHEMA];
+            let schemas = [crate::manage::SCHEMA, crate::schedules::WISHES, SCHEMA];
             assert!(schemas.iter().any(|s| s.contains(expect)), "{expect}");
         };
         check(
@@ -140,6 +155,17 @@ mod tests {
                 model: String::new(),
             },
             r#"{"event":"turn_started"#,
+        );
+        check(
+            SessionEvent::ProposalChanged {
+                files: 0,
+                pending: 0,
+                conflicted: 0,
+                changed: Vec::new(),
+                rivals: None,
+                last_hunk: 0,
+            },
+            r#"{"event":"proposal_changed"#,
         );
         check(
             SessionEvent::ModelAnswered {

@@ -1,7 +1,7 @@
 //! The database behind the journal.
 
 use crate::error::StoreError;
-use crate::manage::Origin;
+use crate::manage::{Origin, WAITING};
 use crate::owner::Owner;
 use crate::running::end_running;
 use crate::transaction::{PATIENCE, write_ahead};
@@ -313,9 +313,10 @@ impl Store {
     /// The journal cannot be read.
     pub fn sessions(&self, workspace: Option<&str>) -> Result<Vec<SessionSummary>, StoreError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached(&format!(
-            "{SUMMARY} WHERE (?1 IS NULL OR workspace = ?1) AND {NO_EXECUTOR} ORDER BY updated_ms DESC, key DESC"
-        ))?;
+        let mut statement = connection.prepare_cached(&summaries(&format!(
+            "WHERE (?1 IS NULL OR workspace = ?1) AND {NO_EXECUTOR}
+             ORDER BY updated_ms DESC, key DESC"
+        )))?;
         let rows = statement.query_map([workspace], summary)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -332,8 +333,8 @@ impl Store {
             return Err(unknown());
         }
         let connection = self.connection();
-        let mut statement = connection
-            .prepare_cached(&format!("{SUMMARY} WHERE substr(id, 1, length(?1)) = ?1"))?;
+        let mut statement =
+            connection.prepare_cached(&summaries("WHERE substr(id, 1, length(?1)) = ?1"))?;
         let mut found: Vec<SessionSummary> = statement
             .query_map([id], summary)?
             .collect::<Result<_, _>>()?;
@@ -392,20 +393,18 @@ pub(crate) fn key(connection: &Connection, session: &str) -> Result<i64, StoreEr
     })
 }
 
-/// What [`summary`] reads. A session that took over a past is as young as itself.
-pub(crate) const SUMMARY: &str = r#"
-    SELECT id, title, workspace, model, created_ms,
-           max(created_ms,
-               coalesce((SELECT at_ms FROM events WHERE session = key ORDER BY seq DESC LIMIT 1),
-                        0)) AS updated_ms,
-           origin_kind, origin, inherited, key,
-           coalesce((SELECT coalesce(json_extract(body, '$.pending'), 0)
-                          + coalesce(json_extract(body, '$.conflicted'), 0)
-                     FROM events
-                     WHERE session = key
-                       AND substr(body, 1, 26) = '{"event":"proposal_changed'
-                     ORDER BY seq DESC LIMIT 1), 0) AS waiting
-    FROM sessions"#;
+/// The query of what [`summary`] reads, of the sessions that `rest` selects. A session that took over a
+/// past is as young as itself.
+pub(crate) fn summaries(rest: &str) -> String {
+    format!(
+        "SELECT id, title, workspace, model, created_ms,
+                max(created_ms,
+                    coalesce((SELECT at_ms FROM events WHERE session = key
+                              ORDER BY seq DESC LIMIT 1), 0)) AS updated_ms,
+                origin_kind, origin, inherited, key, {WAITING} AS waiting
+         FROM sessions {rest}"
+    )
+}
 
 /// Sessions that users begin.
 pub(crate) const NO_EXECUTOR: &str = "origin_kind IS NOT 'executor'";
