@@ -262,22 +262,27 @@ pub(crate) fn sessions(config: Config, root: &Path) -> Result<Arc<Sessions>, Fai
 pub(crate) async fn sessions_of(folder: &Path) -> Result<Arc<Sessions>, Failure> {
     let root = workspace(folder)?;
     let config = settings::load_and_warn(&root, &Overrides::default())?;
-    let sessions = sessions(config, &root)?;
+    recovered(config, &root).await
+}
+
+async fn recovered(config: Config, root: &Path) -> Result<Arc<Sessions>, Failure> {
+    let sessions = sessions(config, root)?;
     recover(&sessions).await?;
     Ok(sessions)
 }
 
-/// As [`sessions_of`], also where the user's configuration cannot be read: nobody needs it to take
-/// changes back.
+/// As [`sessions_of`], also where the user's configuration cannot be read: files of the folder itself
+/// can be taken back without it.
 pub(crate) async fn sessions_to_undo(folder: &Path) -> Result<Arc<Sessions>, Failure> {
     let root = workspace(folder)?;
-    let config = settings::load_and_warn(&root, &Overrides::default());
-    let config = config.unwrap_or_else(|failure| {
-        terminal::warn(&format!("{}; nothing of it is used", failure.message));
-        Config::builtin()
-    });
-    let sessions = sessions(config, &root)?;
-    recover(&sessions).await?;
+    let reason = match settings::load_and_warn(&root, &Overrides::default()) {
+        Ok(config) => return recovered(config, &root).await,
+        Err(failure) => failure.message,
+    };
+    terminal::warn(&format!("{reason}; nothing of it is used"));
+    let sessions = sessions(Config::builtin(), &root)?;
+    // Interrupted batches stay as they are, too: their files may be elsewhere.
+    sessions.environment().lacks_configuration(reason);
     Ok(sessions)
 }
 

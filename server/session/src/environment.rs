@@ -39,6 +39,8 @@ pub struct Environment {
     slots: Arc<Slots>,
     worktrees: OnceLock<PathBuf>,
     user_folder: Option<PathBuf>,
+    /// Why the user's configuration is not the one here.
+    unconfigured: OnceLock<String>,
     /// Models without a price of which the user was told.
     unpriced: Mutex<BTreeSet<String>>,
 }
@@ -56,6 +58,7 @@ impl Environment {
             recording: OnceLock::new(),
             ended: OnceLock::new(),
             user_folder: None,
+            unconfigured: OnceLock::new(),
             unpriced: Mutex::default(),
         })
     }
@@ -79,6 +82,7 @@ impl Environment {
             recording: OnceLock::new(),
             ended: OnceLock::new(),
             user_folder,
+            unconfigured: OnceLock::new(),
             unpriced: Mutex::default(),
         })
     }
@@ -86,6 +90,17 @@ impl Environment {
     /// Where the user keeps instructions, commands and skills of their own.
     pub(crate) fn user_folder(&self) -> Option<&Path> {
         self.user_folder.as_deref()
+    }
+
+    /// Says that the user's configuration cannot be read, and why: nothing is taken back that may need it.
+    /// The first reason stays.
+    pub fn lacks_configuration(&self, reason: String) {
+        let _ = self.unconfigured.set(reason);
+    }
+
+    /// Why the user's configuration is not the one here; `None` when it is.
+    pub(crate) fn unconfigured(&self) -> Option<&str> {
+        self.unconfigured.get().map(String::as_str)
     }
 
     /// Says where worktrees are kept, a folder outside of all workspaces. The first one stays.

@@ -95,6 +95,14 @@ pub enum SessionError {
     /// There is nothing to take back.
     #[error("{0}")]
     NothingToUndo(String),
+    /// What is to be taken back may need a configuration that cannot be read.
+    #[error("{what}; nothing was taken back: mend the configuration first ({reason})")]
+    Unconfigured {
+        /// What it is needed for.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A task of ours ended before its time.
     #[error("an internal error; the log has the details: {reason}")]
     Stopped {

@@ -8,12 +8,14 @@ use crate::error::SessionError;
 use crate::session::{Session, lock};
 use crate::sessions::Sessions;
 use boxagnts_protocol::commands::{Checkpoint, CheckpointKind, RefusedFile, UndoResult};
+use boxagnts_protocol::proposal::ChangeKind;
 use boxagnts_protocol::update::SessionEvent;
 use boxagnts_store::{
     Batch, BatchFile, BatchFileSummary, BatchId, BatchKind, BatchState, BatchSummary,
 };
 use boxagnts_workspace::{FilePlan, Step, WayBack};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -66,7 +68,7 @@ impl Sessions {
             let id = chosen.id;
             return Err(nothing(&format!("checkpoint {id} is taken back already")));
         }
-        Ok(self.start(vec![chosen], BatchKind::Undo))
+        self.start(vec![chosen], BatchKind::Undo)
     }
 
     /// The latest accepted checkpoint that was not taken back; numbers ascend over all workspaces of a
@@ -92,14 +94,52 @@ impl Sessions {
         self.applied(checkpoint)?;
         let mut since = self.batches(None, MAX_BATCHES)?;
         since.retain(|batch| batch.id.0 >= checkpoint);
-        Ok(self.start(since, BatchKind::Restore))
+        self.start(since, BatchKind::Restore)
     }
 
-    fn start(self: &Arc<Self>, batches: Vec<BatchSummary>, kind: BatchKind) -> Undoing {
+    fn start(
+        self: &Arc<Self>,
+        batches: Vec<BatchSummary>,
+        kind: BatchKind,
+    ) -> Result<Undoing, SessionError> {
+        self.check_configured(&batches)?;
         let checkpoints = batches.iter().map(|batch| batch.id.0).collect();
         let sessions = Arc::clone(self);
         let task = tokio::spawn(async move { sessions.take_back(batches, kind).await });
-        Undoing { checkpoints, task }
+        Ok(Undoing { checkpoints, task })
+    }
+
+    /// Refuses what a configuration that cannot be read may be needed for: the hunks could not wait
+    /// again, or the files may be elsewhere. `batches` are the newest first.
+    fn check_configured(&self, batches: &[BatchSummary]) -> Result<(), SessionError> {
+        let Some(reason) = self.environment().unconfigured() else {
+            return Ok(());
+        };
+        let needed = |what: String| SessionError::Unconfigured {
+            what,
+            reason: reason.to_owned(),
+        };
+        let mut seen = HashSet::new();
+        for batch in batches {
+            self.get(&batch.session)
+                .map_err(|error| needed(format!("session `{}`: {error}", batch.session)))?;
+            // Only the newest batch says what there is of a file.
+            let files = batch.files.iter().filter(|file| file.applied);
+            for file in files.filter(|file| seen.insert(&file.path)) {
+                let path = self.root().join(&file.path);
+                let is_here = match file.kind {
+                    ChangeKind::Delete => path.parent().is_some_and(Path::is_dir),
+                    _ => path.symlink_metadata().is_ok(),
+                };
+                if !is_here {
+                    let path = &file.path;
+                    return Err(needed(format!(
+                        "`{path}` is not in this folder, and may be in one of `map_dirs`"
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The closed batches of which something was applied, newest first.

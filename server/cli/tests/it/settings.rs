@@ -3,12 +3,6 @@
 use crate::support::Fixture;
 use std::process::Command;
 
-fn configure(fixture: &Fixture, toml: &str) {
-    let user = fixture.home().join("config/boxagnts/config.toml");
-    std::fs::create_dir_all(user.parent().unwrap()).unwrap();
-    std::fs::write(user, toml).unwrap();
-}
-
 /// A repository with a folder below its top.
 fn repository() -> Fixture {
     let fixture = Fixture::new(&[("sub/a.txt", "old\n"), ("AGENTS.md", "Be brief.\n")]);
@@ -48,7 +42,7 @@ fn what_a_repository_says_above_the_workspace_is_told_not_to_hold() {
 fn names_of_tools_that_there_are_not_are_told() {
     let fixture = Fixture::new(&[("a.txt", "old\n")]);
     let check = |toml: &str, part: &str, mark: &str, code: i32| {
-        configure(&fixture, toml);
+        fixture.configure(toml);
         let ended = fixture.run(&["run", "find old"]).check(0);
         assert!(ended.stderr.contains(part), "{}", ended.stderr);
         let ended = fixture.run(&["doctor"]).check(code);
@@ -79,10 +73,7 @@ fn names_of_tools_that_there_are_not_are_told() {
     );
     let hook = "[[hooks]]\nevent = \"stop\"\ntool = \"house-rules\"";
     check(hook, "there is no tool `house-rules`", "✗", 1);
-    configure(
-        &fixture,
-        "deny = [\"*(path=*.lock)\", \"todo\", \"spawn_executor\"]",
-    );
+    fixture.configure("deny = [\"*(path=*.lock)\", \"todo\", \"spawn_executor\"]");
     let ended = fixture.run(&["run", "find old"]).check(0);
     assert!(!ended.stderr.contains("warning"), "{}", ended.stderr);
 }
@@ -122,10 +113,9 @@ fn a_local_model_that_does_not_run_is_told_at_once() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    configure(
-        &fixture,
-        &format!("[providers.local]\nbase_url = \"http://{address}/v1\""),
-    );
+    fixture.configure(&format!(
+        "[providers.local]\nbase_url = \"http://{address}/v1\""
+    ));
     let ended = fixture
         .run(&["run", "hello", "--model", "local:x"])
         .check(1);

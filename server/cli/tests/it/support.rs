@@ -37,6 +37,13 @@ impl Fixture {
         std::fs::write(path, text).unwrap();
     }
 
+    /// Writes the user's configuration.
+    pub(crate) fn configure(&self, toml: &str) {
+        let user = self.home().join("config/boxagnts/config.toml");
+        std::fs::create_dir_all(user.parent().unwrap()).unwrap();
+        std::fs::write(user, toml).unwrap();
+    }
+
     /// Writes a script for the model and gives the model's name.
     pub(crate) fn script(&self, turns: Value) -> String {
         let path = self.folder.path().join("script.json");

@@ -1,7 +1,9 @@
 //! Taking back what was applied, and what is left when the program is killed in the middle.
 
 use crate::support::Fixture;
-use serde_json::Value;
+use boxagnts_protocol::update::SessionEvent;
+use boxagnts_session::store::Store;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -211,9 +213,7 @@ fn nobody_needs_a_configuration_to_take_back_what_was_accepted() {
     let fixture = shop();
     let before = fixture.tree();
     fixture.run(&["run", "--apply", RENAME]).check(0);
-    let user = fixture.home().join("config/boxagnts/config.toml");
-    std::fs::create_dir_all(user.parent().unwrap()).unwrap();
-    std::fs::write(user, "max_turn = 3\n").unwrap();
+    fixture.configure("max_turn = 3\n");
     let undone = fixture.run(&["undo"]).check(0);
     assert!(
         undone.stderr.contains("nothing of it is used"),
@@ -221,4 +221,54 @@ fn nobody_needs_a_configuration_to_take_back_what_was_accepted() {
         undone.stderr
     );
     assert_eq!(fixture.tree(), before);
+}
+
+/// Nothing is taken back while the configuration cannot be read, and it is said why; with it, all is.
+fn check_needs_configuration(fixture: &Fixture, good: &str, why: &str) {
+    fixture.configure(&format!("max_turn = 3\n{good}"));
+    let after = fixture.tree();
+    for command in [&["undo"][..], &["checkpoint", "restore", "1"]] {
+        let refused = fixture.run(command).check(2);
+        for part in [why, "nothing was taken back", "max_turn"] {
+            assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        }
+        assert_eq!(fixture.tree(), after);
+    }
+    fixture.configure(good);
+    let undone = fixture.run(&["undo"]).check(0);
+    assert!(undone.stderr.contains("again"), "{}", undone.stderr);
+}
+
+#[test]
+fn hunks_that_could_not_wait_again_are_not_taken_back() {
+    let fixture = shop();
+    let before = fixture.tree();
+    let ended = fixture.run(&["run", "--apply", "--json", RENAME]).check(0);
+    let ended = ended.lines().pop().unwrap();
+    {
+        let journal = Store::open(&fixture.home().join("state/journal.db")).unwrap();
+        let settings = json!({"model": "local:x"});
+        let configured = SessionEvent::Configured { settings };
+        let session = ended["session"].as_str().unwrap();
+        journal.append(session, &configured).unwrap();
+    }
+    let local = "[providers.local]\nbase_url = \"http://127.0.0.1:9/v1\"\n";
+    check_needs_configuration(&fixture, local, "local");
+    assert_eq!(fixture.tree(), before);
+}
+
+#[test]
+fn files_of_mounted_folders_are_taken_back_where_they_are() {
+    let fixture = shop();
+    let mounted = fixture.home().join("mounted");
+    std::fs::create_dir_all(&mounted).unwrap();
+    std::fs::write(mounted.join("c.txt"), "total\n").unwrap();
+    let mount = format!("map_dirs = [\"{}:more:rw\"]\n", mounted.display());
+    fixture.configure(&mount);
+    let replace = "replace total with sum in more/c.txt";
+    fixture.run(&["run", "--apply", replace]).check(0);
+    let text = || std::fs::read_to_string(mounted.join("c.txt")).unwrap();
+    assert_eq!(text(), "sum\n");
+    check_needs_configuration(&fixture, &mount, "`more/c.txt` is not in this folder");
+    assert_eq!(text(), "total\n");
 }
