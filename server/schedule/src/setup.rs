@@ -36,7 +36,7 @@ pub fn add(
         cron: spec.cron.split_whitespace().collect::<Vec<_>>().join(" "),
         ..spec.clone()
     };
-    let times = Times::new(&spec.cron, &spec.zone)?;
+    let times = Times::strict(&spec.cron, &spec.zone)?;
     let first = times.after(now).ok_or_else(|| crate::TimesError::Never {
         cron: spec.cron.clone(),
     })?;

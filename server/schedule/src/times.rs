@@ -46,8 +46,23 @@ impl Times {
     pub fn new(cron: &str, zone: &str) -> Result<Times, TimesError> {
         Ok(Times {
             cron: parse(cron)?,
-            zone: time_zone(zone)?,
+            zone: TimeZone::get(zone).map_err(|_| no_zone(zone))?,
         })
+    }
+
+    /// As [`Times::new`], for what its user sets up now: what was set up once is read for ever.
+    ///
+    /// # Errors
+    /// Also what can be read, but what nobody means.
+    pub fn strict(cron: &str, zone: &str) -> Result<Times, TimesError> {
+        let times = Times::new(cron, zone)?;
+        if NO_PLACES.iter().any(|no| zone.eq_ignore_ascii_case(no)) {
+            return Err(no_zone(zone));
+        }
+        match wrong_field(cron, sensible) {
+            Some(wrong) => Err(wrong),
+            None => Ok(times),
+        }
     }
 
     /// The zone that the expression is of.
@@ -109,55 +124,54 @@ impl Times {
     }
 }
 
-/// The zone of that name in the database of time zones.
-///
-/// # Errors
-/// There is none.
-fn time_zone(name: &str) -> Result<TimeZone, TimesError> {
-    let wrong = || TimesError::Zone {
+fn no_zone(name: &str) -> TimesError {
+    TimesError::Zone {
         given: name.escape_default().to_string(),
-    };
-    if NO_PLACES.iter().any(|no| name.eq_ignore_ascii_case(no)) {
-        return Err(wrong());
     }
-    TimeZone::get(name).map_err(|_| wrong())
 }
 
 fn parse(given: &str) -> Result<Cron, TimesError> {
-    let given = given.escape_default().to_string();
+    let parsed = CronParser::builder().build().parse(given);
+    parsed.map_err(|error| {
+        let wrong = wrong_field(given, |_, _| Ok(()));
+        wrong.unwrap_or_else(|| TimesError::Cron {
+            given: given.escape_default().to_string(),
+            reason: reason(&error),
+        })
+    })
+}
+
+/// The first field that cannot be read, or with which something is wrong by `check`, which gets it and
+/// how many values there are.
+fn wrong_field(cron: &str, check: impl Fn(&str, u32) -> Result<(), String>) -> Option<TimesError> {
     let parser = CronParser::builder().build();
-    let parsed = parser.parse(&given);
-    let fields: Vec<&str> = given.split_whitespace().collect();
+    let fields: Vec<&str> = cron.split_whitespace().collect();
+    if !(5..=7).contains(&fields.len()) {
+        return None;
+    }
     // Five fields have neither seconds nor a year, six have no year.
     let first = usize::from(fields.len() == 5);
-    if (5..=7).contains(&fields.len()) {
-        for (at, field) in fields.iter().enumerate() {
-            let Some((name, takes, values)) = FIELDS.get(first + at) else {
-                continue;
-            };
-            // The one that cannot be read beside others that can.
-            let mut alone = ["*"; 7];
-            if let Some(place) = alone.get_mut(first + at) {
-                *place = field;
-            }
-            let read = parser
-                .parse(&alone.join(" "))
-                .map_err(|error| reason(&error));
-            if let Err(reason) = read.and_then(|_| sensible(field, *values)) {
-                return Err(TimesError::Field {
-                    cron: given.clone(),
-                    field: name,
-                    given: (*field).to_owned(),
-                    takes,
-                    reason,
-                });
-            }
+    let known = FIELDS.iter().enumerate().skip(first);
+    for (given, (at, (field, takes, values))) in fields.iter().zip(known) {
+        // The one that cannot be read beside others that can.
+        let mut alone = ["*"; 7];
+        if let Some(place) = alone.get_mut(at) {
+            *place = given;
+        }
+        let read = parser
+            .parse(&alone.join(" "))
+            .map_err(|error| reason(&error));
+        if let Err(reason) = read.and_then(|_| check(given, *values)) {
+            return Some(TimesError::Field {
+                cron: cron.escape_default().to_string(),
+                field,
+                given: given.escape_default().to_string(),
+                takes,
+                reason: reason.escape_default().to_string(),
+            });
         }
     }
-    parsed.map_err(|error| TimesError::Cron {
-        reason: reason(&error),
-        given,
-    })
+    None
 }
 
 /// Refuses what the parser takes, but what nobody means.

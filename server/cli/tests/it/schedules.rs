@@ -63,3 +63,17 @@ fn a_task_that_cannot_be_read_is_changed_all_the_same() {
         (&json!("docs"), true)
     );
 }
+
+#[test]
+fn a_task_whose_times_cannot_be_read_says_why_it_never_runs() {
+    let fixture = tasks(r#""zone":"UTC""#, r#""zone":"UTX""#);
+    let why = "no time zone `UTX`";
+    for command in [&["schedule", "list"][..], &["schedule", "show", "docs"]] {
+        let shown = fixture.run(command).check(0).stdout;
+        assert!(shown.contains(&format!("never: {why}")), "{shown}");
+    }
+    let list = fixture.run(&["schedule", "list", "--json"]).check(0).json();
+    let problem = list[0]["problem"].as_str().unwrap();
+    assert!(problem.contains(why), "{problem}");
+    assert_eq!(list[1].get("problem"), None);
+}

@@ -18,6 +18,9 @@ pub(super) struct JobView {
     /// When it is due next, in milliseconds since the Unix epoch; absent while it is paused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) next_ms: Option<u64>,
+    /// Why its times cannot be read here, so that it never runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
     /// What became of its latest time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<JobRun>,
@@ -26,10 +29,12 @@ pub(super) struct JobView {
 impl JobView {
     pub(super) fn of(store: &Store, stored: StoredJob, now: Timestamp) -> Result<JobView, Failure> {
         let spec = &stored.job.spec;
-        let times = Times::new(&spec.cron, &spec.zone).ok();
-        let next = times.filter(|_| !stored.job.paused);
+        let times = Times::new(&spec.cron, &spec.zone);
+        let problem = times.as_ref().err().map(ToString::to_string);
+        let next = times.ok().filter(|_| !stored.job.paused);
         let next = next.and_then(|times| times.after(now));
         Ok(JobView {
+            problem,
             last: store.job_runs(stored.key, 1)?.pop(),
             next_ms: next.and_then(|next| u64::try_from(next.as_millisecond()).ok()),
             job: stored.job,
@@ -38,10 +43,11 @@ impl JobView {
 
     /// When it is due next, in words.
     pub(super) fn next(&self) -> String {
-        match self.next_ms {
-            Some(next) => moment(next, &self.job.spec.zone),
-            None if self.job.paused => "paused".to_owned(),
-            None => "never".to_owned(),
+        match (self.next_ms, &self.problem) {
+            (Some(next), _) => moment(next, &self.job.spec.zone),
+            (None, _) if self.job.paused => "paused".to_owned(),
+            (None, Some(problem)) => format!("never: {problem}"),
+            (None, None) => "never".to_owned(),
         }
     }
 }
