@@ -195,6 +195,13 @@ async fn watch(shared: &Arc<Shared>, begun: &Begun, stop: &CancellationToken) ->
         ended = &mut run => match ended {
             // It was about to end by itself.
             Ok(ended) if ended.state == RunState::Done => ended,
+            // Another attempt would end as this one, whoever ended the process.
+            Ok(ended)
+                if why.state == RunState::Interrupted
+                    && matches!(ended.state, RunState::Limit | RunState::Failed) =>
+            {
+                ended
+            }
             Ok(ended) if ended.state == RunState::Cancelled => Ended {
                 message: ended.message.or(why.message),
                 ..why

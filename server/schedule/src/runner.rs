@@ -129,7 +129,8 @@ impl SessionRunner {
                         && ended == number
                     {
                         let mut ended = self::ended(outcome);
-                        if dropped {
+                        // It may have ended by itself just before.
+                        if dropped && ended.state == RunState::Cancelled {
                             ended.message = Some(DROPPED.to_owned());
                         }
                         return Some(ended);

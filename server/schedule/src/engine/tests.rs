@@ -123,6 +123,14 @@ impl Runner for Fake {
                 cancel.cancelled().await;
                 Ended::new(RunState::Done)
             }
+            "exceed" => {
+                cancel.cancelled().await;
+                Ended::new(RunState::Limit)
+            }
+            "break" => {
+                cancel.cancelled().await;
+                Ended::failed("the workspace is gone", false)
+            }
             _ => std::future::pending().await,
         }
     }
@@ -260,6 +268,7 @@ async fn check(prompt: &str, passes: &[(usize, u64)], expect: (RunState, Option<
 async fn a_run_that_takes_too_long_is_ended() {
     check("obey", &[(3, 20)], (RunState::Timeout, None)).await;
     check("finish", &[(3, 20)], (RunState::Done, None)).await;
+    check("exceed", &[(3, 20)], (RunState::Timeout, None)).await;
     let dropped = "it did not end when it was cancelled, and was dropped";
     // Its runner has dropped it.
     check("drop", &[(3, 20)], (RunState::Timeout, Some(dropped))).await;
@@ -317,21 +326,31 @@ async fn a_job_that_still_runs_is_not_begun_again() {
     assert_eq!(runs[2].state, RunState::Interrupted, "{runs:?}");
 }
 
-#[tokio::test]
-async fn it_ends_when_its_runs_have_and_they_are_tried_again() {
-    let mut world = World::new(&["obey"]);
+/// The end of a run whose process is ended, and what its message begins with. `again` is whether it is tried again.
+async fn check_stopped(prompt: &str, expect: RunState, says: &str, again: bool) {
+    let mut world = World::new(&[prompt]);
     world.pass(1, 61).await;
     world.began().await;
     world.clock.asleep(3).await;
     world.stop.cancel();
     let run = world.ended().await;
     world.task.await.unwrap();
-    assert_eq!(run.state, RunState::Interrupted);
-    let message = run.message.unwrap();
-    assert!(message.starts_with("boxagnts was ended"), "{message}");
-    let key = world.store.job("obey").unwrap().key;
-    let runs = world.store.job_runs(key, 10).unwrap();
-    assert_eq!((runs[0].attempt, runs[0].state), (2, RunState::Waiting));
+    assert_eq!(run.state, expect, "{prompt}");
+    let message = run.message.unwrap_or_default();
+    assert!(message.starts_with(says), "{prompt}: {message}");
+    let key = world.store.job(prompt).unwrap().key;
+    let runs = world.store.job_runs(key, 10).unwrap().into_iter();
+    let waiting = runs.filter(|run| (run.attempt, run.state) == (2, RunState::Waiting));
+    assert_eq!(waiting.count(), usize::from(again), "{prompt}");
+}
+
+#[tokio::test]
+async fn it_ends_when_its_runs_have_and_they_are_tried_again() {
+    check_stopped("obey", RunState::Interrupted, "boxagnts was ended", true).await;
+    // What would end in the same way again is not.
+    check_stopped("finish", RunState::Done, "", false).await;
+    check_stopped("exceed", RunState::Limit, "", false).await;
+    check_stopped("break", RunState::Failed, "the workspace is gone", false).await;
 }
 
 #[tokio::test]

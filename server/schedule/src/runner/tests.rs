@@ -249,6 +249,38 @@ async fn a_turn_that_does_not_end_is_dropped_and_still_says_what_it_spent() {
     assert_eq!(ends(&world, &session), [TurnOutcome::Cancelled]);
 }
 
+#[tokio::test]
+async fn a_turn_that_ended_by_itself_is_not_called_dropped() {
+    let world = World::new(turns(0), |_| {});
+    let runner = SessionRunner {
+        workplaces: world.folders(json!({})),
+        clock: Arc::new(Impatient),
+    };
+    let job = world.store.job("job").unwrap().job;
+    let (sessions, _environment) = runner.open(&job).await.unwrap();
+    let mut updates = sessions.subscribe();
+    let ask = Ask {
+        prompt: job.spec.prompt,
+        model: job.spec.model,
+        ..Ask::default()
+    };
+    let asked = sessions.ask(ask).unwrap();
+    let mut turn = Turn {
+        sessions,
+        session: asked.session,
+        over: false,
+    };
+    while ends(&world, &turn.session).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // Cancelled before its end was heard.
+    let cancel = CancellationToken::new();
+    cancel.cancel();
+    let ended = runner.wait(&turn, asked.turn, &mut updates, &cancel).await;
+    assert_eq!(ended, Some(Ended::new(RunState::Done)));
+    turn.over = true;
+}
+
 #[test]
 fn only_what_may_pass_is_tried_again() {
     for may_pass in [true, false] {
