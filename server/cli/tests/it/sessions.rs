@@ -173,6 +173,12 @@ fn a_session_is_carried_to_another_home() {
         .check(0);
     assert_ne!(there.tree(), before);
 
+    let nobody = ["session", "import", file, "--model", "nobody"];
+    let ended = there.run(&nobody).check(2);
+    assert!(ended.stderr.contains("`nobody`"), "{}", ended.stderr);
+    // The file is as it should be.
+    assert!(!ended.stderr.contains("session export"), "{}", ended.stderr);
+
     let text = std::fs::read_to_string(file).expect("read");
     let newer = text.replacen("\"version\":1", "\"version\":9", 1);
     for (content, part) in [

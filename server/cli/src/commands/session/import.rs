@@ -5,6 +5,7 @@ use crate::render;
 use crate::settings::{self, Overrides};
 use crate::setup;
 use crate::terminal::{self, visible};
+use boxagnts_session::SessionError;
 use clap::Args;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -47,11 +48,17 @@ impl Import {
         let imported = sessions.import(&text, self.model.as_deref());
         let imported = imported.map_err(|error| {
             let file = self.file.display();
+            let remedy = match &error {
+                SessionError::Import(_) => {
+                    "; `boxagnts session export ID -o session.json` writes what can be imported"
+                }
+                // The file is not to blame.
+                _ => "",
+            };
             let failure = Failure::from(error);
-            let remedy = "`boxagnts session export ID -o session.json` writes what can be imported";
             Failure::new(
                 failure.exit,
-                format!("cannot import {file}: {}; {remedy}", failure.message),
+                format!("cannot import {file}: {}{remedy}", failure.message),
             )
         })?;
         let session = &imported.session.session;
