@@ -7,7 +7,7 @@ use crate::terminal;
 use boxagnts_protocol::commands::UndoResult;
 use boxagnts_session::{SessionError, Sessions, Undoing};
 use clap::Args;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 /// Take back what was accepted last, or a chosen checkpoint. What you changed since stays.
@@ -60,20 +60,24 @@ pub(crate) async fn finish(
         terminal::visible(&render::undone(&result))
     ));
     if !result.hunks.is_empty() {
-        let taken = sessions.checkpoints(None, usize::MAX)?.into_iter();
-        let taken = taken.filter(|taken| checkpoints.contains(&taken.checkpoint));
-        let of: BTreeSet<String> = taken.map(|taken| taken.session).collect();
-        let of: Vec<String> = of.into_iter().collect();
         let count = render::count(result.hunks.len() as u64, "hunk");
         let verb = if result.hunks.len() == 1 {
             "waits"
         } else {
             "wait"
         };
-        let again = of.join(", boxagnts session review ");
-        terminal::say(&format!(
-            "{count} {verb} again: boxagnts session review {again}\n"
-        ));
+        match waiting(sessions, &checkpoints) {
+            Ok(of) => {
+                let again = of.join(", boxagnts session review ");
+                terminal::say(&format!(
+                    "{count} {verb} again: boxagnts session review {again}\n"
+                ));
+            }
+            // It is done all the same.
+            Err(error) => {
+                terminal::warn(&format!("{count} {verb} again; cannot tell where: {error}"));
+            }
+        }
     }
     if let Some(checkpoint) = result.checkpoint {
         terminal::say(&format!("`boxagnts undo {checkpoint}` brings it back\n"));
@@ -82,4 +86,14 @@ pub(crate) async fn finish(
         true => Exit::Done,
         false => Exit::Failed,
     })
+}
+
+/// The sessions of these checkpoints in which hunks wait.
+fn waiting(sessions: &Sessions, checkpoints: &[u64]) -> Result<Vec<String>, SessionError> {
+    let taken = sessions.checkpoints(None, usize::MAX)?.into_iter();
+    let taken = taken.filter(|taken| checkpoints.contains(&taken.checkpoint));
+    let of: HashSet<String> = taken.map(|taken| taken.session).collect();
+    let all = sessions.sessions()?.into_iter();
+    let waits = all.filter(|session| session.waiting > 0 && of.contains(&session.session));
+    Ok(waits.map(|session| session.session).collect())
 }

@@ -103,6 +103,36 @@ fn what_cannot_be_taken_back_is_named() {
     assert_eq!(text, "not sum\nkeep\n");
 }
 
+#[test]
+fn only_sessions_with_hunks_that_wait_are_named() {
+    let fixture = shop();
+    let [stays, waits] = ["a.txt", "src/b.txt"].map(|file| {
+        let replace = format!("replace total with sum in {file}");
+        let ended = fixture
+            .run(&["run", "--apply", "--json", &replace])
+            .check(0);
+        let result = ended.lines().pop().unwrap();
+        result["session"].as_str().unwrap().to_owned()
+    });
+    fixture.write("a.txt", "not sum\nkeep\n");
+    let list = fixture
+        .run(&["checkpoint", "list", "--json"])
+        .check(0)
+        .json();
+    let first = list[1]["checkpoint"].to_string();
+    let restored = fixture.run(&["checkpoint", "restore", &first]).check(1);
+    let again = restored
+        .stderr
+        .lines()
+        .find(|line| line.contains(" again: "));
+    let again = again.unwrap_or_default();
+    assert!(
+        again.ends_with(&format!("boxagnts session review {waits}")),
+        "{again}"
+    );
+    assert!(!again.contains(&stays), "{again}");
+}
+
 /// Every file of a folder with its bytes.
 #[allow(clippy::unwrap_used)]
 fn bytes(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
