@@ -313,7 +313,7 @@ async fn an_editor_is_told_of_the_proposals_that_wait() {
 
 #[test]
 fn servers_and_daemons_remove_worktrees_that_nobody_needs() {
-    for command in ["daemon", "lsp"] {
+    for command in ["daemon", "lsp", "acp"] {
         let home = TempDir::new().expect("a folder");
         let world = World::new(home.path());
         // Of a repository that is gone.

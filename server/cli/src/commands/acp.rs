@@ -3,7 +3,7 @@
 
 use crate::args::SettingArgs;
 use crate::exit::{Exit, Failure};
-use crate::setup::Serving;
+use crate::setup::{self, Serving};
 use boxagnts_acp::Connector;
 use boxagnts_session::Environment;
 use clap::Args;
@@ -37,6 +37,7 @@ impl Acp {
     pub(crate) async fn run(self) -> Result<Exit, Failure> {
         let serving = Serving::new(self.settings.overrides(), self.record.as_deref())?;
         let connector = Arc::new(Folders(serving));
+        setup::prune_worktrees();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "agent starts");
         let (stdin, stdout) = (tokio::io::stdin(), tokio::io::stdout());
         let served = Arc::clone(&connector);
