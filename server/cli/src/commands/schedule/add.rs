@@ -53,7 +53,8 @@ pub(crate) struct Add {
     /// How long a run may take, as in 90s, 10m or 1h.
     #[arg(long, value_name = "TIME", default_value = "10m")]
     timeout: SignedDuration,
-    /// How often a run that failed, or whose process was killed, is tried again.
+    /// How often a run is tried again that failed for a reason that may pass, or whose process ended or
+    /// whose folder was closed.
     #[arg(long, value_name = "N", default_value_t = 2)]
     retries: u32,
     /// US dollars that one run may cost.
