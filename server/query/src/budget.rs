@@ -22,8 +22,8 @@ pub(crate) struct Budget {
     known: Option<Known>,
     /// Bytes that are gone since of what was counted then.
     freed: u64,
-    /// What the request that is on its way may cost at most: tokens, US dollars.
-    reserved: (u64, f64),
+    /// What the request that is on its way may cost at most, and that in US dollars.
+    reserved: (WorstCase, f64),
 }
 
 /// How long a conversation was at a call, by the provider's count.
@@ -38,11 +38,11 @@ struct Known {
 }
 
 /// What a request may cost at most.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WorstCase {
     /// Tokens of its prompt.
     pub(crate) input: u64,
-    /// Tokens that its answer should have.
+    /// Tokens that its answer should have, or may have.
     pub(crate) output: u64,
 }
 
@@ -182,8 +182,14 @@ impl Budget {
             let prompt = price.input.max(price.cache_write).max(price.cache_read);
             (worst.input as f64 * prompt + allowed as f64 * price.output) / 1e6
         });
-        self.reserved = (worst.input.saturating_add(allowed), usd);
+        let output = allowed;
+        self.reserved = (WorstCase { output, ..worst }, usd);
         Ok(allowed)
+    }
+
+    /// Tool calls that this turn may still make.
+    pub(crate) fn tool_calls_left(&self, limits: &Limits) -> u64 {
+        limits.max_tool_calls.saturating_sub(self.tool_calls)
     }
 
     /// Takes `count` more tool calls.
@@ -192,11 +198,9 @@ impl Budget {
         limits: &Limits,
         count: u64,
     ) -> Result<(), TurnOutcome> {
-        if self.tool_calls.saturating_add(count) > limits.max_tool_calls {
+        if count > self.tool_calls_left(limits) {
             let limit = limits.max_tool_calls as f64;
-            // None of them runs, and what they would have come to says why.
-            let wanted = self.tool_calls.saturating_add(count);
-            return Err(stop("max_tool_calls", limit, wanted as f64));
+            return Err(stop("max_tool_calls", limit, self.tool_calls as f64));
         }
         self.tool_calls += count;
         Ok(())
@@ -218,7 +222,21 @@ impl Budget {
 
     /// What the latest request may cost at most: tokens, US dollars.
     pub(crate) fn reserved(&self) -> (u64, f64) {
-        self.reserved
+        let (worst, usd) = self.reserved;
+        (worst.input.saturating_add(worst.output), usd)
+    }
+
+    /// What an answer can have used that was lost behind `said` bytes, when the provider told `usage` of it
+    /// before: no more than was reserved for it. A provider that had told and said nothing is taken to
+    /// have done nothing.
+    pub(crate) fn lost(&self, mut usage: TokenUsage, said: u64) -> TokenUsage {
+        let (worst, _) = self.reserved;
+        if said > 0 && usage.total() == usage.output_tokens {
+            usage.input_tokens = worst.input;
+        }
+        // A token is at least a byte; what was told of the answer is where it began.
+        usage.output_tokens = usage.output_tokens.max(said.min(worst.output));
+        usage
     }
 
     /// Adds a finished model call.

@@ -41,8 +41,19 @@ impl Query {
             .budget
             .take_tool_calls(&self.config.limits, calls.len() as u64)
         {
+            let (wanted, left) = (
+                calls.len(),
+                self.budget.tool_calls_left(&self.config.limits),
+            );
             let why = "not run: the limit `max_tool_calls` is reached";
             let mut effects = self.refuse_all(calls, why);
+            if left > 0 {
+                let message = format!(
+                    "the model wanted {wanted} tool calls at once where `max_tool_calls` leaves {left}: \
+                     none of them was run"
+                );
+                effects.push(Effect::Notice { message });
+            }
             effects.extend(self.finish(limit));
             return effects;
         }

@@ -350,10 +350,7 @@ impl Query {
     /// Leaves the phase without a summary, and says what that can have cost.
     pub(crate) fn lose_compacting(&mut self) -> Option<Effect> {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Compacting(compacting) => {
-                let Compacting { usage, bytes, .. } = compacting;
-                self.lost(usage, bytes, &compacting.prompt)
-            }
+            Phase::Compacting(compacting) => self.lost(compacting.usage, compacting.bytes),
             other => {
                 self.phase = other;
                 None

@@ -361,7 +361,7 @@ impl Query {
     pub(crate) fn lose_answer(&mut self) -> (Answer, Option<Effect>) {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Answering { answer, usage } => {
-                let lost = self.lost(usage, answer.len(), &Arc::clone(&self.messages));
+                let lost = self.lost(usage, answer.len());
                 (answer, lost)
             }
             other => {
@@ -379,19 +379,14 @@ impl Query {
     }
 
     /// An answer that was lost on its way is paid for, and nobody says how much: as much as it can
-    /// have been. `said` are the bytes of it that came.
-    pub(crate) fn lost(
-        &mut self,
-        mut usage: TokenUsage,
-        said: u64,
-        prompt: &[Message],
-    ) -> Option<Effect> {
-        let counted = usage.total() - usage.output_tokens;
-        let paid = self.config.price.is_some_and(|price| price.input > 0.0);
-        if said > 0 && counted == 0 && paid {
-            usage.input_tokens = self.budget.most_input(self.fixed(), prompt);
-            usage.output_tokens = usage.output_tokens.max(said);
-        }
+    /// have been, but for a model that costs nothing. `said` are the bytes of it that came.
+    pub(crate) fn lost(&mut self, usage: TokenUsage, said: u64) -> Option<Effect> {
+        let price = self.config.price;
+        let is_free = price.is_some_and(|price| price.input <= 0.0 && price.output <= 0.0);
+        let usage = match is_free {
+            true => usage,
+            false => self.budget.lost(usage, said),
+        };
         if usage.total() == 0 {
             return None;
         }

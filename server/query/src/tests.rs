@@ -410,12 +410,80 @@ fn each_limit_stops_before_the_step_that_would_exceed_it() {
         expect![[r#"
             model 1 (1000)
             refuse a: not run: the limit `max_tool_calls` is reached
-            finish Limit { limit: "max_tool_calls", value: 0.0, used: 1.0 }
+            finish Limit { limit: "max_tool_calls", value: 0.0, used: 0.0 }
             User: "x"
             Assistant: <read {}>
             User: [a "not run: the limit `max_tool_calls` is reached"]
         "#]],
     );
+}
+
+#[test]
+fn calls_that_are_too_many_together_are_told_to_the_user() {
+    check(
+        Limits {
+            max_tool_calls: 2,
+            ..LIMITS
+        },
+        "prompt x\ncall 0 a read {}\nstop tool_use\ndone a text\n\
+         call 0 b read {}\ncall 1 c grep {}\nstop tool_use",
+        expect![[r#"
+            model 1 (1000)
+            run a read
+            model 2 (1000)
+            keep 2 pieces
+            refuse b: not run: the limit `max_tool_calls` is reached
+            refuse c: not run: the limit `max_tool_calls` is reached
+            notice the model wanted 2 tool calls at once where `max_tool_calls` leaves 1: none of them was run
+            finish Limit { limit: "max_tool_calls", value: 2.0, used: 1.0 }
+            User: "x"
+            Assistant: <read {}>
+            User: [a "text"]
+            Assistant: <read {}> <grep {}>
+            User: [b "not run: the limit `max_tool_calls` is reached"] [c "not run: the limit `max_tool_calls` is reached"]
+        "#]],
+    );
+}
+
+/// What a lost answer counts for, as tokens of its prompt and of itself.
+#[test]
+fn a_lost_answer_counts_for_what_it_can_have_been() {
+    let check = |price: Option<Price>, said: &str, expect: Option<(u64, u64)>| {
+        let mut query = Query::new(Config {
+            price,
+            ..config(LIMITS)
+        });
+        let script = format!("prompt x\n{said}\ncancel");
+        let effects: Vec<Effect> = script
+            .lines()
+            .flat_map(event)
+            .flat_map(|event| query.step(event))
+            .collect();
+        let lost = effects.iter().find_map(|effect| match effect {
+            Effect::Lost { usage, .. } => Some((usage.input_tokens, usage.output_tokens)),
+            _ => None,
+        });
+        assert_eq!(lost, expect, "{said}");
+        let usage = query.usage();
+        let counted = (usage.input_tokens, usage.output_tokens);
+        assert_eq!(counted, expect.unwrap_or_default(), "{said}");
+    };
+    let priced = config(LIMITS).price;
+    check(priced, "text half", Some((1347, 4)));
+    // What providers tell when an answer begins is not what it has become.
+    check(priced, "usage 100 1\ntext *500", Some((100, 500)));
+    check(priced, "usage 100 1", Some((100, 1)));
+    // Never more than was held for it.
+    check(priced, "usage 100 1\nthink *5000", Some((100, 1000)));
+    // Its tokens count where nobody knows what they cost, and not where they cost nothing.
+    check(None, "text half", Some((1347, 4)));
+    let free = Price {
+        input: 0.0,
+        output: 0.0,
+        cache_read: 0.0,
+        cache_write: 0.0,
+    };
+    check(Some(free), "text half", None);
 }
 
 #[test]

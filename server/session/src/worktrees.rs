@@ -194,13 +194,14 @@ impl Sessions {
             sign_off: sign_off.then(|| committer.clone()),
             committer,
             uncommitted: false,
+            left_out,
         };
         let committed = worktree.commit_to_branch(&branch).map_err(failed)?;
         Ok(CommitToBranchResult {
             branch: branch.name,
             commit: committed.commit,
             files: committed.files as u64,
-            left_out: left_out.into_iter().chain(committed.left_out).collect(),
+            left_out: committed.left_out,
         })
     }
 }

@@ -72,10 +72,15 @@ impl Overlay {
         };
         let mut state = self.lock();
         self.refresh_lately(&mut state);
+        let known = fork.origin.iter().chain(theirs.iter());
+        let known = known.filter(|(path, _)| !same(fork.origin.get(path), theirs.get(path)));
+        let paths: BTreeSet<WorkspacePath> = known.map(|(path, _)| path.clone()).collect();
+        // Or what the user did since the last look would be taken for the fork's.
+        for path in &paths {
+            self.compare(&mut state, path, false);
+        }
         let group: Arc<str> = group.into();
         let ours = state.changes.clone();
-        let known = fork.origin.iter().chain(theirs.iter());
-        let paths: BTreeSet<WorkspacePath> = known.map(|(path, _)| path.clone()).collect();
         let mut merged = Merged::default();
         for path in paths {
             let theirs_there = theirs.get(&path);
@@ -83,7 +88,7 @@ impl Overlay {
             if theirs.moved_to(&path).is_some() {
                 continue;
             }
-            if same(ours.get(&path), theirs_there) || same(fork.origin.get(&path), theirs_there) {
+            if same(ours.get(&path), theirs_there) {
                 continue;
             }
             let sources = [Some(&path), theirs_there.and_then(|t| t.from.as_ref())];

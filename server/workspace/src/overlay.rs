@@ -265,6 +265,12 @@ impl Overlay {
         }
     }
 
+    /// Has the last look be good for long, as where many files are proposed.
+    #[cfg(test)]
+    pub(crate) fn look_later(&self) {
+        self.lock().good_until = Some(Instant::now() + Duration::from_secs(3600));
+    }
+
     /// Compares one change with the user's file of now, and gives the file that it was compared
     /// with. Reads no file that has not changed since last time unless `read` asks for it.
     pub(crate) fn compare(

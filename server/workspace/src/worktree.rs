@@ -392,7 +392,11 @@ impl Worktree {
 
     /// Whether the user has changes in a file of the workspace that are not committed.
     pub fn has_uncommitted(&self, path: &WorkspacePath) -> bool {
-        !self.is_committed(&wanted::in_tree(&self.head.prefix, path))
+        let path = wanted::in_tree(&self.head.prefix, path);
+        match head::open(&self.workspace) {
+            Ok((repository, _)) => !self.is_committed(&repository, &path),
+            Err(_) => true,
+        }
     }
 
     /// An overlay over the worktree, for tools that work in it: though it lies among what is BoxAgnts' own,

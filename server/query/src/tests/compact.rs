@@ -361,7 +361,7 @@ fn an_answer_without_end_ends_the_turn() {
         expect![[r#"
             model 1 (1000)
             abort
-            lost 2557 tokens, 0.013447 USD
+            lost 2347 tokens, 0.011347 USD
             note Assistant *1200
             [the answer became too long]
             finish Limit { limit: "max_answer_bytes", value: 1000.0, used: 1210.0 }

@@ -380,3 +380,19 @@ proptest! {
         }
     }
 }
+
+/// Where many files are proposed not each merge looks at all of the user's.
+#[test]
+fn what_the_user_types_beside_a_fork_is_not_the_forks() {
+    let f = Fixture::new(FIVE);
+    f.write("a.txt", "1\n2\ndrei\n4\n5\n");
+    let fork = f.overlay.fork();
+    f.overlay.look_later();
+    put(f.folder.path(), "a.txt", b"typed\n2\n3\n4\n5\n");
+    let merged = work(&f, &fork, "one", &[("b.txt", "b\n")]);
+    assert_eq!(merged.files, ["b.txt"]);
+    assert_eq!(
+        f.hunks(),
+        ["a.txt:2 h1 pending 3/>drei/", "b.txt:0 h2 pending >b/"]
+    );
+}

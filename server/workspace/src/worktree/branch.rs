@@ -2,7 +2,7 @@
 //! ever written there, and only when the user asks for it.
 
 use super::changes::{Before, WorktreeChanges, with_cr};
-use super::fill::without_cr;
+use super::fill::{hash, without_cr};
 use super::gitdir::entry;
 use super::head::HeadEntry;
 use super::manifest;
@@ -67,6 +67,8 @@ pub struct Branch {
     /// it has what was changed in the worktree and nothing else; files where that cannot be told apart are
     /// left out.
     pub uncommitted: bool,
+    /// What was left out already, each with its reason: told beside what is left out here.
+    pub left_out: Vec<String>,
 }
 
 /// A branch that was made.
@@ -100,7 +102,8 @@ impl Worktree {
         let (repository, _) = head::open(&self.workspace)?;
         name::check(&repository, &branch.name).map_err(refused)?;
         let changes = self.changes()?;
-        let mut left_out = changes.left_out.clone();
+        let mut left_out = branch.left_out.clone();
+        left_out.extend_from_slice(&changes.left_out);
         let files = match branch.uncommitted {
             true => self.all_files(changes)?,
             false => self.committed_files(&repository, changes, &mut left_out),
@@ -192,18 +195,22 @@ impl Worktree {
         let mut files = Files::new();
         for change in changes.files {
             let path = format!("{}{}", self.head.prefix, change.path.as_str());
-            let mode = if change.executable { PROGRAM } else { PLAIN };
             let Some(after) = change.after else {
                 files.insert(path, None);
                 continue;
             };
-            let bytes = match (change.before, self.is_committed(&path)) {
-                (Before::Content(before), false) => {
-                    self.on_committed(repository, &path, &before, &after)
+            let entry = self.manifest.entries.get(&path);
+            let mode = match (entry, self.head.get(&path)) {
+                // Whether it is a program is the user's doing, and the commit may have it otherwise.
+                (Some(entry), Some(known))
+                    if entry.executable == change.executable && is_file(known) =>
+                {
+                    known.mode
                 }
-                _ => Ok(after.bytes().into_owned()),
+                _ if change.executable => PROGRAM,
+                _ => PLAIN,
             };
-            match bytes {
+            match self.committed_file(repository, &path, change.before, &after) {
                 Ok(bytes) => {
                     files.insert(path, Some((bytes, mode)));
                 }
@@ -213,37 +220,50 @@ impl Worktree {
         files
     }
 
-    /// Whether the user has nothing in a file, by its path from the repository's root, that is not
-    /// committed; so it is where there is no file.
-    pub(super) fn is_committed(&self, path: &str) -> bool {
-        let entry = self.manifest.entries.get(path);
-        entry.is_none_or(|entry| entry.committed != manifest::Committed::Other)
+    /// Whether the user has something in a file, by its path from the repository's root, that is not
+    /// committed; nothing where there is no file.
+    pub(super) fn is_committed(&self, repository: &Repository, path: &str) -> bool {
+        let Some(entry) = self.manifest.entries.get(path) else {
+            return true;
+        };
+        let known = self.head.get(path);
+        let has_mode = known
+            .is_none_or(|known| !is_file(known) || (known.mode == PROGRAM) == entry.executable);
+        has_mode
+            && match entry.committed {
+                manifest::Committed::Same => true,
+                manifest::Committed::LineEnds => has_cr_converted(repository, path, known),
+                manifest::Committed::Other => false,
+            }
     }
 
-    /// What led from one content to another, on the file as the commit has it.
-    fn on_committed(
+    /// A file as the commit is to have it.
+    fn committed_file(
         &self,
         repository: &Repository,
         path: &str,
-        before: &Content,
+        before: Before,
         after: &Content,
     ) -> Result<Vec<u8>, String> {
-        let Some(known) = self.head.get(path) else {
-            return Err("you have not committed the file itself".to_owned());
-        };
-        let stands = || "it stands on what you have not committed there".to_owned();
-        let blob = repository.find_blob(known.id).map_err(|_| stands())?;
-        let committed = match before.text().is_some_and(|text| text.contains("\r\n")) {
-            true => with_cr(blob.content()),
-            false => blob.content().to_vec(),
-        };
-        let committed = Content::from_bytes(committed);
-        match (before.text(), after.text(), committed.text()) {
-            (Some(before), Some(after), Some(committed)) => {
-                let carried = merge::carry(before, after, committed).map_err(|_| stands())?;
-                Ok(carried.into_bytes())
+        let entry = self.manifest.entries.get(path);
+        match before {
+            Before::Absent if entry.is_none() => Ok(after.bytes().into_owned()),
+            Before::Content(before) => {
+                let Some(known) = self.head.get(path) else {
+                    return Err("you have not committed the file itself".to_owned());
+                };
+                let bytes = clean(repository, path, before.bytes().into_owned(), Some(known));
+                match hash(&bytes).is_ok_and(|hash| hash == known.id) {
+                    true => Ok(after.bytes().into_owned()),
+                    false => on_committed(repository, known, &before, after),
+                }
             }
-            _ => Err(stands()),
+            Before::Absent | Before::Unknown if self.is_committed(repository, path) => {
+                Ok(after.bytes().into_owned())
+            }
+            Before::Absent | Before::Unknown => {
+                Err("what you have not committed there cannot be told from it".to_owned())
+            }
         }
     }
 
@@ -309,6 +329,50 @@ impl Worktree {
     }
 }
 
+/// What led from one content to another, on the file as the commit has it.
+fn on_committed(
+    repository: &Repository,
+    known: &HeadEntry,
+    before: &Content,
+    after: &Content,
+) -> Result<Vec<u8>, String> {
+    let stands = || "it stands on what you have not committed there".to_owned();
+    let blob = repository.find_blob(known.id).map_err(|_| stands())?;
+    let committed = blob.content();
+    // What may differ is words, not how lines end.
+    let plain = |bytes: &[u8]| Content::from_bytes(without_cr(bytes).unwrap_or(bytes.to_vec()));
+    let ends = |bytes: &[u8]| without_cr(bytes).is_some();
+    let same_ends = ends(&before.bytes()) == ends(committed);
+    let [before, after, there] = match same_ends {
+        true => [
+            before.clone(),
+            after.clone(),
+            Content::from_bytes(committed.to_vec()),
+        ],
+        false => [
+            plain(&before.bytes()),
+            plain(&after.bytes()),
+            plain(committed),
+        ],
+    };
+    let (Some(old), Some(new), Some(text)) = (before.text(), after.text(), there.text()) else {
+        return Err(stands());
+    };
+    let carried = merge::carry(old, new, text).map_err(|_| stands())?;
+    let carried = Content::from_text(carried.into()).with_bom_of(Some(&there));
+    let bytes = carried.bytes().into_owned();
+    match !same_ends && ends(committed) {
+        false => Ok(bytes),
+        true if with_cr(committed) == committed => Ok(with_cr(&bytes)),
+        // Nobody can say how its lines end.
+        true => Err(stands()),
+    }
+}
+
+fn is_file(known: &HeadEntry) -> bool {
+    matches!(known.mode, PLAIN | PROGRAM)
+}
+
 fn signature(person: &Person) -> Result<Signature<'static>, String> {
     let signature = Signature::now(&person.name, &person.email);
     signature.map_err(|error| {
@@ -369,9 +433,14 @@ fn clean(
     bytes: Vec<u8>,
     known: Option<&HeadEntry>,
 ) -> Vec<u8> {
-    let Some(plain) = without_cr(&bytes) else {
-        return bytes;
-    };
+    match without_cr(&bytes) {
+        Some(plain) if has_cr_converted(repository, path, known) => plain,
+        _ => bytes,
+    }
+}
+
+/// Whether git makes `\n` of a file's `\r\n` when it takes it into the repository.
+fn has_cr_converted(repository: &Repository, path: &str, known: Option<&HeadEntry>) -> bool {
     let autocrlf = || {
         let config = repository.config().and_then(|mut config| config.snapshot());
         config.is_ok_and(|config| {
@@ -396,5 +465,5 @@ fn clean(
         blob.is_ok_and(|blob| without_cr(blob.content()).is_some())
     };
     let kept = !always && known.is_some_and(|known| has_cr(known.id));
-    if convert && !kept { plain } else { bytes }
+    convert && !kept
 }

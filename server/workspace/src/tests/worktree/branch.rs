@@ -18,6 +18,7 @@ fn branch(name: &str, uncommitted: bool) -> Branch {
         committer: person("Committer"),
         sign_off: Some(person("Signer")),
         uncommitted,
+        left_out: Vec::new(),
     }
 }
 
@@ -223,6 +224,93 @@ fn what_the_user_has_not_committed_is_in_no_branch() {
             "`c.txt`: you have not committed the file itself",
         ]
     );
+}
+
+/// How a file is committed, where the commit, the user and a tool have it so.
+fn check_file(committed: &[u8], user: &[u8], tool: &[u8], expect: Result<&[u8], &str>) {
+    let repo = Repo::new("//- other.txt\nother\n");
+    put(repo.root(), "a.txt", committed);
+    git(repo.root(), &["add", "a.txt"]);
+    git(repo.root(), &["commit", "-q", "-m", "a"]);
+    put(repo.root(), "a.txt", user);
+    let mut worktree = repo.take();
+    put(worktree.path(), "a.txt", tool);
+    put(worktree.path(), "new.txt", b"new\n");
+    let made = worktree.commit_to_branch(&branch("x", false)).unwrap();
+    let blob = git(repo.root(), &["cat-file", "blob", "x:a.txt"]);
+    match expect {
+        Ok(expect) => assert_eq!((blob.as_bytes(), &made.left_out[..]), (expect, &[][..])),
+        Err(expect) => assert_eq!(made.left_out, [format!("`a.txt`: {expect}")]),
+    }
+}
+
+#[test]
+fn how_files_are_written_stays_as_the_commit_has_it() {
+    // A byte-order mark.
+    check_file(
+        b"\xef\xbb\xbf1\n2\n3\n4\n",
+        b"\xef\xbb\xbf1\n2\n3\nMINE\n",
+        b"\xef\xbb\xbfONE\n2\n3\nMINE\n",
+        Ok(b"\xef\xbb\xbfONE\n2\n3\n4\n"),
+    );
+    // Line ends that the user changed.
+    check_file(b"1\n2\n", b"1\r\n2\r\n", b"ONE\r\n2\r\n", Ok(b"ONE\n2\n"));
+    check_file(b"1\r\n2\r\n", b"1\n2\n", b"ONE\n2\n", Ok(b"ONE\r\n2\r\n"));
+    check_file(
+        b"1\n2\n3\n4\n",
+        b"1\r\n2\n3\nMINE\n",
+        b"ONE\r\n2\n3\nMINE\n",
+        Ok(b"ONE\n2\n3\n4\n"),
+    );
+    // Ends of both kinds stay what they are, or nobody knows which are whose.
+    let mixed = b"1\n2\r\n3\n4\n";
+    check_file(mixed, mixed, b"ONE\n2\r\n3\n4\n", Ok(b"ONE\n2\r\n3\n4\n"));
+    check_file(
+        mixed,
+        b"1\n2\n3\n4\n",
+        b"ONE\n2\n3\n4\n",
+        Err("it stands on what you have not committed there"),
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_mode_that_the_user_has_not_committed_is_in_no_branch() {
+    use std::os::unix::fs::PermissionsExt;
+    let path = |path: &str| boxagnts_policy::path::WorkspacePath::parse(path).unwrap();
+    let repo = Repo::new("//- a.sh\none\n//- b.sh\ntwo\n");
+    let program = |path: std::path::PathBuf| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program(repo.root().join("a.sh"));
+    let mut worktree = repo.take();
+    assert!(worktree.has_uncommitted(&path("a.sh")));
+    assert!(!worktree.has_uncommitted(&path("b.sh")));
+    put(worktree.path(), "a.sh", b"1\n");
+    // That of a tool is in it.
+    program(worktree.path().join("b.sh"));
+    worktree.commit_to_branch(&branch("x", false)).unwrap();
+    let modes = git(
+        repo.root(),
+        &["ls-tree", "--format=%(objectmode) %(path)", "x"],
+    );
+    assert_eq!(modes, "100644 a.sh\n100755 b.sh\n");
+}
+
+#[test]
+fn what_was_left_out_before_is_told_with_the_rest() {
+    let repo = Repo::new("//- a.txt\none\n");
+    let mut worktree = repo.take();
+    let mut branch = branch("x", false);
+    branch.left_out = vec!["`b.txt`: elsewhere".to_owned()];
+    let error = worktree.commit_to_branch(&branch).unwrap_err();
+    assert!(
+        error.to_string().ends_with("; `b.txt`: elsewhere"),
+        "{error}"
+    );
+    put(worktree.path(), "a.txt", b"1\n");
+    let made = worktree.commit_to_branch(&branch).unwrap();
+    assert_eq!(made.left_out, branch.left_out);
 }
 
 #[test]
