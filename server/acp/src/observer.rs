@@ -127,7 +127,12 @@ impl Observer {
                 }
                 SessionEvent::ToolStarted { call, .. } => self.announced.add(&session, &call.id),
                 SessionEvent::ModelAnswered { usage, stop, .. } => {
-                    running.insert(session, (usage.total(), Some(stop)));
+                    let (used, last) = running.entry(session).or_default();
+                    // Of one that was lost nobody knows more than the worst.
+                    if stop != StopReason::Lost {
+                        *used = usage.total();
+                    }
+                    *last = Some(stop);
                 }
                 SessionEvent::ModeChanged { .. } => self.settled(&session),
                 // What is decided between turns is told by whoever was asked for it.

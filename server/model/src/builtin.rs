@@ -106,9 +106,13 @@ fn allowed(turn: Turn, request: &Request) -> Turn {
             missing.name
         ));
     }
-    match proposed(&request.messages) {
-        false => plan::proposal(&turn),
-        true => plan::say("The plan was not approved, and nothing was changed.".to_owned()),
+    if proposed(&request.messages) {
+        return plan::say("The plan was not approved, and nothing was changed.".to_owned());
+    }
+    let (text, done) = progress(&request.messages);
+    match instruction::parse(text) {
+        Ok(instruction) => plan::proposal(&instruction, &done),
+        Err(reason) => plan::say(not_understood(&reason)),
     }
 }
 

@@ -12,6 +12,7 @@ use futures::{Stream, StreamExt};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -77,6 +78,8 @@ pub(crate) struct Endpoint {
     /// `None` goes straight to the provider.
     proxy: Option<url::Url>,
     client: OnceLock<Result<Client, String>>,
+    /// Whether it ever answered.
+    answered: AtomicBool,
 }
 
 /// How a provider wants its key.
@@ -154,6 +157,7 @@ impl Endpoint {
             retry,
             proxy,
             client: OnceLock::new(),
+            answered: AtomicBool::new(false),
         })
     }
 
@@ -269,8 +273,12 @@ impl Endpoint {
             false => self.retry.idle,
         };
         let response = match tokio::time::timeout(patience, request).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) if is_refused(&error) && self.is_local() => {
+            Ok(Ok(response)) => {
+                self.answered.store(true, Ordering::Relaxed);
+                response
+            }
+            // One that answered before may be about to start again.
+            Ok(Err(error)) if self.is_local() && !self.has_answered() && is_refused(&error) => {
                 return Err(Attempt::Final(ModelError::NotRunning {
                     provider: self.provider.clone(),
                     place: self.base.origin().ascii_serialization(),
@@ -430,6 +438,10 @@ impl Endpoint {
             }
             Failure::TooLarge(reason) => Attempt::Final(ModelError::TooLarge { provider, reason }),
         }
+    }
+
+    fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Whether the provider is a program on this machine.

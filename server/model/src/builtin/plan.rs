@@ -68,18 +68,48 @@ pub(super) fn say(text: String) -> Turn {
     }
 }
 
-/// A plan to make these calls.
-pub(super) fn proposal(turn: &Turn) -> Turn {
-    let mut plan = String::new();
-    for (at, call) in turn.tool_calls.iter().enumerate() {
-        let place = |name: &str| call.input.get(name).and_then(Value::as_str).map(code);
-        let places: Vec<String> = ["path", "from", "to"]
-            .into_iter()
-            .filter_map(place)
-            .collect();
-        let _ = writeln!(plan, "{}. `{}` {}", at + 1, call.name, places.join(" to "));
+/// A plan to do all that is left of an instruction.
+pub(super) fn proposal(instruction: &Instruction, done: &[Done<'_>]) -> Turn {
+    let plan = match instruction {
+        Instruction::RenameWord { old, new, .. } => {
+            let what = format!("Rename the word {} to {}", code(old), code(new));
+            in_files(&what, done)
+        }
+        Instruction::Replace { old, new, .. } => {
+            let what = format!("Replace {} with {}", code(old), code(new));
+            in_files(&what, done)
+        }
+        Instruction::Find { text, .. } => format!("Search for {}.", code(text)),
+        Instruction::Create { path, text } => {
+            let lines = text.lines().map(|line| format!("    {line}\n"));
+            format!("Create {}:\n\n{}", code(path), lines.collect::<String>())
+        }
+        Instruction::Delete { path } => format!("Delete {}.", code(path)),
+        Instruction::Move { from, to } => format!("Move {} to {}.", code(from), code(to)),
+    };
+    call(super::PROPOSE_PLAN, json!({"plan": plan}))
+}
+
+/// What is to be done in the files that were found, with all of their names.
+fn in_files(what: &str, done: &[Done<'_>]) -> String {
+    let found = done.first().and_then(|grep| grep.outcome.ok());
+    let (paths, remarks) = found_paths(found.unwrap_or_default());
+    let mut plan = format!("{what} in {}:\n", files(paths.len()));
+    for path in paths {
+        let _ = write!(plan, "\n- {}", code(path));
     }
-    self::call(super::PROPOSE_PLAN, json!({"plan": plan}))
+    let remarks = explained(remarks);
+    if !remarks.is_empty() {
+        let _ = write!(plan, "\n\n{remarks}");
+    }
+    plan
+}
+
+/// The paths that `grep` found, and what it remarked.
+fn found_paths(found: &str) -> (Vec<&str>, &str) {
+    // Every path ends its line; what follows the last of them are remarks.
+    let (paths, remarks) = found.rsplit_once('\n').unwrap_or(("", found));
+    (paths.lines().collect(), remarks)
 }
 
 fn call(name: &str, input: Value) -> Turn {
@@ -145,9 +175,7 @@ fn change(change: &Change<'_>, done: &[Done<'_>]) -> Turn {
         Err(why) => return say(format!("I could not search, so nothing was changed: {why}")),
         Ok(found) => found,
     };
-    // Every path ends its line; what follows the last of them are remarks.
-    let (paths, remarks) = found.rsplit_once('\n').unwrap_or(("", found));
-    let paths: Vec<&str> = paths.lines().collect();
+    let (paths, remarks) = found_paths(found);
     if paths.is_empty() {
         let how = if change.whole_word {
             " as a whole word"

@@ -388,7 +388,7 @@ fn without_the_tools_for_it_there_is_a_plan() {
     check(
         &["read", "propose_plan"],
         &[],
-        r#"propose_plan {"plan":"1. `delete` `a.txt`"#,
+        r#"propose_plan {"plan":"Delete `a.txt`."}"#,
     );
     check(
         &["read", "propose_plan"],
@@ -397,4 +397,45 @@ fn without_the_tools_for_it_there_is_a_plan() {
     );
     check(&["read", "delete"], &["propose_plan"], "delete {");
     check(&["read"], &[], "needs `delete`");
+}
+
+/// What is proposed is all that approving it lets happen.
+#[test]
+fn a_plan_says_what_is_done_and_where() {
+    let check = |prompt: &str, found: &str, expect: &str| {
+        let instruction = instruction::parse(prompt).expect("understood");
+        let call = ToolCall {
+            id: "a".to_owned(),
+            name: "grep".to_owned(),
+            input: serde_json::Value::Null,
+        };
+        let done = Done {
+            call: &call,
+            outcome: Ok(found),
+        };
+        let turn = plan::proposal(&instruction, &[done]);
+        assert_eq!(turn.tool_calls[0].input["plan"], expect);
+    };
+    let paths: Vec<String> = (0..150).map(|number| format!("{number}.rs")).collect();
+    let lines: Vec<String> = paths.iter().map(|path| format!("- `{path}`")).collect();
+    check(
+        "rename a to b",
+        &format!("{}\n[2 files too large or unreadable]", paths.join("\n")),
+        &format!(
+            "Rename the word `a` to `b` in 150 files:\n\n{}\n\n\
+             Not searched: 2 files too large or unreadable.",
+            lines.join("\n")
+        ),
+    );
+    check(
+        "replace colour with color in **/*.md",
+        "a.md\n",
+        "Replace `colour` with `color` in 1 file:\n\n- `a.md`",
+    );
+    check(
+        "create a.txt with hello",
+        "",
+        "Create `a.txt`:\n\n    hello\n",
+    );
+    check("move a to b", "", "Move `a` to `b`.");
 }

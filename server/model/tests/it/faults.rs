@@ -254,8 +254,21 @@ async fn nobody_listens_there() {
     }
     let provider = connect("test:large", &settings).expect("connected");
     let heard = listen(provider.as_ref(), hello()).await;
-    let expect = format!("test at http://{address}: ");
+    let expect = format!("test at http://{address}: nothing answers there; is it running?");
     assert!(heard.error().starts_with(&expect), "{}", heard.error());
+    assert!(heard.retries.is_empty(), "{heard:?}");
+}
+
+/// One that answered before is waited for: it may be about to start again.
+#[tokio::test]
+async fn who_answered_before_may_come_back() {
+    let server = ModelServer::start([fine()]);
+    let provider = provider(&server, ProviderKind::OpenAiChat);
+    assert_eq!(listen(provider.as_ref(), hello()).await.text, "fine");
+    drop(server);
+    let heard = listen(provider.as_ref(), hello()).await;
+    assert_eq!(heard.retries.len(), 2, "{heard:?}");
+    assert!(heard.error.is_some(), "{heard:?}");
 }
 
 #[tokio::test]

@@ -104,13 +104,14 @@ fn last_words(query: &Query) -> String {
 }
 
 /// A conversation, whose spending is settled whenever it ends: also by being dropped.
-struct Conversation {
+struct Conversation<'a> {
+    asking: &'a Asking<'a>,
     query: Query,
     allotment: Allotment,
 }
 
-impl Conversation {
-    fn new(asking: &Asking<'_>, allotment: Allotment) -> Conversation {
+impl<'a> Conversation<'a> {
+    fn new(asking: &'a Asking<'_>, allotment: Allotment) -> Conversation<'a> {
         let limits = asking.config.limits();
         let provider = asking.session.provider();
         let query = Query::new(query::Config {
@@ -129,15 +130,24 @@ impl Conversation {
             system: SYSTEM.into(),
             tools: asking.offer.known.clone(),
         });
-        Conversation { query, allotment }
+        Conversation {
+            asking,
+            query,
+            allotment,
+        }
     }
 }
 
-impl Drop for Conversation {
+impl Drop for Conversation<'_> {
     fn drop(&mut self) {
-        // An answer that is on its way is paid for.
         if self.query.is_running() {
-            self.query.step(Event::Cancel);
+            let effects = self.query.step(Event::Cancel);
+            // An answer that is on its way is paid for. Whoever wanted the calls is answered for already.
+            let lost = effects.into_iter();
+            let lost = lost.filter(|effect| matches!(effect, Effect::Lost { .. }));
+            if let Err(error) = self.asking.tell(lost) {
+                tracing::error!(%error, "cannot record what a sub-question cost");
+            }
         }
         self.allotment
             .settle(&self.query.usage(), self.query.cost_usd());
@@ -201,8 +211,7 @@ impl Asking<'_> {
                     Effect::Finish(outcome) => return Ok(outcome),
                     // Its calls and costs are told; its words live no longer than its turn.
                     effect @ (Effect::Refuse { .. } | Effect::Lost { .. }) => {
-                        let mut events = effect.into_events(self.turn).into_iter();
-                        events.try_for_each(|event| self.emit(event))?;
+                        self.tell([effect])?;
                     }
                     Effect::Keep { .. }
                     | Effect::Compacted(_)
@@ -320,6 +329,12 @@ impl Asking<'_> {
             name: call.name.clone(),
             report,
         })
+    }
+
+    fn tell(&self, effects: impl IntoIterator<Item = Effect>) -> Result<(), StoreError> {
+        let effects = effects.into_iter();
+        let mut events = effects.flat_map(|effect| effect.into_events(self.turn));
+        events.try_for_each(|event| self.emit(event))
     }
 
     fn emit(&self, event: SessionEvent) -> Result<(), StoreError> {

@@ -2,12 +2,14 @@
 
 use crate::harness::{Process, World};
 use boxagnts_protocol::commands::{UsageBy, UsageParams};
+use boxagnts_protocol::conversation::TokenUsage;
 use boxagnts_protocol::tool::FailureKind;
 use boxagnts_protocol::update::{SessionEvent, TurnOutcome};
 use boxagnts_session::{DiskApplier, trace};
 use boxagnts_test_support::{Answer, Fault, ModelServer, Recorded};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Answers of the model that asks, then of the one that is asked, each by how far its conversation is.
 fn models(outer: Vec<Value>, inner: Vec<Value>) -> ModelServer {
@@ -215,6 +217,8 @@ async fn cancelling_reaches_it_and_what_it_used_is_counted() {
             _ => false,
         })
         .await;
+    // Its first words come, which nothing tells of.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     process.sessions.cancel(&session).expect("cancelled");
     let ended = process
         .until(|event| matches!(event, SessionEvent::TurnEnded { .. }))
@@ -224,4 +228,16 @@ async fn cancelling_reaches_it_and_what_it_used_is_counted() {
     };
     assert_eq!(outcome, TurnOutcome::Cancelled);
     assert!(usage.total() >= 3 + 30, "{usage:?}");
+    // The answer that was on its way, too.
+    let mut journalled = TokenUsage::default();
+    for event in process.journal(&session) {
+        let event = match event {
+            SessionEvent::Nested { inner, .. } => *inner,
+            other => other,
+        };
+        if let SessionEvent::ModelAnswered { usage, .. } = event {
+            journalled.add(&usage);
+        }
+    }
+    assert_eq!(journalled, usage);
 }

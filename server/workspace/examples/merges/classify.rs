@@ -99,10 +99,10 @@ pub fn verdict(
     let aligned = ours.edits != git.edits;
     Ok(match &outcomes {
         (Outcome::Clean(text), Outcome::Clean(other)) => {
-            let woven = aligned && ours.woven(text) && git.woven(other);
+            let woven = || ours.woven(text) && git.woven(other);
             // Of a passage that one side has twice, each may have taken another one for the base's.
-            let moved = || words(text) == words(other);
-            match woven || moved() {
+            let moved = || sorted_lines(text) == sorted_lines(other);
+            match aligned && (woven() || moved()) {
                 true => Verdict::BothAligned,
                 false => Verdict::Unexplained,
             }
@@ -178,6 +178,12 @@ fn related(a: &Range<usize>, b: &Range<usize>) -> Relation {
 }
 
 /// How often each word is there.
+fn sorted_lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
 fn words(text: &str) -> HashMap<&str, i64> {
     let mut counts = HashMap::new();
     let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');

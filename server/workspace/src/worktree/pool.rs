@@ -27,8 +27,7 @@ const MAX_NAME: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) folder: PathBuf,
-    /// Unlocked when it is closed.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// A worktree that is kept for a repository.
@@ -155,6 +154,17 @@ impl Pool {
 impl Slot {
     pub(crate) fn manifest(&self) -> PathBuf {
         self.folder.join(MANIFEST)
+    }
+}
+
+/// A file that is locked until this is dropped.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it would not do: a process that is just being started has it open for a moment, too.
+        let _ = self.0.unlock();
     }
 }
 
@@ -316,12 +326,12 @@ pub(crate) fn files_of(slot: &Path) -> PathBuf {
 }
 
 /// Alone among the processes of ours that look at the worktrees there.
-fn alone(state: &Path) -> Result<File> {
+fn alone(state: &Path) -> Result<Lock> {
     let mut options = File::options();
     options.read(true).append(true).create(true);
     let file = options.open(state.join(ALONE))?;
     file.lock()?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn existing(state: &Path) -> Result<()> {
@@ -329,13 +339,13 @@ fn existing(state: &Path) -> Result<()> {
 }
 
 /// The lock of a slot, when nobody holds it.
-fn hold(slot: &Path) -> Option<File> {
+fn hold(slot: &Path) -> Option<Lock> {
     // Made anew where a process died before it made one.
     let mut options = File::options();
     options.read(true).append(true).create(true);
     let file = options.open(slot.join(LOCK)).ok()?;
     file.try_lock().ok()?;
-    Some(file)
+    Some(Lock(file))
 }
 
 fn owner(slot: &Path) -> Option<(u32, String)> {
