@@ -12,7 +12,7 @@ use boxagnts_session::policy::path::WorkspacePath;
 use boxagnts_session::workspace::Buffers;
 use boxagnts_session::{Environment, PageQuery, SessionError, Sessions};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A folder with its sessions.
 pub(crate) struct Folder {
@@ -22,8 +22,16 @@ pub(crate) struct Folder {
     pub(crate) environment: Arc<Environment>,
     /// As the client spells it.
     pub(crate) root: PathBuf,
-    /// What the first session's user should know.
-    notices: Mutex<Vec<String>>,
+    notices: Mutex<Notices>,
+}
+
+/// What users should know of a folder, whatever session they are in.
+#[derive(Default)]
+struct Notices {
+    /// What no session was there for yet.
+    kept: Vec<String>,
+    /// Sessions that the client has open; it hears in the last one.
+    open: Vec<String>,
 }
 
 impl Folder {
@@ -79,9 +87,10 @@ impl Folder {
             Err(error) => vec![format!("interrupted changes cannot be looked at: {error}")],
         };
         self.notice(notices);
+        self.notice(self.environment.misspelt().into_problems());
     }
 
-    /// Runs the scheduled tasks of the folder, and tells of what they propose when a session begins.
+    /// Runs the scheduled tasks of the folder, and tells of what they propose.
     pub(crate) fn serve(self: &Arc<Self>, jobs: &Serving) {
         // A client closes sessions, never a folder: it is open until the client goes.
         let root = self.sessions.root();
@@ -98,13 +107,34 @@ impl Folder {
     }
 
     fn notice(&self, texts: impl IntoIterator<Item = String>) {
-        let mut notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner);
-        notices.extend(texts);
+        let mut notices = self.notices();
+        match notices.open.last() {
+            None => notices.kept.extend(texts),
+            Some(session) => {
+                let peer = self.files.peer();
+                texts
+                    .into_iter()
+                    .for_each(|text| peer.notice(session, &text));
+            }
+        }
     }
 
-    /// What is to be told, once.
-    pub(crate) fn notices(&self) -> Vec<String> {
-        std::mem::take(&mut *self.notices.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The client knows the session from now on. Gives what its user should know.
+    pub(crate) fn enter(&self, session: &str) -> Vec<String> {
+        let mut notices = self.notices();
+        notices.open.retain(|open| open != session);
+        notices.open.push(session.to_owned());
+        std::mem::take(&mut notices.kept)
+    }
+
+    /// The client has the session no more.
+    pub(crate) fn leave(&self, session: &str) {
+        self.followed.remove(session);
+        self.notices().open.retain(|open| open != session);
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Notices> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The files of a session with hunks that wait, with the client's texts of now.

@@ -216,7 +216,8 @@ impl Opened {
 
     async fn greet(&self) {
         self.chat.tell_commands().await;
-        for notice in self.notices.iter().chain(&self.chat.folder.notices()) {
+        let folders = self.chat.folder.enter(&self.chat.id);
+        for notice in self.notices.iter().chain(&folders) {
             self.chat.peer.notice(&self.chat.id, notice);
         }
         // Behind it, for it may be an old one that was loaded.
@@ -341,7 +342,7 @@ impl Server {
     ) -> Result<CloseSessionResponse, Error> {
         let chat = self.chat(&request.session_id.0)?;
         chat.cancel();
-        chat.folder.followed.remove(&chat.id);
+        chat.folder.leave(&chat.id);
         self.chats.remove(&chat.id);
         Ok(CloseSessionResponse::new())
     }
@@ -368,7 +369,7 @@ impl Server {
             folder.blocking(move |folder| folder.sessions.delete(&id))
         };
         deleted.await.and_then(|deleted| deleted).map_err(refused)?;
-        folder.followed.remove(&id);
+        folder.leave(&id);
         self.chats.remove(&id);
         Ok(DeleteSessionResponse::new())
     }

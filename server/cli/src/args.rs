@@ -120,7 +120,7 @@ pub(crate) struct GovernanceArgs {
     /// web_fetch(url=https://docs.rs/*).
     #[arg(long = "allow", value_name = "RULE")]
     pub(crate) allow: Vec<String>,
-    /// Ask about calls, as in delete or *(path=*.lock): whatever writes, moves or reads such a file.
+    /// Ask about calls, as in delete or *(path=*.lock): whatever is called with such a path.
     #[arg(long = "ask", value_name = "RULE")]
     pub(crate) ask: Vec<String>,
     /// Refuse calls, as in delete or *(path=migrations/*), where * is every tool; beats --allow and

@@ -12,7 +12,6 @@ use boxagnts_session::model::Recording;
 use boxagnts_session::policy::config::Config;
 use boxagnts_session::policy::limits::Limits;
 use boxagnts_session::policy::mounts::Mounts;
-use boxagnts_session::policy::rules::KnownTool;
 use boxagnts_session::store::{self, Store};
 use boxagnts_session::tools::{
     Approvals, MemoryApprovals, Registry, Sandbox, ToolFolders, Toolbox, default_cache_dir,
@@ -104,28 +103,6 @@ pub(crate) fn prune_worktrees() {
     }
 }
 
-/// What a configuration says of tools that there are not.
-pub(crate) struct Misspelt {
-    /// Of hooks, which fail.
-    pub(crate) hooks: Vec<String>,
-    /// Of rules and settings, which mean nothing.
-    pub(crate) names: Vec<String>,
-}
-
-/// Compares the names in a configuration with the tools of its workspace.
-pub(crate) fn misspelt(config: &Config, toolbox: &Toolbox) -> Misspelt {
-    let specs = toolbox.specs();
-    let known = specs.iter().map(|spec| KnownTool {
-        name: &spec.name,
-        input_schema: &spec.input_schema,
-    });
-    let known: Vec<KnownTool<'_>> = known.collect();
-    Misspelt {
-        hooks: config.missing_hooks(&known),
-        names: config.misspelt(&known),
-    }
-}
-
 /// Says that the first call will take its time, where it has to wait for a compiler.
 pub(crate) fn tell_of_preparing() {
     let cold = default_cache_dir().is_some_and(|folder| compiled(&folder).is_ok_and(|n| n == 0));
@@ -202,8 +179,7 @@ impl Serving {
         }
         let environment = environment(loaded.config, Arc::clone(&self.toolbox), root)
             .map_err(|failure| failure.message)?;
-        let Misspelt { hooks, names } = misspelt(environment.config(), environment.toolbox());
-        for problem in hooks.into_iter().chain(names) {
+        for problem in environment.misspelt().into_problems() {
             tracing::warn!("{problem}");
         }
         if let Some(recording) = &self.recording {

@@ -183,9 +183,22 @@ impl Shared {
             Folder::open(self, Arc::clone(&environment), names).map_err(commands::error)?;
         observer::watch(self, &folder);
         schedules::serve(self, &environment, &folder, &slot.open);
+        self.warn(environment.misspelt().into_problems().collect());
         tokio::spawn(observer::recover(Arc::clone(self), Arc::clone(&folder)));
         *connected = Some(Arc::clone(&folder));
         Ok(folder)
+    }
+
+    /// Tells the user of problems that stop nothing.
+    fn warn(self: &Arc<Self>, problems: Vec<String>) {
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            for problem in problems {
+                let message = format!("BoxAgnts: {problem}");
+                let client = &shared.client;
+                client.show_message(MessageType::WARNING, message).await;
+            }
+        });
     }
 
     /// Every folder that can be used; what is wrong with the others is logged.

@@ -150,8 +150,14 @@ impl Rule {
                 let is_command = COMMANDS.contains(&name.to_ascii_lowercase().as_str());
                 let values = values(input, name);
                 let mut values = values.iter();
+                // With a folder moves what is in it.
+                let moves =
+                    PATHS.contains(&name.as_str()) || (name == PATH && input.get(PATH).is_none());
+                let holds = |value: &Value| {
+                    moves && value.as_str().is_some_and(|path| pattern.is_below(path))
+                };
                 match widely {
-                    true => values.any(|value| found(pattern, value, is_command)),
+                    true => values.any(|value| found(pattern, value, is_command) || holds(value)),
                     false => {
                         values.len() > 0 && values.all(|value| taken(pattern, value, is_command))
                     }
@@ -293,6 +299,8 @@ struct Pattern {
     normal: GlobMatcher,
     /// For what a file system may take for the same.
     folded: GlobMatcher,
+    /// As `folded`, for the folders that it names on the way to what it is for.
+    folders: Vec<GlobMatcher>,
 }
 
 impl Pattern {
@@ -313,6 +321,10 @@ impl Pattern {
                 glob: compile(text, false)?,
                 normal: compile(normal, false)?,
                 folded: compile(&folded(normal), true)?,
+                folders: above(normal)
+                    // One that is cut within braces is none.
+                    .filter_map(|folder| compile(&folded(folder), true).ok())
+                    .collect(),
             })
         };
         read().map_err(|error| format!("has a glob that cannot be read: {}", error.kind()))
@@ -339,6 +351,13 @@ impl Pattern {
                 .any(|path| self.normal.is_match(path) || self.matches_folded(path))
     }
 
+    /// Whether what is meant is below a folder that the pattern names.
+    fn is_below(&self, folder: &str) -> bool {
+        let spellings = [normal(folder), normal(&folder.replace('\\', "/"))];
+        let mut spellings = spellings.iter().map(|path| folded(path));
+        spellings.any(|path| self.folders.iter().any(|folder| folder.is_match(&path)))
+    }
+
     /// A path that goes up is only what it leads to, and a URL only what is requested.
     fn matches_narrowly(&self, text: &str) -> bool {
         if let Some(url) = url(text) {
@@ -347,6 +366,15 @@ impl Pattern {
         let goes_up = text.split(['/', '\\']).any(|part| part == "..");
         (self.matches(text) && !goes_up) || self.normal.is_match(normal(text))
     }
+}
+
+/// The globs of the folders above what a glob is for; those that would be any folder are left out.
+fn above(glob: &str) -> impl Iterator<Item = &str> {
+    let folders = glob.match_indices('/').map(|(at, _)| &glob[..at]);
+    folders.filter(|folder| {
+        let name = folder.rsplit('/').next().unwrap_or_default();
+        name.contains(|c| !"*?".contains(c))
+    })
 }
 
 /// A URL as it would be requested, whatever its spelling.

@@ -2,6 +2,7 @@
 
 use crate::approvals::JournalApprovals;
 use crate::ended::{EndedTurn, EndedTurns};
+use crate::misspelt::Misspelt;
 use boxagnts_managed::Slots;
 use boxagnts_model::{
     Effort, ModelError, ModelInfo, Provider, ProviderKind, ProviderSettings, Reach, Recording,
@@ -121,6 +122,11 @@ impl Environment {
     /// Every knob with its value.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What the configuration says of tools that there are not.
+    pub fn misspelt(&self) -> Misspelt {
+        Misspelt::of(&self.config, &self.toolbox)
     }
 
     /// The journal.

@@ -91,6 +91,11 @@ impl Harness {
         }
     }
 
+    /// Another process' way to the journal.
+    pub fn store(&self) -> Store {
+        Store::open(&self.state.path().join("journal.db")).expect("the journal")
+    }
+
     /// Starts an agent; gives the client's end, and what ends with the agent.
     pub fn serve(&self) -> (DuplexStream, JoinHandle<()>) {
         let (client, server) = tokio::io::duplex(1 << 20);

@@ -6,6 +6,7 @@ mod commands;
 mod conversation;
 mod files;
 mod harness;
+mod notices;
 mod protocol;
 mod questions;
 mod sessions;

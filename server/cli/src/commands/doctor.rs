@@ -14,7 +14,7 @@ use boxagnts_session::policy::mounts::Mounts;
 use boxagnts_session::store::Store;
 use boxagnts_session::tools::{DenyAll, ToolRequest, Toolbox, default_cache_dir};
 use boxagnts_session::workspace::Overlay;
-use boxagnts_session::{Environment, EnvironmentParts};
+use boxagnts_session::{Environment, EnvironmentParts, Misspelt};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ fn names(config: &Config, root: &Path, checks: &mut Checks) {
     let Ok(toolbox) = setup::tools_of(root) else {
         return;
     };
-    let setup::Misspelt { hooks, names } = setup::misspelt(config, &toolbox);
+    let Misspelt { hooks, names } = Misspelt::of(config, &toolbox);
     checks.extend(hooks.into_iter().map(|hook| ("config", Bad(hook))));
     checks.extend(names.into_iter().map(|name| ("config", Odd(name))));
 }

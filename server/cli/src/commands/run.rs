@@ -222,10 +222,8 @@ impl Run {
         let root = setup::workspace(&self.workspace)?;
         let config = settings::load_and_warn(&root, &self.settings.overrides())?;
         let environment = setup::environment(config, setup::toolbox()?, &root)?;
-        let setup::Misspelt { hooks, names } =
-            setup::misspelt(environment.config(), environment.toolbox());
-        for problem in hooks.iter().chain(&names) {
-            terminal::warn(problem);
+        for problem in environment.misspelt().into_problems() {
+            terminal::warn(&problem);
         }
         if !self.json {
             setup::tell_of_preparing();

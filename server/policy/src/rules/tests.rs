@@ -106,6 +106,22 @@ fn a_path_is_where_something_moves_from_and_to() {
     moves("*(path=*.lock)", "a", "b", false, false);
     moves("rename(path=src/*)", "src/a", "src/b", true, true);
     moves("rename(from=*.lock)", "a", "b.lock", false, false);
+    // A folder, with what is in it.
+    moves("*(path=db/migrations/*)", "db", "old", false, true);
+    moves(
+        "*(path=db/migrations/*)",
+        "./DB/migrations/",
+        "old",
+        false,
+        true,
+    );
+    moves("*(path=db/migrations/*)", "x", "db/migrations", false, true);
+    moves("*(path=db/migrations/*)", "db/other", "x", false, false);
+    moves("*(path=db/migrations/*)", "d", "x", false, false);
+    moves(r#"*(path="**/{a,b}/*.lock")"#, "x/b", "y", false, true);
+    moves("*(path=**/*.lock)", "a.txt", "b.txt", false, false);
+    moves("rename(from=db/*)", "db", "x", false, true);
+    moves("rename(to=db/*)", "db", "x", false, false);
     moves("*(path=*.lock)", "./a.LOCK", "b", false, true);
     check(
         "*(path=*.lock)",
