@@ -5,9 +5,9 @@ use agent_client_protocol::v1::schema::{CloseSessionRequest, StopReason};
 use boxagnts_protocol::schedule::{Allowance, CatchUp, JobSpec, RunState};
 use boxagnts_protocol::update::SessionMode;
 use boxagnts_session::store::RunEnd;
-use serde_json::{Value, json};
+use serde_json::json;
 
-const WAITS: &str = "1 proposal of a scheduled task waits: tidy (2 hunks";
+const WAITS: &str = "1 proposal of a scheduled task waits: tidy (3 hunks";
 
 /// Records that a scheduled task of the workspace has made that session.
 fn record_run(harness: &Harness, session: &str) {
@@ -40,7 +40,7 @@ fn record_run(harness: &Harness, session: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn proposals_of_scheduled_tasks_are_told_in_open_sessions_and_in_the_next_one() {
-    let harness = Harness::new(Value::from(vec![edits_both(), json!({"text": "Done."})]));
+    let harness = Harness::new(edits_both());
     let (client, session) = harness.begin(EDITOR).await;
     client.will_reply([]);
     let prompt = client.prompt(&session, "tidy up").await;

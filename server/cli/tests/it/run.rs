@@ -264,7 +264,10 @@ fn builtin_plans_where_it_may_only_read() {
         .check(0);
     let result = ended.lines().pop().unwrap();
     let plan = result["plan"].as_str().unwrap_or_default();
-    assert!(plan.contains("1. `edit` `README.md`"), "{result}");
+    assert!(
+        plan.contains("to `order_total` in 3 files:\n\n- `README.md`\n"),
+        "{result}"
+    );
 }
 
 #[test]

@@ -81,6 +81,7 @@ impl Review {
             false => Exit::Failed,
         })
     }
+
     /// The first of these in which hunks wait: what the journal counts may have been applied since by
     /// other ways, as by `git apply`.
     fn waits(
