@@ -113,6 +113,9 @@ start(async (page) => {
   await page.reload();
   await chat().locator('.user', { hasText: prompt }).waitFor();
   await chat().locator('.note', { hasText: COMMENT }).waitFor();
+  // On a busy machine VS Code forgets which editors were open.
+  await command('BoxAgnts: Go to Next Hunk');
+  await editor().waitFor();
   await haveLenses({ h1: 2, h3: 19 });
   await step('reloaded');
 
