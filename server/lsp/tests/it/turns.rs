@@ -189,6 +189,19 @@ async fn answers_without_changes_are_shown() {
 }
 
 #[tokio::test]
+async fn rules_that_are_never_met_are_shown() {
+    let mut harness = Harness::new(&[("a.rs", TWO)]);
+    let mut settings = harness.settings(json!([{"text": "ok"}]));
+    settings["deny"] = json!(["wirte(path=secret/**)"]);
+    let mut editor = harness.start_with(capabilities(), settings).await;
+    editor.open("a.rs", TWO).await;
+    let shown = editor.notification("window/showMessage").await;
+    let message = shown["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("BoxAgnts: the rule `wirte("), "{shown}");
+    harness.stop(editor).await;
+}
+
+#[tokio::test]
 async fn a_selection_is_read_as_it_was_when_asked() {
     let mut harness = Harness::new(&[("a.rs", TWO)]);
     let mut editor = harness.start(capabilities(), json!([{"text": "ok"}])).await;
