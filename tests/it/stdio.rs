@@ -102,6 +102,26 @@ async fn the_process_ends_on_exit_while_stdin_stays_open() {
 }
 
 #[tokio::test]
+async fn a_configuration_that_is_not_in_force_is_shown() {
+    let (home, fixture) = (TempDir::new().expect("a folder"), Fixture::new(FILES));
+    let world = World::new(home.path());
+    let folder = fixture.path().join(".boxagnts");
+    std::fs::create_dir(&folder).expect("a folder");
+    let text = "deny = [\"*(path=src/*)\"]\nmax_turns =\n";
+    std::fs::write(folder.join("config.toml"), text).expect("a file");
+    let (mut child, mut editor) = world.language_server(fixture.path());
+    editor.initialize(json!({}), Value::Null).await;
+    editor.open("README.md", "one and two\n").await;
+    let shown = editor.notification("window/showMessage").await;
+    let message = shown["message"].as_str().unwrap_or_default();
+    let is_told =
+        message.starts_with("BoxAgnts: ignored all of ") && message.contains("config.toml");
+    assert!(is_told, "{shown}");
+    editor.shut_down().await;
+    child.wait().await.expect("it ends");
+}
+
+#[tokio::test]
 async fn the_builtin_planner_works_in_an_editor() {
     let (home, fixture) = (TempDir::new().expect("a folder"), Fixture::new(FILES));
     let world = World::new(home.path());

@@ -87,7 +87,7 @@ impl Folder {
             Err(error) => vec![format!("interrupted changes cannot be looked at: {error}")],
         };
         self.notice(notices);
-        self.notice(self.environment.misspelt().into_problems());
+        self.notice(self.environment.problems());
     }
 
     /// Runs the scheduled tasks of the folder, and tells of what they propose.

@@ -182,6 +182,7 @@ impl Serving {
         for problem in environment.misspelt().into_problems() {
             tracing::warn!("{problem}");
         }
+        environment.keep_problems(loaded.problems);
         if let Some(recording) = &self.recording {
             environment.record(Arc::clone(recording));
         }

@@ -183,7 +183,7 @@ impl Shared {
             Folder::open(self, Arc::clone(&environment), names).map_err(commands::error)?;
         observer::watch(self, &folder);
         schedules::serve(self, &environment, &folder, &slot.open);
-        self.warn(environment.misspelt().into_problems().collect());
+        self.warn(environment.problems());
         tokio::spawn(observer::recover(Arc::clone(self), Arc::clone(&folder)));
         *connected = Some(Arc::clone(&folder));
         Ok(folder)

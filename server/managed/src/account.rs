@@ -50,10 +50,15 @@ impl Account {
         (std::mem::take(&mut balance.spent), balance.spent_usd.take())
     }
 
+    /// Whether dollars are limited.
+    pub(crate) fn limits_usd(&self) -> bool {
+        lock(&self.balance).usd.is_finite()
+    }
+
     /// Reserves what all of these parts leave: the least of them.
     pub fn reserve(self: &Arc<Account>, parts: &[Part]) -> Allotment {
         let mut balance = lock(&self.balance);
-        let (mut tokens, mut usd) = (balance.tokens, balance.usd);
+        let (mut tokens, mut usd) = (balance.tokens, balance.usd.max(0.0));
         for part in parts {
             let (most_tokens, most_usd) = match *part {
                 Part::Percent(percent) => {
@@ -64,7 +69,8 @@ impl Account {
                 Part::Most { tokens, usd } => (tokens, usd),
             };
             tokens = tokens.min(most_tokens);
-            usd = usd.min(most_usd);
+            // Nobody is given less than nothing: that would be more for others.
+            usd = usd.min(most_usd.max(0.0));
         }
         balance.tokens -= tokens;
         // A part of no limit is no limit.
@@ -129,7 +135,7 @@ mod tests {
             (0..150u64).prop_map(Part::Percent),
             (
                 0..500_000u64,
-                prop_oneof![Just(f64::INFINITY), 0.0..50.0f64]
+                prop_oneof![Just(f64::INFINITY), Just(f64::NAN), -50.0..50.0f64]
             )
                 .prop_map(|(tokens, usd)| Part::Most { tokens, usd }),
         ]

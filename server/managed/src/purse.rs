@@ -1,7 +1,7 @@
 //! What one conversation spends of an account, request by request: the worst case of each is held
 //! before it is sent, so that those who share an account cannot spend the same twice.
 
-use crate::account::{Account, Allotment};
+use crate::account::{Account, Allotment, Part};
 use crate::lock;
 use boxagnts_protocol::conversation::TokenUsage;
 use boxagnts_query::{Left, Query};
@@ -13,6 +13,8 @@ pub struct Purse {
     account: Arc<Account>,
     /// Where the account's content comes from, when it is this conversation's alone.
     allotment: Option<Allotment>,
+    /// All that the conversation may spend of it.
+    most: Left,
     /// Held for the request that is on its way.
     held: Left,
     /// What of the conversation's use is out of the account already.
@@ -36,10 +38,27 @@ impl Purse {
         Purse::of(account, Some(allotment))
     }
 
+    /// Spends at most so much: what is reserved for it, where both are limited. What is not limited, by
+    /// `u64::MAX` or infinity, is spent with others, and then nothing is kept from them.
+    pub fn at_most(account: &Arc<Account>, most: Left) -> Purse {
+        let dollars = most.usd.is_finite() || !account.limits_usd();
+        if most.tokens < u64::MAX && dollars {
+            let (tokens, usd) = (most.tokens, most.usd);
+            return Purse::own(account.reserve(&[Part::Most { tokens, usd }]));
+        }
+        let mut purse = Purse::shared(account);
+        purse.most = most;
+        purse
+    }
+
     fn of(account: Arc<Account>, allotment: Option<Allotment>) -> Purse {
         Purse {
             account,
             allotment,
+            most: Left {
+                tokens: u64::MAX,
+                usd: f64::INFINITY,
+            },
             held: Left {
                 tokens: 0,
                 usd: 0.0,
@@ -56,9 +75,10 @@ impl Purse {
         balance.usd += self.held.usd;
         // What was added to it since the last step, beside its own requests.
         self.counted = charge(&mut balance, query, self.counted, &mut self.counted_usd);
+        let own = self.most.tokens.saturating_sub(self.counted.total());
         query.allow(Left {
-            tokens: balance.tokens,
-            usd: balance.usd.max(0.0),
+            tokens: balance.tokens.min(own),
+            usd: balance.usd.min(self.most.usd - self.counted_usd).max(0.0),
         });
         let done = step(query);
         self.counted = charge(&mut balance, query, self.counted, &mut self.counted_usd);
@@ -105,7 +125,6 @@ impl Drop for Purse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Part;
     use boxagnts_protocol::conversation::{Price, StopReason};
     use boxagnts_protocol::update::TurnOutcome;
     use boxagnts_query::{Config, Effect, Event, Limits};
@@ -117,6 +136,55 @@ mod tests {
         cache_read: 0.3,
         cache_write: 3.75,
     };
+
+    const MOST_TOKENS: Left = Left {
+        tokens: 7_000,
+        usd: f64::INFINITY,
+    };
+    const MOST_USD: Left = Left {
+        tokens: u64::MAX,
+        usd: 0.05,
+    };
+
+    /// What is not named of a budget is there for others.
+    #[test]
+    fn a_part_of_one_kind_takes_nothing_of_the_other() {
+        let all = Left {
+            tokens: 10_000,
+            usd: 1.0,
+        };
+        let check = |most: Left, left: Left| {
+            let account = Arc::new(Account::default());
+            account.open(all);
+            let purse = Purse::at_most(&account, most);
+            let balance = lock(&account.balance);
+            assert_eq!(
+                (balance.tokens, balance.usd),
+                (left.tokens, left.usd),
+                "{most:?}"
+            );
+            drop(balance);
+            drop(purse);
+            let balance = lock(&account.balance);
+            assert_eq!(
+                (balance.tokens, balance.usd),
+                (all.tokens, all.usd),
+                "{most:?}"
+            );
+        };
+        check(MOST_TOKENS, all);
+        check(MOST_USD, all);
+        check(
+            Left {
+                tokens: 4_000,
+                usd: 0.25,
+            },
+            Left {
+                tokens: 6_000,
+                usd: 0.75,
+            },
+        );
+    }
 
     fn query() -> Query {
         Query::new(Config {
@@ -167,15 +235,17 @@ mod tests {
         fn nothing_is_spent_twice(
             tokens in 5_000..60_000u64,
             usd in prop_oneof![Just(f64::INFINITY), 0.01..1.0f64],
-            shared in any::<bool>(),
+            kind in 0..4u8,
             steps in prop::collection::vec((0..5usize, 0.0..=1.0f64), 1..120),
         ) {
             let account = Arc::new(Account::default());
             account.open(Left { tokens, usd });
             let mut all: Vec<One> = (0..5).map(|_| One {
-                purse: match shared {
-                    true => Purse::shared(&account),
-                    false => Purse::own(account.reserve(&[Part::Percent(30)])),
+                purse: match kind {
+                    0 => Purse::shared(&account),
+                    1 => Purse::own(account.reserve(&[Part::Percent(30)])),
+                    2 => Purse::at_most(&account, MOST_TOKENS),
+                    _ => Purse::at_most(&account, MOST_USD),
                 },
                 query: query(),
                 answers: None,
@@ -198,6 +268,11 @@ mod tests {
                         one.answers = Some(most);
                         one.tell(Event::ModelStopped(StopReason::EndTurn));
                     }
+                }
+                for one in &all {
+                    let (used, cost) = (one.query.usage().total(), one.query.cost_usd());
+                    prop_assert!(kind != 2 || used <= MOST_TOKENS.tokens, "{used}");
+                    prop_assert!(kind != 3 || cost.unwrap_or(0.0) <= MOST_USD.usd + 1e-6, "{cost:?}");
                 }
                 let used: u64 = all.iter().map(|one| one.query.usage().total()).sum();
                 let cost: f64 = all.iter().filter_map(|one| one.query.cost_usd()).sum();

@@ -152,7 +152,7 @@ limits! {
     /// Percent of the model's context window at which old results of tools are trimmed, and when that is
     /// not enough, the model sums up the conversation.
     compact_at_percent: Count = 80, 10 ..= 95;
-    /// Executors that run at the same time in a workspace folder, of all its sessions; others wait.
+    /// Executors that run at the same time in a workspace folder, of all sessions of a process; others wait.
     max_concurrent_executors: Count = 4, 1 ..= 256;
     /// How often hooks of `stop` may have the model go on in one turn.
     max_hook_remarks: Count = 1, 0 ..= 100;

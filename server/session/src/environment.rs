@@ -19,6 +19,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 
+/// Problems of a configuration that an editor shows.
+const MOST_PROBLEMS: usize = 5;
+
 /// The parts of an [`Environment`].
 pub struct EnvironmentParts {
     /// Every knob with its value.
@@ -40,6 +43,8 @@ pub struct Environment {
     slots: Arc<Slots>,
     worktrees: OnceLock<PathBuf>,
     user_folder: Option<PathBuf>,
+    /// What was wrong when the configuration was read.
+    problems: OnceLock<Vec<String>>,
     /// Why the user's configuration is not the one here.
     unconfigured: OnceLock<String>,
     /// Models without a price of which the user was told.
@@ -59,6 +64,7 @@ impl Environment {
             recording: OnceLock::new(),
             ended: OnceLock::new(),
             user_folder: None,
+            problems: OnceLock::new(),
             unconfigured: OnceLock::new(),
             unpriced: Mutex::default(),
         })
@@ -83,6 +89,7 @@ impl Environment {
             recording: OnceLock::new(),
             ended: OnceLock::new(),
             user_folder,
+            problems: OnceLock::new(),
             unconfigured: OnceLock::new(),
             unpriced: Mutex::default(),
         })
@@ -122,6 +129,30 @@ impl Environment {
     /// Every knob with its value.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Keeps what was wrong when the configuration was read, for [`Environment::problems`]. The first
+    /// stays.
+    pub fn keep_problems(&self, problems: Vec<String>) {
+        let _ = self.problems.set(problems);
+    }
+
+    /// What is wrong with the configuration and stops nothing, in words for the user of an editor; of very
+    /// much the beginning.
+    pub fn problems(&self) -> Vec<String> {
+        let read = self.problems.get().into_iter().flatten().cloned();
+        let mut all: Vec<String> = read.chain(self.misspelt().into_problems()).collect();
+        if let Some(more) = all
+            .len()
+            .checked_sub(MOST_PROBLEMS)
+            .filter(|more| *more > 0)
+        {
+            all.truncate(MOST_PROBLEMS);
+            all.push(format!(
+                "{more} more problems of the configuration: `boxagnts doctor`"
+            ));
+        }
+        all
     }
 
     /// What the configuration says of tools that there are not.

@@ -95,7 +95,8 @@ impl Overlay {
             id: id.clone(),
             state: HunkState::Conflicted,
             reason: Some(
-                "something else is proposed at the same place; reject that, or amend this one"
+                "something else is proposed at the same place, or was accepted there; reject one of the two, \
+                 or amend this one"
                     .to_owned(),
             ),
         });

@@ -84,7 +84,12 @@ pub(crate) fn conflict(hunk: &Hunk, theme: Theme) -> String {
     };
     match &hunk.live_text {
         Some(yours) => {
-            part("you changed this place:", yours);
+            // What is said of the hunk is that another one is in its way.
+            let there = match hunk.note {
+                Some(_) => "what is proposed there, or was accepted:",
+                None => "you changed this place:",
+            };
+            part(there, yours);
             part("the proposal changes it:", &hunk.new_text);
         }
         None => part(
@@ -106,7 +111,11 @@ fn head(hunk: &Hunk, theme: Theme) -> String {
     } else {
         ", "
     };
-    let head = format!("@@ {} @@ {place}{gap}{note}", hunk.id);
+    let by = hunk.executor.as_deref().map_or_else(String::new, |task| {
+        let task = task.lines().next().unwrap_or_default();
+        format!(" (executor: {})", visible(task))
+    });
+    let head = format!("@@ {} @@ {place}{gap}{note}{by}", hunk.id);
     format!("{}\n", paint(theme.cyan, head.trim_end()))
 }
 
@@ -318,6 +327,24 @@ mod tests {
             <g>+a = </g><G>g</G><g>(b)</g>
         "#]]
         .assert_eq(&tags(&hunk(&given, None, Theme::coloured())));
+    }
+
+    #[test]
+    fn a_conflict_of_executors_says_whose_it_is() {
+        let mut given = a_hunk((4, 5), "a\n", "b\n");
+        given.live_text = Some("c\n".into());
+        given.note = Some("h1 has something else here".into());
+        given.executor = Some("tidy up\nall of it".into());
+        expect![[r#"
+            @@ h1 @@ line 5, h1 has something else here (executor: tidy up)
+            what is proposed there, or was accepted:
+            -a
+            +c
+            the proposal changes it:
+            -a
+            +b
+        "#]]
+        .assert_eq(&conflict(&given, Theme::plain()));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use boxagnts_policy::config::{ExecutorBudget, ExecutorKind};
 use boxagnts_protocol::conversation::{TokenUsage, ToolCall};
 use boxagnts_protocol::tool::FailureKind;
 use boxagnts_protocol::update::{Isolation, SessionEvent, TurnOutcome};
+use boxagnts_query::Left;
 use boxagnts_tools::{NativeOutcome, SpawnExecutor};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -44,6 +45,7 @@ pub(super) async fn run(
         let message = "an executor has no executors of its own; do the task yourself";
         return Err(NativeOutcome::failed(FailureKind::Denied, message));
     }
+    check(&wanted)?;
     let kind = kind(session, &wanted)?;
     let model = model(session, &wanted, &kind)?;
     let isolation = wanted.isolation.unwrap_or(match kind.worktree {
@@ -99,6 +101,23 @@ pub(super) async fn run(
         )
     });
     Ok(outcome)
+}
+
+/// What the input's schema says of numbers, which models need not keep to.
+fn check(wanted: &SpawnExecutor) -> Result<(), NativeOutcome> {
+    let budget = wanted.budget.as_ref();
+    let wrong = match budget.and_then(|budget| budget.usd) {
+        Some(usd) if usd.is_nan() || usd < 0.0 => Some("`budget.usd` is less than 0"),
+        _ if budget.is_some_and(|budget| budget.tokens == Some(0)) => {
+            Some("`budget.tokens` is 0: nothing could be asked")
+        }
+        _ if wanted.max_turns == Some(0) => Some("`max_turns` is 0: nothing could be asked"),
+        _ if wanted.task.trim().is_empty() => Some("`task` is empty"),
+        _ => None,
+    };
+    wrong.map_or(Ok(()), |wrong| {
+        Err(NativeOutcome::failed(FailureKind::InvalidInput, wrong))
+    })
 }
 
 /// The configured kind that holds for an executor.
@@ -253,19 +272,24 @@ impl Order {
     }
 
     async fn work(self) -> Result<Done, SessionError> {
-        let wanted = self.wanted.budget.map(|budget| Part::Most {
-            tokens: budget.tokens.unwrap_or(u64::MAX),
-            usd: budget.usd.unwrap_or(f64::INFINITY),
-        });
-        let split = match self.kind.budget.unwrap_or_default() {
-            ExecutorBudget::Shared => None,
-            ExecutorBudget::Percent(percent) => Some(Part::Percent(percent)),
-            ExecutorBudget::Fixed { tokens, usd } => Some(Part::Most { tokens, usd }),
-        };
-        let parts: Vec<Part> = wanted.into_iter().chain(split).collect();
-        let purse = match parts.is_empty() {
-            true => Purse::shared(&self.account),
-            false => Purse::own(self.account.reserve(&parts)),
+        let wanted = self.wanted.budget;
+        let tokens = wanted.and_then(|wanted| wanted.tokens).unwrap_or(u64::MAX);
+        let usd = wanted
+            .and_then(|wanted| wanted.usd)
+            .unwrap_or(f64::INFINITY);
+        let purse = match self.kind.budget.unwrap_or_default() {
+            ExecutorBudget::Shared => Purse::at_most(&self.account, Left { tokens, usd }),
+            ExecutorBudget::Percent(percent) => {
+                let parts = [Part::Percent(percent), Part::Most { tokens, usd }];
+                Purse::own(self.account.reserve(&parts))
+            }
+            ExecutorBudget::Fixed {
+                tokens: most_tokens,
+                usd: most_usd,
+            } => {
+                let (tokens, usd) = (tokens.min(most_tokens), usd.min(most_usd));
+                Purse::at_most(&self.account, Left { tokens, usd })
+            }
         };
         let turns = [self.wanted.max_turns, self.kind.max_turns];
         let work = Work {
