@@ -5,6 +5,7 @@ use boxagnts_test_support::{Fixture, Script, script};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the model is asked for.
@@ -187,7 +188,10 @@ impl Terminal {
         arguments: &[&str],
         screens: Screens,
     ) -> Terminal {
-        let socket = home.join("tmux");
+        // One of its own: the server of a terminal that was closed may still be ending.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let socket = home.join(format!("tmux{number}"));
         let mut tmux = Command::new("tmux");
         tmux.arg("-S").arg(&socket).args(["-f", "/dev/null"]);
         tmux.args(["new-session", "-d", "-x", "100", "-y", "50"]);
