@@ -62,14 +62,16 @@ enum Failure {
 
 impl ClientApplier {
     /// Whether the client can write what is planned: text that stays where it is, under a name by which
-    /// the client means the same file.
+    /// the client means the same file. A client that shows a file which is gone has nothing to write.
     fn goes_by_client(&self, plan: &FilePlan) -> bool {
         let is_plain = match &plan.after {
             Some(Content::Text { bom, .. }) => !bom || matches!(plan.live, Live::Buffer { .. }),
             _ => false,
         };
         let stays = plan.from.is_none() && plan.mode.is_none();
-        self.files.peer().writes && is_plain && stays && self.files.is_shared(&plan.path)
+        let shows_gone = plan.before.is_none() && self.files.get(&plan.path).is_some();
+        let is_shared = || self.files.is_shared(&plan.path);
+        self.files.peer().writes && is_plain && stays && !shows_gone && is_shared()
     }
 
     /// Moves, deletions, binary content, and everything where the client does not write.
@@ -80,7 +82,21 @@ impl ClientApplier {
                 "`{source}` has unsaved changes; save it and accept again"
             ));
         }
+        let shown = self.files.get(&plan.path);
+        let is_new_place = plan.from.is_some() || plan.before.is_none();
+        if let (Some(shown), Some(after), true) = (&shown, &plan.after, is_new_place)
+            && !after.is_shown_as(&shown.text)
+        {
+            let path = &plan.path;
+            return Err(format!(
+                "`{path}` is open with other text; save or close it first"
+            ));
+        }
         let mut results = DiskApplier.apply(overlay, std::slice::from_ref(plan)).await;
+        if shown.is_some() {
+            // What it shows is saved by now.
+            let _ = self.files.ask(&plan.path).await;
+        }
         let nothing = || Err("nothing was written".to_owned());
         results.pop().unwrap_or_else(nothing)
     }
@@ -139,6 +155,10 @@ impl ClientApplier {
         // Whatever it says: the text tells.
         let now = self.now(plan).await;
         if now.as_deref() == Some(after) {
+            // A text that only the client has is no file.
+            if before.is_none() && self.read(plan).await.is_none() {
+                return Err(Failure::NotTheClients);
+            }
             return Ok(());
         }
         Err(Failure::Other(match written {
@@ -167,8 +187,15 @@ impl ClientApplier {
                 Err(Unanswered::Refused(_)) => {}
             }
         }
-        match self.live(plan).await.as_deref() == before {
-            true => Ok(hides_returns),
+        let live = self.live(plan).await;
+        if live.as_deref() == before {
+            return Ok(hides_returns);
+        }
+        let shown = live.filter(|_| before.is_none());
+        let shows = |after: &Content| shown.is_some_and(|shown| after.is_shown_as(&shown));
+        // The client shows the text still, or already, and no file is there.
+        match plan.after.as_ref().is_some_and(shows) && self.read(plan).await.is_none() {
+            true => Err(Failure::NotTheClients),
             false => Err(Failure::Stale),
         }
     }
@@ -188,6 +215,11 @@ impl ClientApplier {
         if let Some(buffer) = self.files.get(&plan.path) {
             return Some(buffer.text.to_string());
         }
+        self.read(plan).await
+    }
+
+    /// The text on disk.
+    async fn read(&self, plan: &FilePlan) -> Option<String> {
         let path = self.files.on_disk(&plan.path);
         let read = tokio::task::spawn_blocking(move || std::fs::read(path));
         let bytes = read.await.ok()?.ok()?;

@@ -77,6 +77,11 @@ fn is_edit(plan: &FilePlan) -> bool {
     stays && matches!(plan.live, Live::Buffer { .. })
 }
 
+/// Whether a plan puts a file where none is.
+fn is_new_place(plan: &FilePlan) -> bool {
+    plan.from.is_some() || plan.before.is_none()
+}
+
 /// An edit that is on its way: its document, the text that it was made for, and the news that the
 /// text which has it was seen.
 struct Sent {
@@ -178,9 +183,25 @@ impl EditorApplier {
     }
 
     async fn write(&self, overlay: &Arc<Overlay>, plan: &FilePlan) -> Result<(), String> {
+        self.check_new_place(plan)?;
         match plan.live {
             Live::Buffer { .. } => self.apply_whole(overlay, plan).await,
             _ => on_disk(overlay, plan).await,
+        }
+    }
+
+    /// Refuses to put a file where a document has other text that is not saved.
+    fn check_new_place(&self, plan: &FilePlan) -> Result<(), String> {
+        let Some(after) = plan.after.as_ref().filter(|_| is_new_place(plan)) else {
+            return Ok(());
+        };
+        let path = &plan.path;
+        let key = self.names.open_uri(&self.documents, path.as_str());
+        match self.documents.get(&key) {
+            Some(document) if document.unsaved && !after.is_shown_as(&document.text) => Err(
+                format!("`{path}` is open with other text; save or close it first"),
+            ),
+            _ => Ok(()),
         }
     }
 

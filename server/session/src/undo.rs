@@ -7,6 +7,7 @@ use crate::decide::of_files;
 use crate::error::SessionError;
 use crate::session::{Session, lock};
 use crate::sessions::Sessions;
+use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::commands::{Checkpoint, CheckpointKind, RefusedFile, UndoResult};
 use boxagnts_protocol::proposal::ChangeKind;
 use boxagnts_protocol::update::SessionEvent;
@@ -334,6 +335,10 @@ async fn carry_out(
 }
 
 async fn way_back(ground: &Ground, steps: &Arc<[Step]>) -> Result<WayBack, SessionError> {
+    let names = |step: &Step| [Some(step.path.clone()), step.from.clone()];
+    let files: BTreeSet<WorkspacePath> = steps.iter().flat_map(names).flatten().collect();
+    let files: Vec<WorkspacePath> = files.into_iter().collect();
+    ground.overlay.refresh_buffers(&files).await;
     let (overlay, steps) = (Arc::clone(&ground.overlay), Arc::clone(steps));
     let way = tokio::task::spawn_blocking(move || overlay.way_back(&steps));
     way.await.map_err(|error| SessionError::Stopped {

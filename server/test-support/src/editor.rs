@@ -65,6 +65,8 @@ pub struct Editor {
     pub replies: VecDeque<Value>,
     /// What it does with edits.
     pub applies: Applies,
+    /// Whether documents stay open whose files it moves or deletes.
+    pub keeps_open: bool,
     /// Parameters of every `workspace/applyEdit`, in order.
     pub edits: Vec<Value>,
     /// Parameters of every `window/showMessageRequest`, in order.
@@ -104,6 +106,7 @@ impl Editor {
             answers: VecDeque::new(),
             replies: VecDeque::new(),
             applies: Applies::Honestly,
+            keeps_open: false,
             edits: Vec::new(),
             questions: Vec::new(),
             updates: Vec::new(),
@@ -431,6 +434,9 @@ impl Editor {
                 }
                 _ => continue,
             };
+            if self.keeps_open {
+                continue;
+            }
             let uri = closed.as_str().expect("a URI").to_owned();
             let Some(document) = self.documents.remove(&uri) else {
                 continue;

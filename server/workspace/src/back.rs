@@ -5,7 +5,7 @@ use crate::lines::{self, split};
 use crate::merge::{Change, carry, changes};
 use crate::overlay::Overlay;
 use crate::plan::{FilePlan, TextEdit};
-use crate::view::Live;
+use crate::view::{self, Live};
 use boxagnts_policy::path::WorkspacePath;
 use boxagnts_protocol::proposal::ChangeKind;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,31 +40,45 @@ struct Here {
     now: Option<Content>,
     then: Option<Content>,
     mode: Option<u32>,
+    /// What a document shows there although no file is there.
+    shown: Option<Content>,
+}
+
+impl Here {
+    fn new(live: Live, now: Option<Content>) -> Here {
+        Here {
+            live,
+            then: now.clone(),
+            now,
+            mode: None,
+            shown: None,
+        }
+    }
 }
 
 impl Overlay {
     /// Plans to take `steps` back, the newest first. What the user changed since stays: it is merged,
-    /// and where that is not possible the file is refused.
+    /// and where that is not possible the file is refused. A file that went away comes back on disk,
+    /// also where a document shows it still.
     pub fn way_back(&self, steps: &[Step]) -> WayBack {
         let mut files: BTreeMap<WorkspacePath, Here> = BTreeMap::new();
         let mut refused: BTreeMap<WorkspacePath, String> = BTreeMap::new();
         // Where the same file was under two names.
         let mut moves: Vec<[WorkspacePath; 2]> = Vec::new();
+        // Where a file went away.
+        let left = |step: &Step| match (&step.from, &step.after) {
+            (None, None) => Some(step.path.clone()),
+            (from, _) => from.clone(),
+        };
+        let left: BTreeSet<WorkspacePath> = steps.iter().filter_map(left).collect();
         for step in steps {
             let source = step.from.as_ref().unwrap_or(&step.path);
             if step.from.is_some() {
                 moves.push([step.path.clone(), source.clone()]);
             }
             for path in [&step.path, source] {
-                files.entry(path.clone()).or_insert_with(|| {
-                    let (live, now) = self.live(path);
-                    Here {
-                        live,
-                        then: now.clone(),
-                        now,
-                        mode: None,
-                    }
-                });
+                let find = || self.here(path, left.contains(path));
+                files.entry(path.clone()).or_insert_with(find);
             }
             let together = connected(&step.path, &moves);
             if let Some((other, _)) = refused.iter().find(|(path, _)| together.contains(*path)) {
@@ -103,6 +117,17 @@ impl Overlay {
                 }
             }
         }
+        for (path, here) in &files {
+            let shown = here.shown.as_ref().and_then(Content::text);
+            if let (Some(shown), Some(then)) = (shown, &here.then)
+                && !then.is_shown_as(shown)
+            {
+                let reason = format!("`{path}` is open with other text; save or close it first");
+                for path in connected(path, &moves) {
+                    refused.entry(path).or_insert_with(|| reason.clone());
+                }
+            }
+        }
         files.retain(|path, _| {
             let together = connected(path, &moves);
             !refused.keys().any(|path| together.contains(path))
@@ -113,13 +138,29 @@ impl Overlay {
         }
     }
 
+    /// The file as it is now. Where it `left`, a document that stayed is none: the file is looked for
+    /// on disk, and brought back there.
+    fn here(&self, path: &WorkspacePath, left: bool) -> Here {
+        let (live, now) = self.live(path);
+        if left && matches!(live, Live::Buffer { .. }) && view::is_gone(&self.root, path) {
+            return Here {
+                shown: now,
+                ..Here::new(Live::Absent, None)
+            };
+        }
+        Here::new(live, now)
+    }
+
     /// Whether the user's file of now has what the step made of it, whatever else was typed: it is
     /// nearer to that than to what it was.
     pub fn arrived(&self, step: &Step) -> bool {
-        let now = self.live(&step.path).1;
         if let Some(from) = &step.from {
-            return now.is_some() && self.live(from).1.is_none();
+            return self.saved(&step.path).is_some() && self.saved(from).is_none();
         }
+        let now = match step.before.is_some() && step.after.is_some() {
+            true => self.live(&step.path).1,
+            false => self.saved(&step.path),
+        };
         if now == step.after {
             return true;
         }
@@ -137,8 +178,8 @@ impl Overlay {
 
     /// Whether a move was interrupted when the file was at both places.
     pub fn half_arrived(&self, step: &Step) -> bool {
-        let from = step.from.as_ref().and_then(|from| self.live(from).1);
-        is_half(step, from.as_ref(), self.live(&step.path).1.as_ref())
+        let from = step.from.as_ref().and_then(|from| self.saved(from));
+        is_half(step, from.as_ref(), self.saved(&step.path).as_ref())
     }
 }
 
@@ -186,10 +227,8 @@ fn plans(mut files: BTreeMap<WorkspacePath, Here>, moves: &[[WorkspacePath; 2]])
             let to = together.pop();
             if let (Some((from, gone)), Some((path, back))) = (from, to) {
                 let here = Here {
-                    live: gone.live,
-                    now: gone.now,
                     then: back.then,
-                    mode: None,
+                    ..Here::new(gone.live, gone.now)
                 };
                 plans.extend(here.plan(path, Some(from)));
             }

@@ -54,6 +54,12 @@ impl Content {
         }
     }
 
+    /// Whether an editor that holds this content shows that text. Some hide carriage returns.
+    pub fn is_shown_as(&self, shown: &str) -> bool {
+        self.text()
+            .is_some_and(|text| text == shown || text.replace("\r\n", "\n") == shown)
+    }
+
     /// The bytes as they are in a file.
     pub fn bytes(&self) -> Cow<'_, [u8]> {
         match self {

@@ -236,13 +236,7 @@ impl Overlay {
         let start = Instant::now();
         let mut near = Near::default();
         let mut altered = |path: &WorkspacePath, change: &FileChange| {
-            let now = match self.buffers.get(path) {
-                Some(buffer) => Compared::Buffer(buffer.text),
-                None => {
-                    let stamp = self.root.stamp_near(path, &mut near);
-                    stamp.map_or(Compared::Absent, Compared::Disk)
-                }
-            };
+            let now = self.compared(path, self.root.stamp_near(path, &mut near));
             change.from.is_some() || state.compared.get(path) != Some(&now)
         };
         let changes = state.changes.iter();
@@ -282,7 +276,7 @@ impl Overlay {
         let change = state.changes.get(path)?;
         let source = change.from.as_ref().unwrap_or(path).clone();
         let moves = change.from.is_some();
-        let look = || self.compared(&source);
+        let look = || self.compared(&source, self.root.stamp(&source));
         let mut compared = look();
         let known = !moves && state.compared.get(path) == Some(&compared);
         if known && !read {
@@ -290,7 +284,7 @@ impl Overlay {
         }
         let (live, content) = match &compared {
             Compared::Buffer(_) => {
-                let (live, content) = view::live(&self.root, &*self.buffers, &source);
+                let (live, content) = self.live(&source);
                 // The document may have moved on.
                 if let (Live::Buffer { .. }, Some(Content::Text { text, .. })) = (live, &content) {
                     compared = Compared::Buffer(Arc::clone(text));
@@ -299,7 +293,7 @@ impl Overlay {
                 }
                 (live, content)
             }
-            _ => view::live(&self.root, &*self.buffers, &source),
+            _ => self.live(&source),
         };
         if !moves && state.compared.get(path) == Some(&compared) {
             return Some((live, content));
@@ -311,7 +305,8 @@ impl Overlay {
             self.settle(state, path, &in_flight.hunks, HunkState::Accepted);
             state.changes.get(path)?;
         }
-        let taken = source != *path && self.compared(path) != Compared::Absent;
+        let taken =
+            source != *path && self.compared(path, self.root.stamp(path)) != Compared::Absent;
         let mut change = state.changes.take(path)?;
         let kind = change.kind();
         let before = change.states();
@@ -339,13 +334,12 @@ impl Overlay {
         (state.states > since).then_some(state.states)
     }
 
-    fn compared(&self, path: &WorkspacePath) -> Compared {
+    /// `stamp` is that of the file.
+    fn compared(&self, path: &WorkspacePath, stamp: Option<Stamp>) -> Compared {
+        let is_gone = || stamp.is_none() && view::is_gone(&self.root, path);
         match self.buffers.get(path) {
-            Some(buffer) => Compared::Buffer(buffer.text),
-            None => self
-                .root
-                .stamp(path)
-                .map_or(Compared::Absent, Compared::Disk),
+            Some(buffer) if buffer.dirty || !is_gone() => Compared::Buffer(buffer.text),
+            _ => stamp.map_or(Compared::Absent, Compared::Disk),
         }
     }
 
@@ -370,6 +364,12 @@ impl Overlay {
     /// Where the user's text of a file lives now.
     pub fn live(&self, path: &WorkspacePath) -> (Live, Option<Content>) {
         view::live(&self.root, &*self.buffers, path)
+    }
+
+    /// The user's text of a file that is on disk: a document alone is no file.
+    pub(crate) fn saved(&self, path: &WorkspacePath) -> Option<Content> {
+        let (_, content) = self.live(path);
+        content.filter(|_| !view::is_gone(&self.root, path))
     }
 }
 

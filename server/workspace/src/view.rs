@@ -2,7 +2,7 @@
 
 use crate::buffers::Buffers;
 use crate::content::Content;
-use crate::error::FsError;
+use crate::error::{FsError, FsErrorCode};
 use crate::root::Root;
 use boxagnts_policy::path::WorkspacePath;
 
@@ -23,13 +23,16 @@ pub enum Live {
     Absent,
 }
 
-/// The file as the user has it: the open document, else the disk.
+/// The file as the user has it: the open document, else the disk. A document without unsaved changes
+/// only shows its file, also after that is gone: many editors leave it open then.
 pub(crate) fn live(
     root: &Root,
     buffers: &dyn Buffers,
     path: &WorkspacePath,
 ) -> (Live, Option<Content>) {
-    if let Some(buffer) = buffers.get(path) {
+    if let Some(buffer) = buffers.get(path)
+        && (buffer.dirty || !is_gone(root, path))
+    {
         let version = buffer.version;
         return (
             Live::Buffer { version },
@@ -40,6 +43,12 @@ pub(crate) fn live(
         Ok((bytes, _)) => (Live::Disk, Some(Content::from_bytes(bytes))),
         Err(_) => (Live::Absent, None),
     }
+}
+
+/// Whether nothing is on disk at that path. A document that is open there has no file then.
+pub(crate) fn is_gone(root: &Root, path: &WorkspacePath) -> bool {
+    let found = root.stat(path);
+    found.is_err_and(|error| error.code == FsErrorCode::NotFound)
 }
 
 /// The file as tools see it where the session has not changed it: a dirty document, else the disk.

@@ -145,6 +145,52 @@ async fn unsaved_text_that_nobody_can_write_stays() {
     client.stop().await;
 }
 
+/// Accepts a deletion and takes it back by a client that shows `shown` of the file ever after; gives what
+/// is on disk then, and what was said.
+async fn check_shown_still(behaves: Behaves, shown: &str) -> (Option<String>, String) {
+    let harness = Harness::new(calls("delete", json!({"path": "e.txt"})));
+    harness.fixture.write("e.txt", "one\r\ntwo\r\n");
+    let (client, session) = harness.begin(behaves).await;
+    client.will_reply([Reply::Option("accept")]);
+    assert_eq!(
+        client.prompt(&session, "delete it").await,
+        Ok(StopReason::EndTurn)
+    );
+    let place = harness.fixture.place("e.txt");
+    assert!(!place.exists());
+    client.types("e.txt", shown);
+    client.forget_updates();
+    // Asked for what waits, it is heard to have the file still.
+    for command in ["/diff", "/undo"] {
+        assert_eq!(
+            client.prompt(&session, command).await,
+            Ok(StopReason::EndTurn)
+        );
+    }
+    let said = client.said();
+    client.stop().await;
+    (std::fs::read_to_string(place).ok(), said)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_file_comes_back_on_disk_where_a_client_shows_it_still() {
+    let zed = Behaves {
+        hides_returns: true,
+        ..EDITOR
+    };
+    let reads = Behaves {
+        writes: false,
+        ..EDITOR
+    };
+    for behaves in [EDITOR, zed, reads] {
+        let (file, said) = check_shown_still(behaves, "one\r\ntwo\r\n").await;
+        assert_eq!(file.as_deref(), Some("one\r\ntwo\r\n"), "{said}");
+    }
+    let (file, said) = check_shown_still(EDITOR, "mine\n").await;
+    assert_eq!(file, None);
+    assert!(said.contains("is open with other text"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn line_endings_that_a_client_hides_stay() {
     let zed = Behaves {

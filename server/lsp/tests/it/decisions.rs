@@ -278,6 +278,112 @@ async fn created_and_deleted_files_are_taken_back() {
     harness.stop(editor).await;
 }
 
+/// What an editor says that moves and deletes files itself, or one that does not.
+fn resourceful(moves_files: bool) -> Value {
+    let mut can = capabilities();
+    if moves_files {
+        let operations = json!(["create", "rename", "delete"]);
+        can["workspace"]["workspaceEdit"]["resourceOperations"] = operations;
+    }
+    can
+}
+
+/// Accepts and takes back what `calls` do, by `undo` or `restore`, where the editor keeps `old.txt` open
+/// all the time, and its user types `typed` in front before it is taken back; gives the result.
+async fn check_taken_back(
+    moves_files: bool,
+    calls: &Value,
+    how: &str,
+    typed: &str,
+    expect: [Option<&str>; 2],
+) -> Value {
+    let mut harness = Harness::new(&[("old.txt", "x\n")]);
+    let script = json!([{"tool_calls": calls}, {"text": "Done."}]);
+    let mut editor = harness.start(resourceful(moves_files), script).await;
+    editor.keeps_open = true;
+    editor.open("old.txt", "x\n").await;
+    let session = editor.ask("go").await;
+    let all = json!({"session": session, "all": true});
+    command(&mut editor, "boxagnts.accept", all).await;
+    let checkpoint = event(&mut editor, "decided").await["checkpoint"].clone();
+    let root = harness.folder.path().to_path_buf();
+    assert!(!root.join("old.txt").exists(), "{calls}");
+    if !typed.is_empty() {
+        let typed = format!("{typed}x");
+        editor.type_over("old.txt", "x", &typed).await;
+    }
+    let which = match how {
+        "restore" => json!({"checkpoint": checkpoint}),
+        _ => json!({}),
+    };
+    command(&mut editor, &format!("boxagnts.{how}"), which).await;
+    let undone = event(&mut editor, "undone").await;
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).ok();
+    let found = [read("old.txt"), read("sub/new.txt")];
+    let found = found.each_ref().map(|text| text.as_deref());
+    assert_eq!(found, expect, "{moves_files} {calls}: {undone}");
+    harness.stop(editor).await;
+    undone["result"].clone()
+}
+
+#[tokio::test]
+async fn files_that_stay_open_come_back_on_disk() {
+    let deletes = json!([{"name": "delete", "input": {"path": "old.txt"}}]);
+    let moves = json!([
+        {"name": "rename", "input": {"from": "old.txt", "to": "sub/new.txt"}},
+    ]);
+    let mut edits = moves.clone();
+    edits.as_array_mut().expect("calls").push(json!(
+        {"name": "edit", "input": {"path": "sub/new.txt",
+            "edits": [{"old_text": "x", "new_text": "y"}]}}
+    ));
+    let back = [Some("x\n"), None];
+    for moves_files in [false, true] {
+        for calls in [&deletes, &moves, &edits] {
+            for how in ["undo", "restore"] {
+                let result = check_taken_back(moves_files, calls, how, "", back).await;
+                assert!(result["checkpoint"].is_i64(), "{result}");
+                assert_eq!(result["files"].as_array().expect("files").len(), 1);
+            }
+        }
+        // What was typed there since is nowhere else.
+        for (calls, stays) in [
+            (&deletes, [None, None]),
+            (&moves, [None, Some("x\n")]),
+            (&edits, [None, Some("y\n")]),
+        ] {
+            let result = check_taken_back(moves_files, calls, "undo", "mine", stays).await;
+            assert_eq!(result["files"], json!([]), "{result}");
+            let reason = result["refused"][0]["reason"].as_str().expect("a reason");
+            assert!(reason.contains("is open with other text"), "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_new_file_that_stays_open_waits_when_it_is_taken_back() {
+    let mut harness = Harness::new(&[]);
+    let script = json!([
+        {"tool_calls": [{"name": "write", "input": {"path": "a.txt", "content": "x\n"}}]},
+        {"text": "Done."},
+    ]);
+    let mut editor = harness.start(capabilities(), script).await;
+    let session = editor.ask("go").await;
+    let all = json!({"session": session, "all": true});
+    let place = harness.folder.path().join("a.txt");
+    for _ in 0..2 {
+        command(&mut editor, "boxagnts.accept", all.clone()).await;
+        event(&mut editor, "decided").await;
+        assert_eq!(harness.read("a.txt"), "x\n");
+        editor.open("a.txt", "x\n").await;
+        command(&mut editor, "boxagnts.undo", json!({})).await;
+        event(&mut editor, "undone").await;
+        assert!(!place.exists());
+        assert_eq!(waiting(&mut editor, &session).await.len(), 1);
+    }
+    harness.stop(editor).await;
+}
+
 #[tokio::test]
 async fn what_the_user_changed_since_is_not_taken_back() {
     let mut harness = Harness::new(&[("a.rs", TWO)]);

@@ -144,3 +144,93 @@ proptest! {
         prop_assert_eq!(check(&tree, &steps, &expect), Vec::<String>::new());
     }
 }
+
+/// Takes `steps` back where documents, with or without unsaved text, are open that have no file; gives
+/// what is on disk afterwards at `a` and at `b`, and what is refused.
+fn check_fileless(
+    tree: &str,
+    open: &[(&str, &str, bool)],
+    steps: &[Step],
+    expect: [Option<&str>; 2],
+    refused: &[&str],
+) {
+    let fixture = Fixture::new(tree);
+    for (path, text, dirty) in open {
+        fixture.editor.show(path, text, *dirty);
+    }
+    let way = fixture.overlay.way_back(steps);
+    for plan in &way.plans {
+        apply_to_disk(&fixture.overlay, plan).unwrap();
+    }
+    let found = ["a", "b"].map(|name| fixture.on_disk(name));
+    assert_eq!(
+        found.each_ref().map(|text| text.as_deref()),
+        expect,
+        "{open:?} {way:?}"
+    );
+    let reasons: Vec<&str> = way.refused.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(reasons, refused, "{open:?}");
+}
+
+#[test]
+fn a_document_without_a_file_is_no_file_that_came_back() {
+    let deleted = step("a", text("x\n"), None);
+    let deleted = std::slice::from_ref(&deleted);
+    for dirty in [false, true] {
+        let open = [("a", "x\n", dirty)];
+        check_fileless("", &open, deleted, [Some("x\n"), None], &[]);
+        for after in ["x\n", "y\n"] {
+            let tree = format!("//- b\n{after}");
+            let moved = [moved("a", "b", "x\n", after)];
+            check_fileless(&tree, &open, &moved, [Some("x\n"), None], &[]);
+            // The place that it leaves may be shown too.
+            let both = [open[0], ("b", after, false)];
+            check_fileless(&tree, &both, &moved, [Some("x\n"), None], &[]);
+        }
+    }
+    // What an editor shows without carriage returns.
+    let returns = [step("a", text("x\r\ny\r\n"), None)];
+    let open = [("a", "x\ny\n", true)];
+    check_fileless("", &open, &returns, [Some("x\r\ny\r\n"), None], &[]);
+    // What the user typed is no copy of it, and stays.
+    let typed = [("a", "x\nmine\n", true)];
+    check_fileless("", &typed, deleted, [None, None], &["a"]);
+    let moved = [moved("a", "b", "x\n", "x\n")];
+    let tree = "//- b\nx\n";
+    check_fileless(tree, &typed, &moved, [None, Some("x\n")], &["a", "b"]);
+}
+
+#[test]
+fn what_a_killed_process_did_is_seen_on_disk() {
+    let fixture = Fixture::new("//- b\nx\n");
+    let (deleted, created) = (step("a", text("x\n"), None), step("a", None, text("x\n")));
+    let moved = moved("a", "b", "x\n", "x\n");
+    for dirty in [false, true] {
+        fixture.editor.show("a", "x\n", dirty);
+        assert!(fixture.overlay.arrived(&deleted) && fixture.overlay.arrived(&moved));
+        assert!(!fixture.overlay.arrived(&created) && !fixture.overlay.half_arrived(&moved));
+    }
+}
+
+#[test]
+fn a_new_file_is_there_when_it_is_on_disk() {
+    let fixture = Fixture::new("");
+    fixture.write("a", "x\n");
+    fixture.editor.show("a", "x\n", false);
+    assert_eq!(fixture.hunks(), ["a:0 h1 pending >x/"]);
+    assert_eq!(fixture.accept(&Selection::All), Vec::<String>::new());
+    assert_eq!(fixture.on_disk("a").as_deref(), Some("x\n"));
+    // It is not put where the user writes something else.
+    let fixture = Fixture::new("");
+    fixture.write("a", "x\n");
+    fixture.editor.show("a", "mine\n", true);
+    assert_eq!(fixture.accept(&Selection::All), ["a file is there by now"]);
+    assert_eq!(fixture.on_disk("a"), None);
+    // One that a document shows, and that is gone, is gone.
+    let fixture = Fixture::new("//- a\nx\n");
+    fixture.editor.show("a", "x\n", false);
+    fixture.write("a", "y\n");
+    std::fs::remove_file(fixture.folder.path().join("a")).unwrap();
+    assert_eq!(fixture.accept(&Selection::All).len(), 1);
+    assert_eq!(fixture.on_disk("a"), None);
+}
